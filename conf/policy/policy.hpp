@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The cluster's policy as the files under /etc/slurm state it; every member has the documented default.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/values.hpp"
+
+namespace ckpt {
+
+struct PolicyDefaults {
+    bool enabled = false; // true: jobs are checkpointed unless they say --checkpoint=off
+    Interval interval = IntervalAuto{};
+    Triggers on{1 | 2 | 4 | 8};
+    Method method;
+    std::uint32_t keep = 2;
+    std::uint32_t max_restarts = 100;
+    FilesMode files = FilesMode::append;
+};
+
+struct PolicyLimits {
+    Seconds min_interval{60};
+    std::uint32_t max_keep = 10;
+    std::uint32_t max_restarts = 1000;
+    std::vector<std::string> directories; // bases that --checkpoint-dir may name; empty = none
+};
+
+struct PolicyStorage {
+    std::string base = "/var/spool/slurm-checkpoint/store"; // shared by all nodes; generations are committed here
+    std::string local = "/var/spool/slurm-checkpoint/local"; // node-local; takes the dump
+};
+
+struct PolicyEngine {
+    std::string criu = "/usr/sbin/criu";
+    Seconds dump_timeout{300};    // then CRIU is stopped and the job runs on
+    Seconds restore_timeout{600}; // then the restore counts as failed
+    std::uint64_t ghost_limit = 1ULL << 30; // largest deleted-but-open file saved with an image, bytes
+};
+
+// The failure rate behind interval "auto".
+struct PolicyAuto {
+    Seconds node_mtbf{30L * 24 * 3600}; // mean time between failures of one node
+    double max_overhead = 0.01;         // share of run time that checkpoints may cost
+};
+
+enum class RestoreFailure : std::uint8_t { hold, requeue_elsewhere };
+
+struct PolicyFailure {
+    RestoreFailure restore_impossible = RestoreFailure::hold;
+    Seconds epilog_wait{60}; // longest time job_epilog waits for a commit
+};
+
+struct Policy {
+    PolicyDefaults defaults;
+    PolicyLimits limits;
+    PolicyStorage storage;
+    PolicyEngine engine;
+    PolicyAuto automatic;
+    PolicyFailure failure;
+};
+
+} // namespace ckpt

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Whole-file reads and writes over open descriptors, and durability.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "os/fd.hpp"
+#include "result/result.hpp"
+
+namespace ckpt {
+
+// Reads from the current offset to the end; more than `max` bytes is an error (Code::os).
+Result<std::string> read_all(int fd, std::size_t max);
+
+// Writes everything, resuming after short writes and EINTR. ENOSPC and EDQUOT give Code::store_full.
+Status write_all(int fd, std::string_view data);
+
+// fsync; ENOSPC and EDQUOT (delayed allocation, NFS) give Code::store_full.
+Status sync_fd(int fd, const std::string& what);
+
+// A close-on-exec duplicate of `fd`.
+Result<Fd> duplicate(int fd);
+
+// A close-on-exec pipe: {read end, write end}.
+struct Pipe {
+    Fd read;
+    Fd write;
+};
+Result<Pipe> make_pipe();
+
+} // namespace ckpt

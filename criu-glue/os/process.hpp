@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The only fork and exec of the root side. No shell, no PATH, no inherited descriptors or environment.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "os/creds.hpp"
+#include "os/fd.hpp"
+#include "result/result.hpp"
+
+namespace ckpt {
+
+struct SpawnSpec {
+    std::string path;                     // absolute
+    std::vector<std::string> argv;        // argv[0] included
+    std::vector<std::string> environment; // the whole of it
+    // {descriptor here, number there}; every other descriptor is closed in the child. 0, 1 and 2 are /dev/null
+    // unless listed.
+    std::vector<std::pair<int, int>> fds;
+    bool die_with_parent = true;           // PR_SET_PDEATHSIG SIGKILL
+    bool new_session = false;              // setsid()
+    std::optional<Identity> become;        // irreversible drop before exec
+    std::optional<CapabilitySet> ambient;  // kept across the drop as ambient capabilities
+    std::vector<int> enter_namespaces;     // setns(2) on each, in this order, before the drop; a pid
+                                           // namespace takes effect because the program is forked once more
+};
+
+// A child that is killed and reaped when its owner goes.
+class Child {
+public:
+    Child() = default;
+    Child(pid_t pid, Fd pidfd) : m_pid(pid), m_pidfd(std::move(pidfd)) {}
+    Child(Child&& other) noexcept : m_pid(std::exchange(other.m_pid, 0)), m_pidfd(std::move(other.m_pidfd)) {}
+    Child& operator=(Child&& other) noexcept;
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+    ~Child();
+
+    [[nodiscard]] pid_t pid() const { return m_pid; }
+    [[nodiscard]] int pidfd() const { return m_pidfd.get(); }
+    explicit operator bool() const { return m_pid > 0; }
+    void kill(int signal) const;
+    // Waits up to `limit` for the end; the raw wait status, or Code::deadline (the child runs on).
+    Result<int> wait(std::chrono::milliseconds limit);
+
+private:
+    pid_t m_pid = 0;
+    Fd m_pidfd;
+};
+
+// Starts a program. An exec that fails is reported here (Code::os), not as an exit status.
+Result<Child> spawn(const SpawnSpec& spec);
+
+Result<Fd> open_pidfd(pid_t pid);
+// Sends `signal` through a pidfd: no pid can be reused under it. ESRCH gives Code::not_found.
+Status signal_pidfd(int pidfd, int signal);
+bool pidfd_alive(int pidfd);
+
+} // namespace ckpt

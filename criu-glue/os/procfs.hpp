@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What /proc says about processes. Everything read here can be changed by the user a moment later.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "os/fd.hpp"
+#include "result/result.hpp"
+
+namespace ckpt {
+
+struct ProcessInfo {
+    pid_t pid = 0;
+    pid_t ppid = 0;
+    pid_t pgid = 0;
+    pid_t sid = 0;
+    char state = '?';
+    uid_t uid = 0;  // real
+    uid_t euid = 0; // effective
+    std::string name;            // comm
+    std::uint64_t start_time = 0; // clock ticks since boot: tells a reused pid
+    std::vector<pid_t> ns_pids;  // one per nested pid namespace, innermost last
+};
+
+// /proc/PID as a directory descriptor: it stays bound to that process, never to one that reuses its pid.
+Result<Fd> open_proc(pid_t pid);
+Result<ProcessInfo> process_info(pid_t pid);
+// Every pid on the host as this process's /proc shows it.
+Result<std::vector<pid_t>> all_pids();
+// `root` and all its descendants, root first, parents before children.
+Result<std::vector<ProcessInfo>> process_tree(pid_t root);
+
+// Identity of a namespace: the inode behind /proc/PID/ns/NAME.
+Result<std::uint64_t> namespace_inode(pid_t pid, const std::string& name);
+Result<Fd> open_namespace(pid_t pid, const std::string& name);
+
+// The process's cgroup directory: cgroup2, or the freezer hierarchy of cgroup v1, as an absolute path in the
+// caller's mount namespace.
+Result<std::string> cgroup_dir(pid_t pid);
+// Resident memory of one process in bytes (statm).
+Result<std::uint64_t> resident_bytes(pid_t pid);
+
+} // namespace ckpt

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The messages on ckptd's socket. Who may send what is decided by the receiver from the kernel's word about the
+// peer (os/socket.hpp:peer_of), never from a field.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "wire/codec.hpp"
+
+namespace ckpt::wire {
+
+constexpr const char* k_socket_path = "/run/ckptd/ckptd.sock";
+
+// ---- checkpoint.so (root in slurmstepd) to ckptd; each is answered by one Reply ----
+
+struct OptionText {
+    std::string name; // full option name, "checkpoint-interval"
+    std::string value;
+    template <class V> void fields(V& v) { v(name, value); }
+};
+
+// job_prolog: this job starts an incarnation on this node. What slurmd's credential says is believed.
+struct JobOpen {
+    static constexpr std::uint16_t k_type = 1;
+    std::uint32_t job_id = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::uint32_t restart_count = 0; // SLURM_JOB_RESTART_COUNT of the prolog (prep_script_slurmd.c:_build_env)
+    std::uint32_t nodes = 1;
+    std::string user;
+    std::string cluster;
+    std::string uuid; // 32 hex digits, made by sbatch's plugin; untrusted, names a directory only
+    std::string node; // this node's Slurm name
+    std::vector<OptionText> options; // as the user gave them, revalidated here
+    template <class V> void fields(V& v) {
+        v(job_id, uid, gid, restart_count, nodes, user, cluster, uuid, node, options);
+    }
+};
+
+// task_post_fork: a task that stands before its exec. The pid must be a child of the sending slurmstepd.
+struct TaskRegister {
+    static constexpr std::uint16_t k_type = 2;
+    std::uint32_t job_id = 0;
+    std::uint32_t step_id = 0; // SLURM_BATCH_SCRIPT for the batch script
+    std::uint32_t task_id = 0; // global
+    std::int32_t pid = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::vector<std::uint32_t> groups;
+    bool batch = false;
+    template <class V> void fields(V& v) { v(job_id, step_id, task_id, pid, uid, gid, groups, batch); }
+};
+
+struct TaskExit {
+    static constexpr std::uint16_t k_type = 3;
+    std::uint32_t job_id = 0;
+    std::uint32_t step_id = 0;
+    std::uint32_t task_id = 0;
+    std::int32_t wait_status = 0;
+    template <class V> void fields(V& v) { v(job_id, step_id, task_id, wait_status); }
+};
+
+// job_epilog: answered once every commit of the job on this node has ended, or after the policy's epilog_wait.
+// slurmctld cannot start the job again before its last epilog (job_mgr.c:batch_requeue_fini).
+struct JobEpilog {
+    static constexpr std::uint16_t k_type = 4;
+    std::uint32_t job_id = 0;
+    template <class V> void fields(V& v) { v(job_id); }
+};
+
+struct Reply {
+    static constexpr std::uint16_t k_type = 5;
+    std::uint32_t code = 0;       // 0 = done, else a Code
+    std::uint32_t wait_limit = 0; // JobOpen: seconds job_epilog may take
+    std::string text;
+    template <class V> void fields(V& v) { v(code, wait_limit, text); }
+};
+
+// ---- ckpt-shim (the user, the registered task) and ckptd; one connection for the life of the task ----
+
+// Descriptors: stdin, stdout, stderr of the task, write end of the shim's status pipe (wire/init_protocol.hpp).
+struct ShimHello {
+    static constexpr std::uint16_t k_type = 10;
+    std::string script; // the batch script slurmstepd gave as first argument, "" for steps
+    template <class V> void fields(V& v) { v(script); }
+};
+
+enum class Start : std::uint8_t {
+    fresh = 0,    // start the application natively, then send TreeStarted
+    restored = 1, // the tree runs; descriptor: pidfd of its root
+    held = 2,     // the job was held or requeued instead of starting from zero: stay until killed
+    unmanaged = 3 // run natively, checkpoints are off for this task; `line` says why
+};
+
+struct ShimStart {
+    static constexpr std::uint16_t k_type = 11;
+    Start start = Start::fresh;
+    std::int32_t root_pid = 0;
+    std::string line; // printed into the job's output when not empty
+    template <class V> void fields(V& v) { v(start, root_pid, line); }
+};
+
+// The shim started ckpt-init; `pid` is its child (checked against /proc).
+struct TreeStarted {
+    static constexpr std::uint16_t k_type = 12;
+    std::int32_t pid = 0;
+    template <class V> void fields(V& v) { v(pid); }
+};
+
+// A SIGTERM arrived. The shim holds it back until a ShimOrder answers it, at most for k_term_patience_s.
+struct ShimTerm {
+    static constexpr std::uint16_t k_type = 13;
+    template <class V> void fields(V& v) { v(); }
+};
+
+enum class Order : std::uint8_t {
+    line = 0,  // print `line` into the job's output
+    wait = 1,  // keep the SIGTERM back: a dump is under way
+    relay = 2, // deliver the SIGTERM to the application
+    leave = 3  // the generation is safe and the tree is gone: die as Slurm's SIGTERM would have made us
+};
+
+struct ShimOrder {
+    static constexpr std::uint16_t k_type = 14;
+    Order order = Order::line;
+    std::string line;
+    template <class V> void fields(V& v) { v(order, line); }
+};
+
+// The application ended by itself; `wait_status` as waitpid reports it.
+struct TreeExited {
+    static constexpr std::uint16_t k_type = 15;
+    std::int32_t wait_status = 0;
+    template <class V> void fields(V& v) { v(wait_status); }
+};
+
+// The longest a shim waits for ckptd's answer to ShimHello before it runs natively (first launch), and to ShimTerm
+// before it relays. Restores are announced by ShimOrder::wait, which lifts the limit.
+constexpr int k_hello_patience_s = 5;
+constexpr int k_term_patience_s = 3;
+
+// ---- sckpt (any user) to ckptd ----
+
+// Answered by Answer; the descriptor is a pipe with one JSON object per line.
+struct ListRequest {
+    static constexpr std::uint16_t k_type = 20;
+    std::uint32_t job_id = 0; // 0 = all jobs of the caller
+    bool details = false;     // `show`: everything the manifests say
+    template <class V> void fields(V& v) { v(job_id, details); }
+};
+
+// Takes a generation now; Answer when it is committed or has failed.
+struct CreateRequest {
+    static constexpr std::uint16_t k_type = 21;
+    std::uint32_t job_id = 0;
+    template <class V> void fields(V& v) { v(job_id); }
+};
+
+struct Answer {
+    static constexpr std::uint16_t k_type = 22;
+    std::uint32_t code = 0;
+    std::uint32_t generation = 0;
+    std::string text;
+    template <class V> void fields(V& v) { v(code, generation, text); }
+};
+
+} // namespace ckpt::wire

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Between ckptd and its one-shot workers, ckpt-engine (CRIU) and ckpt-sealer (the store). A worker gets one request
+// on descriptor k_worker_fd, answers with one result and exits; ckptd kills it at its deadline.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "result/result.hpp"
+#include "wire/codec.hpp"
+
+namespace ckpt::wire {
+
+constexpr int k_worker_fd = 3;
+
+// How a worker's failure travels; code 0 = success.
+struct Outcome {
+    std::uint32_t code = 0;
+    std::string what;
+    std::string hint;
+    std::int32_t errnum = 0;
+    template <class V> void fields(V& v) { v(code, what, hint, errnum); }
+};
+inline Outcome outcome_of(const Error& error) {
+    return {static_cast<std::uint32_t>(error.code), error.what, error.hint, error.errnum};
+}
+inline Status status_of(const Outcome& o) {
+    if (o.code == 0) return {};
+    return tl::unexpected(Error{static_cast<Code>(o.code), o.what, o.hint, o.errnum});
+}
+
+struct UserIds {
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::vector<std::uint32_t> groups;
+    template <class V> void fields(V& v) { v(uid, gid, groups); }
+};
+
+// ---- ckpt-engine ----
+
+// Descriptors, in this order: image directory (root-owned 0700, empty), the task's mount namespace, its pid
+// namespace, its stdin, stdout, stderr.
+struct DumpRequest {
+    static constexpr std::uint16_t k_type = 40;
+    std::string criu;
+    std::int32_t root_pid = 0;          // ckpt-init of the tree, in ckptd's pid namespace
+    std::int32_t root_pid_inside = 0;   // the same, in the task's pid namespace
+    UserIds user;                       // every tree member must be this user's
+    std::vector<std::int32_t> outsiders; // ours in the task's cgroup, outside the tree: shim, canary, pid 1
+    std::uint64_t ghost_limit = 0;
+    std::uint32_t timeout_ms = 0;
+    bool leave_stopped = false; // else the tree runs on the moment the dump ends
+    template <class V> void fields(V& v) {
+        v(criu, root_pid, root_pid_inside, user, outsiders, ghost_limit, timeout_ms, leave_stopped);
+    }
+};
+
+struct DumpResult {
+    static constexpr std::uint16_t k_type = 41;
+    Outcome outcome;
+    std::uint64_t frozen_us = 0; // how long the application stood still
+    std::uint64_t total_us = 0;
+    std::uint64_t image_bytes = 0;
+    std::uint32_t processes = 0;
+    std::string criu_version;
+    template <class V> void fields(V& v) {
+        v(outcome, frozen_us, total_us, image_bytes, processes, criu_version);
+    }
+};
+
+// Descriptors, in this order: image directory (root-owned 0700, verified), directory for the tails of rolled-back
+// files (root-owned), mount namespace of the shim, its stdin, stdout, stderr, write end of its status pipe.
+struct RestoreRequest {
+    static constexpr std::uint16_t k_type = 42;
+    std::string criu;
+    UserIds user;
+    std::vector<std::string> cgroup_dirs; // the shim's; the restored tree is born there
+    std::uint32_t timeout_ms = 0;
+    std::string script; // this incarnation's batch script: stands in for the old one if its path changed
+    bool tree_was_stopped = false; // nothing of the job wrote after the cut: logs keep their last lines
+    template <class V> void fields(V& v) {
+        v(criu, user, cgroup_dirs, timeout_ms, script, tree_was_stopped);
+    }
+};
+
+// Descriptors on success, in this order: pidfd of the tree's root, its mount namespace, its pid namespace.
+struct RestoreResult {
+    static constexpr std::uint16_t k_type = 43;
+    Outcome outcome;
+    std::int32_t root_pid = 0;        // in ckptd's pid namespace
+    std::int32_t root_pid_inside = 0; // in the new pid namespace
+    std::int32_t init_pid = 0;        // pid 1 of the new namespace, in ckptd's
+    std::vector<std::string> rolled_back; // "PATH: cut from 300 to 266 bytes"
+    template <class V> void fields(V& v) { v(outcome, root_pid, root_pid_inside, init_pid, rolled_back); }
+};
+
+// ---- ckpt-sealer ----
+
+// Where a job's generations are, and whose they must be.
+struct StorePlace {
+    std::string base;
+    std::string key_file;
+    std::string cluster;
+    std::string uuid;
+    std::uint32_t job_id = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t incarnation = 0; // the one this node runs
+    template <class V> void fields(V& v) { v(base, key_file, cluster, uuid, job_id, uid, incarnation); }
+};
+
+// One task's images within a generation.
+struct Part {
+    std::uint32_t step_id = 0;
+    std::uint32_t task_id = 0;
+    std::string node;
+    std::uint64_t frozen_us = 0;
+    std::uint64_t image_bytes = 0;
+    std::uint32_t processes = 0;
+    std::string criu_version;
+    template <class V> void fields(V& v) {
+        v(step_id, task_id, node, frozen_us, image_bytes, processes, criu_version);
+    }
+};
+
+// Makes the images in the descriptors (one directory per part, same order) a generation.
+struct CommitRequest {
+    static constexpr std::uint16_t k_type = 50;
+    StorePlace place;
+    std::uint32_t generation = 0;
+    std::uint32_t keep = 0; // older ones are pruned after the commit
+    std::int64_t taken_at = 0; // Unix seconds of the cut
+    std::string reason;        // "interval", "requeue", "on demand", …
+    bool tree_was_stopped = false;
+    std::vector<Part> parts;
+    template <class V> void fields(V& v) {
+        v(place, generation, keep, taken_at, reason, tree_was_stopped, parts);
+    }
+};
+struct CommitResult {
+    static constexpr std::uint16_t k_type = 51;
+    Outcome outcome;
+    std::uint64_t stored_bytes = 0;
+    template <class V> void fields(V& v) { v(outcome, stored_bytes); }
+};
+
+// What should this incarnation start from? Looks for the newest generation that verifies and that no successor has
+// fenced, unpacks it into the descriptors (one directory per wanted part) and durably records the adoption. A
+// generation that does not verify is skipped and named in `skipped`; `before` > 0 asks for an older one than that.
+struct AdoptRequest {
+    static constexpr std::uint16_t k_type = 52;
+    StorePlace place;
+    std::uint32_t step_id = 0;
+    std::uint32_t task_id = 0;
+    std::uint32_t before_incarnation = 0; // with before_generation: only generations older than this pair
+    std::uint32_t before_generation = 0;
+    template <class V> void fields(V& v) {
+        v(place, step_id, task_id, before_incarnation, before_generation);
+    }
+};
+enum class Found : std::uint8_t {
+    nothing = 0,   // no generation was ever committed: start fresh
+    generation = 1, // unpacked
+    completed = 2, // the job ran to its end in an earlier incarnation: start fresh, never restore
+    unusable = 3   // generations exist, none of them verifies here
+};
+struct AdoptResult {
+    static constexpr std::uint16_t k_type = 53;
+    Outcome outcome;
+    Found found = Found::nothing;
+    std::uint32_t incarnation = 0;
+    std::uint32_t generation = 0;
+    std::int64_t taken_at = 0;
+    std::string node; // that took it
+    bool tree_was_stopped = false;
+    std::uint32_t newest_generation = 0; // highest number ever used for this job
+    std::vector<std::string> skipped; // one line per generation that did not verify
+    template <class V> void fields(V& v) {
+        v(outcome, found, incarnation, generation, taken_at, node, tree_was_stopped, newest_generation, skipped);
+    }
+};
+
+// The application ended by itself: no later incarnation may restore over its finished output.
+struct CompleteRequest {
+    static constexpr std::uint16_t k_type = 54;
+    StorePlace place;
+    std::int32_t wait_status = 0;
+    bool drop_generations = false; // ended with status 0: the images are of no use any more
+    template <class V> void fields(V& v) { v(place, wait_status, drop_generations); }
+};
+struct CompleteResult {
+    static constexpr std::uint16_t k_type = 55;
+    Outcome outcome;
+    template <class V> void fields(V& v) { v(outcome); }
+};
+
+// Writes one JSON object per generation into the descriptor.
+struct InspectRequest {
+    static constexpr std::uint16_t k_type = 56;
+    std::string base;
+    std::string key_file;
+    std::uint32_t job_id = 0; // 0 = all
+    std::uint32_t uid = 0;    // only this user's; 0 = everybody's
+    bool details = false;
+    template <class V> void fields(V& v) { v(base, key_file, job_id, uid, details); }
+};
+struct InspectResult {
+    static constexpr std::uint16_t k_type = 57;
+    Outcome outcome;
+    template <class V> void fields(V& v) { v(outcome); }
+};
+
+} // namespace ckpt::wire
