@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright the slurm-checkpoint authors
+"""A whole cluster: the controller ctl and the compute nodes n1, n2, ..., up, down and in between.
+
+All its processes are in one cgroup, all its mounts and network devices in namespaces that end with those processes, all its
+files in one directory. `down` removes these, whatever state an interrupted command has left them in."""
+
+import os
+import shutil
+import signal
+from contextlib import contextmanager
+
+import cgroups
+import container
+import host
+import linux
+import network
+import rootfs
+import slurm
+from container import Machine
+from node import Node
+from paths import CLUSTERS
+from report import ClusterError, step
+from services import SERVICES
+
+USERS = {"alice": 2001, "bob": 2002}
+
+
+class Cluster:
+    def __init__(self, name):
+        self.name = name
+        self.command = f"cluster --name {name}"
+        self.directory = CLUSTERS / name
+        self.shared = self.directory / "shared"
+        self.cgroup = cgroups.Cgroup(cgroups.mount_point() / f"slurm-checkpoint-{name}")
+
+    def locked(self):
+        return host.locked(self.directory)
+
+    def is_up(self):
+        return self.cgroup.child("switch").child("init.scope").populated()
+
+    def require_up(self):
+        if not self.is_up():
+            raise ClusterError(f"cluster {self.name} is down", remedy=f"{self.command} up")
+
+    def switch_pid(self):
+        return self.cgroup.child("switch").child("init.scope").pids()[0]
+
+    def node(self, name):
+        return Node(self, name)
+
+    def nodes(self):
+        directory = self.directory / "nodes"
+        names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
+        return [Node(self, name) for name in sorted(names, key=lambda name: (name != "ctl", len(name), name))]
+
+    def up(self, compute_nodes, conf):
+        host.ensure_host_packages()
+        layers = rootfs.layers()
+        with self.locked():
+            if self.is_up():
+                raise ClusterError(f"cluster {self.name} is already up", remedy=f"{self.command} down")
+            self._clear()  # what an interrupted command has left
+            try:
+                self._boot(layers, compute_nodes, conf)
+                self.wait_idle(self.nodes()[1:])
+            except BaseException:
+                with _undisturbed():
+                    self._clear()
+                    self.directory.rmdir()
+                raise
+
+    def _boot(self, layers, compute_nodes, conf):
+        names = ["ctl", *(f"n{number}" for number in range(1, compute_nodes + 1))]
+        self._make_shared(layers)
+        self.cgroup.create().delegate_controllers()
+        self._start_switch(layers)
+        files = {"/etc/hosts": network.hosts_file(names), "/etc/slurm/cgroup.conf": slurm.CGROUP_CONF,
+                 "/etc/slurm/slurm.conf": slurm.slurm_conf(self.name, compute_nodes, conf)}
+        for name in names:
+            node = self.node(name)
+            node.boot(layers)
+            for path, text in files.items():
+                node.path(path).write_text(text)
+        step(f"{len(names)} nodes: {' '.join(names)}")
+        self.start_services(self.nodes())
+
+    def _make_shared(self, layers):
+        homes = self.shared / "home"
+        homes.mkdir(parents=True)
+        (self.shared / "scratch").mkdir()
+        (self.shared / "scratch").chmod(0o1777)
+        for user, uid in USERS.items():
+            shutil.copytree(layers[-1] / "etc/skel", homes / user)
+            for path in (homes / user, *(homes / user).iterdir()):
+                os.chown(path, uid, uid)
+            (homes / user).chmod(0o700)
+
+    def _start_switch(self, layers):
+        cgroup = self.cgroup.child("switch").create()
+        cgroup.child("init.scope").create()
+        mount_point = self.directory / "switch"
+        mount_point.mkdir()
+        network.make_switch(container.start(Machine("switch", layers, mount_point, cgroup=cgroup), ["/usr/bin/sleep", "infinity"]))
+
+    def start_services(self, nodes):
+        """Service by service rather than node by node: a service may need those before it on other nodes too."""
+        for service in SERVICES:
+            concerned = [node for node in nodes if service in node.services()]
+            for node in concerned:
+                node.start(service)
+            for node in concerned:
+                node.wait_ready(service)
+
+    def wait_idle(self, nodes, timeout=60):
+        ctl = self.node("ctl").running()
+        names = {node.name for node in nodes}
+        up = ("idle", "mixed", "allocated")
+
+        def all_idle():
+            states = slurm.node_states(ctl)
+            return names <= {name for name, state in states.items() if state in up}
+
+        if not linux.wait_until(all_idle, timeout, interval=0.05):
+            states = slurm.node_states(ctl) or "slurmctld does not answer"
+            logs = [f"  {node.name} {service.name}:\n{node.last_log_lines(service)}" for node in self.nodes()
+                    for service in node.services() if service.name.startswith("slurm")]
+            raise ClusterError("Slurm does not get ready", f"{states}\n" + "\n".join(logs))
+        step(f"Slurm is ready: {' '.join(sorted(names))} idle")
+
+    def down(self):
+        with self.locked(), _undisturbed():
+            self._clear()
+            self.directory.rmdir()
+        rootfs.remove_partial()
+
+    def _clear(self):
+        self.cgroup.kill_and_remove()
+        for path in self.directory.iterdir():
+            shutil.rmtree(path)
+
+    def kill_node(self, name):
+        with self.locked():
+            node = self.node(name)
+            node.running()
+            node.power_off()
+
+    def start_node(self, name):
+        layers = rootfs.layers()
+        with self.locked():
+            self.require_up()
+            node = self.node(name)
+            if not node.disk.is_dir():
+                node.running()  # says that there is no such node
+            if node.pid_1():
+                raise ClusterError(f"node {name} is already running")
+            node.boot(layers)
+            self.start_services([node])
+            if name != "ctl":
+                self.wait_idle([node])
+
+
+@contextmanager
+def _undisturbed():
+    """Clean-up runs to its end: ^C and SIGTERM wait until it is done."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)

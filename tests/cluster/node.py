@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Copyright the slurm-checkpoint authors
+"""One node: a machine with a name, an address, a disk that outlives it, and the services that it runs."""
+
+from pathlib import Path
+
+import container
+import linux
+import network
+import session
+from container import Machine
+from report import ClusterError
+from services import SERVICES
+
+
+class Node:
+    def __init__(self, cluster, name):
+        self.cluster, self.name = cluster, name
+        self.disk = cluster.directory / "nodes" / name
+        self.cgroup = cluster.cgroup.child(name)
+
+    def pid_1(self):
+        """Its pid 1, as this process sees it; None while the node is off."""
+        pids = self.cgroup.child("init.scope").pids()
+        return pids[0] if pids else None
+
+    def running(self):
+        pid = self.pid_1()
+        if pid is not None:
+            return pid
+        if self.disk.is_dir():
+            raise ClusterError(f"node {self.name} is off", remedy=f"{self.cluster.command} start-node {self.name}")
+        known = " ".join(node.name for node in self.cluster.nodes())
+        raise ClusterError(f"no node {self.name}", remedy=f"nodes of cluster {self.cluster.name}: {known}")
+
+    def path(self, path):
+        """A file of the running node, as a path on the host. Absolute symbolic links in it would lead to the host's files."""
+        return Path(f"/proc/{self.running()}/root") / path.lstrip("/")
+
+    def boot(self, layers):
+        """Power on, as far as a machine with a network; its services come separately."""
+        (self.disk / "root").mkdir(parents=True, exist_ok=True)
+        self.cgroup.create().child("init.scope").create()
+        shared = self.cluster.shared
+        binds = [(shared, "/shared", False), (shared / "home", "/home", False)]
+        machine = Machine(self.name, layers, self.disk / "root", self.disk, binds, self.cgroup)
+        pid = container.start(machine, ["/usr/bin/sleep", "infinity"])
+        self.cgroup.delegate_controllers()
+        network.plug_in(self.cluster.switch_pid(), self.name, pid)
+
+    def power_off(self):
+        """As if the plug were pulled: everything dies at once, without a word to anybody."""
+        self.cgroup.kill_and_remove()
+
+    def run(self, argv, user="root"):
+        """In the foreground, with our standard streams; the exit status."""
+        return session.run(self.running(), argv, user, self.cgroup.child("user.slice"))
+
+    def services(self):
+        return [service for service in SERVICES if service.belongs_on(self.name)]
+
+    def start(self, service):
+        if service.needs and not self.path(service.needs).exists():
+            return
+        cgroup = self.cgroup.child("system.slice").create().child(service.name + ".service")
+        session.start(self.running(), ["sh", "-c", service.command], log=service.log, cgroup=cgroup)
+
+    def wait_ready(self, service):
+        if service.ready and not linux.wait_until(lambda: self.path(service.ready).exists(), timeout=20):
+            raise ClusterError(f"{service.name} does not start on {self.name}", "\n" + self.last_log_lines(service))
+
+    def last_log_lines(self, service, count=10):
+        log = self.path(service.log)
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else [f"no {service.log}"]
+        return "\n".join("    " + line for line in lines[-count:])
+
+    def runs(self, service):
+        return self.cgroup.child("system.slice").child(service.name + ".service").populated()
