@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,7 +36,8 @@ struct PolicyEngine {
     std::string criu = "/usr/sbin/criu";
     Seconds dump_timeout{300};    // then CRIU is stopped and the job runs on
     Seconds restore_timeout{600}; // then the restore counts as failed
-    std::uint64_t ghost_limit = 1ULL << 30; // largest deleted-but-open file saved with an image, bytes
+    std::uint64_t ghost_limit = 1ULL << 30; // largest deleted-but-open file saved with an image, bytes;
+                                            // below 4 GiB, as CRIU's RPC has 32 bits for it
 };
 
 // The failure rate behind interval "auto".
@@ -60,6 +60,8 @@ struct Policy {
     PolicyEngine engine;
     PolicyAuto automatic;
     PolicyFailure failure;
+    // The keys that the file states ("defaults.keep"), so that a stated value can be told from a built-in one.
+    std::vector<std::string> stated;
 };
 
 } // namespace ckpt

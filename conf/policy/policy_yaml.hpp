@@ -3,18 +3,23 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "policy/policy.hpp"
 #include "result/result.hpp"
 
 namespace ckpt {
 
-// Parses one policy document (version 1; docs/policy.md). Errors read "FILE:LINE:COL: what, expected …, did you
-// mean …". Unknown keys, duplicates, anchors, aliases, several documents, more than 1 MiB or 20 levels: refused.
+// Parses one policy document (version 1; docs/policy.md). Errors read "FILE:LINE:COL: what, expected …, did
+// you mean …". Unknown keys, duplicates, anchors, aliases, several documents, more than 1 MiB or 20 levels:
+// refused.
 Result<Policy> parse_policy(std::string_view file_name, std::string_view text);
 
 // Reads and parses `path`. The file is opened once and trusted only if that open file belongs to root and is
 // writable by nobody else (policy_unreadable otherwise). A missing file yields the defaults of policy.hpp.
 Result<Policy> load_policy(const std::string& path);
+
+// Every key that parse_policy accepts: "version", "defaults.enabled", …; the schema and the manual follow it.
+std::vector<std::string> policy_keys();
 
 } // namespace ckpt

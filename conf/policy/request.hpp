@@ -40,6 +40,7 @@ struct OptionRow {
 };
 std::span<const OptionRow> option_table();
 const OptionRow* find_option(std::string_view name); // by full name, nullptr if there is none
+const OptionRow& option_row(Option option);
 
 struct Request {
     std::optional<bool> enabled;
@@ -52,11 +53,18 @@ struct Request {
     std::optional<Restore> restore;
     std::optional<std::uint32_t> max_restarts;
     std::optional<FilesMode> files;
+    // --checkpoint-interval was said: it wins over the time of --checkpoint=TIME whichever comes first, since
+    // slurmstepd replays options in the order of their registration, not of the command line.
+    bool interval_named = false;
+
+    // Something beyond on or off was said; that implies "on".
+    [[nodiscard]] bool has_details() const;
 
     // Sets the field of one option from its text, by the option's full name. Error code option_value: the message
     // names the option, quotes at most 64 printable characters of the value and says what is accepted.
-    // "--checkpoint=TIME" sets the interval too; "(null)" stands for "no argument" (slurm
-    // src/common/xstring.c:_xstrcat, as inner srun receives valueless options).
+    // "--checkpoint=TIME" sets the interval too. Where an argument is optional, "" and "(null)" stand for none: the
+    // batch slurmstepd gets the former, an inner srun and job_prolog the latter (slurm
+    // src/common/spank.c:_option_setenv, src/common/xstring.c:_xstrcat).
     Status set(std::string_view name, std::string_view value);
 };
 

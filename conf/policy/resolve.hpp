@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/policy.hpp"
@@ -46,6 +47,10 @@ struct Plan {
 
 // Values beyond a limit are reduced to it and noted; a --checkpoint-dir outside the allowed bases is refused
 // (option_value). %u in a base becomes the user's name, "%%" a percent sign.
+// Any option beyond --checkpoint itself switches checkpointing on unless --checkpoint=off was said.
 Result<Plan> resolve(const Request& request, const JobFacts& facts, const Policy& policy);
+
+// `pattern` with %u and %% replaced. Refuses other percent sequences and a user name that is no path component.
+Result<std::string> expand_base(std::string_view pattern, std::string_view user);
 
 } // namespace ckpt

@@ -47,8 +47,9 @@ struct Restore {
 };
 
 // Slurm's time formats ("30" = minutes, "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS"; slurm
-// src/common/parse_time.c:time_str2mins) and "90s", "15m", "6h", "1d". 1 s to 365 days.
-Result<Seconds> parse_duration(std::string_view text);
+// src/common/parse_time.c:time_str2mins) and "90s", "15m", "6h", "1d". From 1 s to `longest`.
+constexpr Seconds k_year{365L * 24 * 3600};
+Result<Seconds> parse_duration(std::string_view text, Seconds longest = k_year);
 
 // parse_duration, "auto" or "none".
 Result<Interval> parse_interval(std::string_view text);
@@ -58,14 +59,17 @@ Result<Triggers> parse_triggers(std::string_view text);
 
 // "USR1", "SIGUSR1", "usr1" or a number; KILL and STOP are refused. Returns the signal's number.
 Result<int> parse_signal(std::string_view text);
+// "USR1"; the number where a signal has no name.
+std::string signal_name(int signal);
 
 Result<Method> parse_method(std::string_view text);   // "auto", "criu", "app:SIG"
 Result<Restore> parse_restore(std::string_view text); // "auto", "never", "JOBID", "JOBID@GEN"
 Result<FilesMode> parse_files(std::string_view text); // "append", "copy", "none"
 Result<std::uint32_t> parse_count(std::string_view text, std::uint32_t min, std::uint32_t max);
-// An absolute path without "..", control characters or repeated slashes; at most 1,024 bytes.
+// An absolute path other than "/", without ".", "..", control characters or repeated slashes; at most 1,024
+// bytes. Slashes at its end are dropped.
 Result<std::string> parse_directory(std::string_view text);
-// "512K", "10M", "1G", "2T" (powers of 1,024) in bytes.
+// "512K", "10M", "1G", "2T" (powers of 1,024) or plain bytes, in bytes.
 Result<std::uint64_t> parse_size(std::string_view text);
 
 // The normalised spelling of each value, as `sckpt explain` prints it and as the parsers accept it.

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Signals by name; kept apart from the other values because their names come from libc.
+#include <array>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <format>
+#include <optional>
+#include <vector>
+
+#include "policy/text.hpp"
+#include "policy/values.hpp"
+
+namespace ckpt {
+namespace {
+
+// The highest number with a name of its own; real-time signals follow the two that glibc keeps for itself.
+constexpr int k_named_max = 31;
+
+std::optional<int> by_number(std::string_view text) {
+    int value = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc{} || stop != end || value < 1) return std::nullopt;
+    const bool named = value <= k_named_max;
+    const bool real_time = value >= SIGRTMIN && value <= SIGRTMAX;
+    return named || real_time ? std::optional(value) : std::nullopt;
+}
+
+std::optional<int> by_name(std::string_view text) {
+    for (int signal = 1; signal <= k_named_max; ++signal)
+        if (const char* name = sigabbrev_np(signal); name != nullptr && equals_ignoring_case(text, name))
+            return signal;
+    return std::nullopt;
+}
+
+std::vector<std::string> names() {
+    std::vector<std::string> all;
+    for (int signal = 1; signal <= k_named_max; ++signal)
+        if (const char* name = sigabbrev_np(signal); name != nullptr) all.push_back(lower(name));
+    return all;
+}
+
+std::string suggestion(std::string_view text) {
+    const auto all = names();
+    const std::vector<std::string_view> views(all.begin(), all.end());
+    return did_you_mean(text, views);
+}
+
+} // namespace
+
+Result<int> parse_signal(std::string_view text) {
+    std::string_view name = text;
+    if (name.size() > 3 && equals_ignoring_case(name.substr(0, 3), "sig")) name.remove_prefix(3);
+    auto signal = by_number(text);
+    if (!signal) signal = by_name(name);
+    if (!signal) return fail(Code::option_value, quote(text) + " is not a signal", suggestion(name));
+    if (*signal == SIGKILL || *signal == SIGSTOP)
+        return fail(Code::option_value, quote(text) + " cannot be caught by any program");
+    return *signal;
+}
+
+std::string signal_name(int signal) {
+    const char* name = signal >= 1 && signal <= k_named_max ? sigabbrev_np(signal) : nullptr;
+    return name != nullptr ? std::string(name) : std::to_string(signal);
+}
+
+} // namespace ckpt
