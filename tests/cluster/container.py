@@ -21,7 +21,7 @@ from linux import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY
 from report import ClusterError
 
 OWN_NAMESPACES = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWNET | linux.CLONE_NEWCGROUP
-DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
+DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0), "net/tun": (10, 200)}
 
 
 @dataclass
@@ -116,7 +116,7 @@ def _mount_kernel_file_systems(with_cgroups):
     linux.mount("tmpfs", "run", "tmpfs", private, "mode=755")
     linux.mount("tmpfs", "tmp", "tmpfs", private, "mode=1777")
     linux.mount("tmpfs", "dev", "tmpfs", MS_NOSUID, "mode=755")
-    for directory, mode in (("pts", 0o755), ("shm", 0o1777)):
+    for directory, mode in (("pts", 0o755), ("shm", 0o1777), ("net", 0o755)):
         os.mkdir("dev/" + directory, mode)
     linux.mount("devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620,gid=5")
     linux.mount("tmpfs", "dev/shm", "tmpfs", private, "mode=1777")

@@ -2,6 +2,8 @@
 # Copyright the slurm-checkpoint authors
 """One node: a machine with a name, an address, a disk that outlives it, and the services that it runs."""
 
+import os
+import signal
 from pathlib import Path
 
 import container
@@ -52,27 +54,49 @@ class Node:
         """As if the plug were pulled: everything dies at once, without a word to anybody."""
         self.cgroup.kill_and_remove()
 
-    def run(self, argv, user="root"):
-        """In the foreground, with our standard streams; the exit status."""
-        return session.run(self.running(), argv, user, self.cgroup.child("user.slice"))
+    def run(self, argv, user="root", prepare=None):
+        """In the foreground, with our standard streams; the exit status. PREPARE is called in the node before."""
+        return session.run(self.running(), argv, user, self.cgroup.child("user.slice"), prepare)
 
     def services(self):
-        return [service for service in SERVICES if service.belongs_on(self.name)]
+        here = ("all", "ctl" if self.name == "ctl" else "compute")
+        return [service for service in SERVICES if service.on in here]
+
+    def service(self, name):
+        for service in self.services():
+            if service.name == name:
+                return service
+        raise ClusterError(f"no service {name} on {self.name}", remedy=" ".join(service.name for service in self.services()))
 
     def start(self, service):
+        pid = self.running()
         if service.needs and not self.path(service.needs).exists():
             return
-        cgroup = self.cgroup.child("system.slice").create().child(service.name + ".service")
-        session.start(self.running(), ["sh", "-c", service.command], log=service.log, cgroup=cgroup)
+        cgroup = self.cgroup.child("system.slice").create().child(f"{service.name}.service")
+        session.start(pid, ["sh", "-c", service.command], service.log, cgroup)
 
     def wait_ready(self, service):
-        if service.ready and not linux.wait_until(lambda: self.path(service.ready).exists(), timeout=20):
+        def ready():
+            return not service.ready or self.path(service.ready).exists()
+
+        if not linux.wait_until(ready, timeout=20):
             raise ClusterError(f"{service.name} does not start on {self.name}", "\n" + self.last_log_lines(service))
+
+    def stop(self, service):
+        """SIGTERM, and SIGKILL if that has not helped."""
+        pidfds = [os.pidfd_open(pid) for pid in self.service_pids(service)]
+        for pidfd in pidfds:
+            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+            if not linux.wait_for_pidfd(pidfd, timeout=10):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                linux.wait_for_pidfd(pidfd, timeout=10)
+            os.close(pidfd)
+
+    def service_pids(self, service):
+        path = service.cgroup.format(service=service.name, node=self.name)
+        return self.cgroup.child(path).pids()
 
     def last_log_lines(self, service, count=10):
         log = self.path(service.log)
         lines = log.read_text(errors="replace").splitlines() if log.exists() else [f"no {service.log}"]
         return "\n".join("    " + line for line in lines[-count:])
-
-    def runs(self, service):
-        return self.cgroup.child("system.slice").child(service.name + ".service").populated()

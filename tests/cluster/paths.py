@@ -12,4 +12,4 @@ SOURCE = HERE.parent.parent
 CACHE = Path(os.environ.get("SLURM_CHECKPOINT_CACHE", "/var/cache/slurm-checkpoint"))
 CLUSTERS = CACHE / "clusters"
 CCACHE = CACHE / "ccache"
-DEFAULT_BUILD = CACHE / "build" / "release"
+BUILD_ROOT = CACHE / "build"  # one directory for each preset

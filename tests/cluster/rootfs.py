@@ -108,15 +108,14 @@ def _build_testbed(directory, debian):
     shutil.rmtree(directory / "upper" / "src")
 
 
-def run_in_rootfs(argv, source, build):
-    """ARGV in a throw-away machine with SOURCE at /src (read-only), BUILD at /build and the compiler cache; its exit status."""
-    build.mkdir(parents=True, exist_ok=True)
-    CCACHE.mkdir(parents=True, exist_ok=True)
+def run_in_rootfs(argv, source, build_root):
+    """ARGV in a throw-away machine with SOURCE at /src (read-only) and BUILD_ROOT at /build; its exit status."""
     mount_point = CACHE / "mnt"
-    mount_point.mkdir(exist_ok=True)
-    binds = [(source, "/src", True), (build, "/build", False), (CCACHE, "/ccache", False)]
+    for directory in (build_root, CCACHE, mount_point):
+        directory.mkdir(parents=True, exist_ok=True)
+    binds = [(source, "/src", True), (build_root, "/build", False), (CCACHE, "/ccache", False)]
     machine = Machine("build", layers(), mount_point, binds=binds)
-    return _run(machine, ["env", "CCACHE_DIR=/ccache", "--chdir=/build", *argv])
+    return _run(machine, ["env", "--chdir=/src", "CCACHE_DIR=/ccache", "CKPT_BUILD_ROOT=/build", *argv])
 
 
 def _run(machine, argv):

@@ -12,14 +12,14 @@ class Service:
     command: str  # for sh, as root; stays in the foreground
     ready: str = ""  # a path that exists when others may rely on the service
     needs: str = ""  # started only where this file exists
+    cgroup: str = "system.slice/{service}.service"  # below the node's; where its main process is
 
     @property
     def log(self):
         return f"/var/log/{self.name}.log"
 
-    def belongs_on(self, node_name):
-        return self.on in ("all", "ctl" if node_name == "ctl" else "compute")
 
+CKPTD = "/usr/libexec/slurm-checkpoint/ckptd"
 
 SERVICES = [
     Service("munged", "all", ready="/run/munge/munge.socket.2",
@@ -27,6 +27,8 @@ SERVICES = [
                     "exec setpriv --reuid=munge --regid=munge --init-groups munged --foreground"),
     Service("slurmctld", "ctl", "exec slurmctld -D"),
     # Before slurmd, which starts jobs as soon as it is there.
-    Service("ckptd", "compute", "exec ckptd", needs="/usr/sbin/ckptd"),
-    Service("slurmd", "compute", "exec env LD_PRELOAD=/usr/libexec/cluster/hybrid-cgroup.so slurmd -D"),
+    Service("ckptd", "compute", f"exec {CKPTD}", needs=CKPTD),
+    # slurmd moves itself beside the cgroups of its jobs.
+    Service("slurmd", "compute", "exec env LD_PRELOAD=/usr/libexec/cluster/hybrid-cgroup.so slurmd -D",
+            cgroup="system.slice/{node}_slurmstepd.scope/slurmd"),
 ]

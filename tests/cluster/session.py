@@ -20,24 +20,28 @@ PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signa
 OPTIONS = ("--pdeathsig=KILL",)
 
 
-def run(pid_1, argv, user="root", cgroup=None):
-    """Exit status as a shell gives it: 128 + n for signal n."""
+def run(pid_1, argv, user="root", cgroup=None, prepare=None):
+    """Exit status as a shell gives it: 128 + n for signal n. PREPARE is called in the machine, as root, before the command."""
+    def command():
+        if prepare:
+            prepare()
+        container.execute(argv, user, OPTIONS)
+
     if os.isatty(0) and os.isatty(1):
-        return _run_with_terminal(pid_1, argv, user, cgroup)
-    child = container.enter(pid_1, lambda: container.execute(argv, user, OPTIONS), cgroup)
+        return _run_with_terminal(pid_1, command, cgroup)
+    child = container.enter(pid_1, command, cgroup)
     with _signals_to(child):
         return _status(child)
 
 
-def start(pid_1, argv, user="root", cgroup=None, environment=(), log="/dev/null"):
+def start(pid_1, argv, log, cgroup):
     """A service: ARGV in the background, its output appended to LOG, orphaned at once so that the machine's pid 1 adopts it."""
     def command():
         if os.fork():
             os._exit(0)
-        streams = os.open("/dev/null", os.O_RDONLY), os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-        for fd, source in enumerate((streams[0], streams[1], streams[1])):
-            os.dup2(source, fd)
-        container.execute(["env", *environment, *argv], user)
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        _standard_streams(os.open("/dev/null", os.O_RDONLY), output, output)
+        container.execute(argv)
     _status(container.enter(pid_1, command, cgroup))
 
 
@@ -47,8 +51,7 @@ def capture(pid_1, argv):
 
     def command():
         null = os.open("/dev/null", os.O_RDWR)
-        for fd, source in enumerate((null, write_end, null)):
-            os.dup2(source, fd)
+        _standard_streams(null, write_end, null)
         container.execute(argv)
 
     child = container.enter(pid_1, command)
@@ -56,6 +59,11 @@ def capture(pid_1, argv):
     with open(read_end) as output:
         text = output.read()
     return text if _status(child) == 0 else ""
+
+
+def _standard_streams(*sources):
+    for fd, source in enumerate(sources):
+        os.dup2(source, fd)
 
 
 def _status(child):
@@ -73,17 +81,17 @@ def _signals_to(child):
             signal.signal(number, handler)
 
 
-def _run_with_terminal(pid_1, argv, user, cgroup):
+def _run_with_terminal(pid_1, command, cgroup):
     """The command needs a terminal of its own machine: with ours, its shell could not find its process group there."""
     here, there = socket.socketpair()
 
-    def command():
+    def on_terminal():
         master, slave = os.openpty()
         socket.send_fds(there, [b"pty"], [master])
         os.login_tty(slave)
-        container.execute(argv, user, OPTIONS)
+        command()
 
-    child = container.enter(pid_1, command, cgroup)
+    child = container.enter(pid_1, on_terminal, cgroup)
     there.close()
     _, fds, _, _ = socket.recv_fds(here, 3, 1)
     if fds:
