@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// From where Slurm has our options (callbacks, environment) to a Request, and what to tell the user at
+// submit.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "policy/request.hpp"
+#include "policy/resolve.hpp"
+#include "result/result.hpp"
+
+namespace ckpt {
+
+// getenv() or its like in slurmstepd: the value of a variable, nullptr when it is not set.
+using Environment = std::function<const char*(const char* name)>;
+
+// The environment form of every option: "SBATCH_" or "SLURM_" + CHECKPOINT, CHECKPOINT_INTERVAL, … As with
+// Slurm's own variables, an empty one counts as set: SBATCH_CHECKPOINT= means --checkpoint. Errors name the
+// variable.
+Result<Request> request_from_environment(std::string_view prefix, const Environment& environment);
+
+// Options by full name and value, in the order given; a later one replaces an earlier one.
+Result<Request> apply_options(const std::vector<std::pair<std::string, std::string>>& options);
+
+// `above` (the command line) over `below` (the environment), field by field.
+Request overlay(Request below, const Request& above);
+
+// What the user should read when submitting, one line per value that policy changes. Advice only: the daemon
+// decides from what Slurm vouches for. The error is resolve()'s.
+Result<std::vector<std::string>> submit_advice(const Request& request, const JobFacts& facts,
+                                               const Policy& policy);
+
+} // namespace ckpt
