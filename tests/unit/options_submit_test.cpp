@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "options/command_line.hpp"
+#include "options/options.hpp"
+
+namespace ckpt {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// An Environment over a map, which has to outlive it.
+Environment over(const std::map<std::string, std::string>& variables) {
+    return [&variables](const char* name) {
+        const auto found = variables.find(name);
+        return found == variables.end() ? nullptr : found->second.c_str();
+    };
+}
+
+TEST(RequestFromEnvironment, ReadsEveryOptionUnderItsPrefix) {
+    const std::map<std::string, std::string> variables{{"SBATCH_CHECKPOINT", ""},
+                                                       {"SBATCH_CHECKPOINT_MAX_RESTARTS", "3"},
+                                                       {"SBATCH_CHECKPOINT_INTERVAL", "2h"},
+                                                       {"SLURM_CHECKPOINT_KEEP", "9"},
+                                                       {"CHECKPOINT_ON", "drain"}};
+    const auto request = request_from_environment("SBATCH_", over(variables));
+    ASSERT_TRUE(request) << request.error().what;
+    EXPECT_EQ(request->enabled, true);
+    EXPECT_EQ(request->max_restarts, 3U);
+    EXPECT_EQ(request->interval, Interval{Seconds{7200}});
+    EXPECT_FALSE(request->keep);
+    EXPECT_FALSE(request->on);
+}
+
+TEST(RequestFromEnvironment, EveryVariableIsCheckedAndNamed) {
+    for (const OptionRow& row : option_table()) {
+        const std::string variable = std::string("SLURM_") + row.environment;
+        const std::map<std::string, std::string> variables{{variable, "bo\ngus"}};
+        const auto request = request_from_environment("SLURM_", over(variables));
+        ASSERT_FALSE(request) << variable;
+        EXPECT_TRUE(request.error().what.starts_with(variable + ": \"bo?gus\" ")) << request.error().what;
+        EXPECT_THAT(request.error().what, HasSubstr(row.accepts));
+    }
+}
+
+TEST(ApplyOptions, LaterReplacesEarlier) {
+    const auto request =
+        apply_options({{"checkpoint", "(null)"}, {"checkpoint-keep", "3"}, {"checkpoint-keep", "4"}});
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->enabled, true);
+    EXPECT_EQ(request->keep, 4U);
+    EXPECT_FALSE(apply_options({{"checkpoint-keep", "3"}, {"checkpoint-kept", "4"}}));
+    EXPECT_FALSE(apply_options({})->enabled);
+}
+
+TEST(Overlay, CommandLineWinsFieldByField) {
+    const Request below =
+        apply_options({{"checkpoint", ""}, {"checkpoint-interval", "1h"}, {"checkpoint-keep", "3"}}).value();
+    const Request merged =
+        overlay(below, apply_options({{"checkpoint", "30"}, {"checkpoint-on", "none"}}).value());
+    EXPECT_EQ(merged.enabled, true);
+    EXPECT_EQ(merged.interval, Interval{Seconds{1800}});
+    EXPECT_EQ(merged.keep, 3U);
+    EXPECT_EQ(merged.on->bits, 0);
+    EXPECT_EQ(overlay(below, apply_options({{"checkpoint", "off"}}).value()).enabled, false);
+}
+
+TEST(SubmitAdvice, TellsWhatWasCapped) {
+    const auto advice = [](const std::vector<std::pair<std::string, std::string>>& options) {
+        return submit_advice(apply_options(options).value(), {}, {});
+    };
+    EXPECT_THAT(advice({{"checkpoint", ""}}).value(), IsEmpty());
+    EXPECT_THAT(advice({{"checkpoint", ""}, {"checkpoint-keep", "50"}}).value(),
+                ElementsAre(AllOf(HasSubstr("--checkpoint-keep: 50"), HasSubstr("10 is used"),
+                                  HasSubstr("CKPT-103"))));
+    EXPECT_EQ(advice({{"checkpoint-dir", "/etc"}}).error().code, Code::option_value);
+}
+
+std::vector<std::string> words(const std::string& line) {
+    std::istringstream stream(line);
+    std::vector<std::string> result;
+    for (std::string word; stream >> word;)
+        result.push_back(word);
+    return result;
+}
+
+TEST(CommandLine, FindsOurOptionsBeforeTheScript) {
+    for (const char* line :
+         {"sbatch --checkpoint job.sh", "sbatch --checkpoint=30m job.sh",
+          "sbatch --checkpoint-interval=30m job.sh", "sbatch --checkpoint-interval 30m job.sh",
+          "sbatch --checkpoint-inter 30m job.sh", "sbatch -n 4 --checkpoint job.sh",
+          "sbatch -n4 --checkpoint job.sh", "sbatch -vQn 4 --checkpoint job.sh",
+          "sbatch -J name -t 5 -H --checkpoint job.sh", "sbatch -k --checkpoint job.sh",
+          "sbatch --nodes 2 --exclusive --checkpoint job.sh", "sbatch --wait --hold --checkpoint job.sh",
+          "sbatch --overs --checkpoint job.sh", "sbatch --wrap true --checkpoint", "sbatch --checkpoint",
+          "sbatch --flag-of-another-plugin --checkpoint job.sh",
+          "sbatch --open-mode=append --checkpoint job.sh", "sbatch -n1 : -n2 --checkpoint job.sh",
+          "/usr/bin/sbatch --checkpoint=off --checkpoint=on job.sh"})
+        EXPECT_TRUE(looks_like_checkpoint_cli(words(line))) << line;
+}
+
+TEST(CommandLine, IgnoresTheScriptsArguments) {
+    for (const char* line :
+         {"", "sbatch", "sbatch job.sh", "sbatch job.sh --checkpoint", "sbatch -n 4 job.sh --checkpoint",
+          "sbatch -n4 -H job.sh --checkpoint", "sbatch --exclusive job.sh --checkpoint",
+          "sbatch --nodes=2 job.sh --checkpoint", "sbatch -- job.sh --checkpoint", "sbatch - --checkpoint",
+          "sbatch -W job.sh --checkpoint", "sbatch --checkpoints job.sh", "sbatch --check job.sh",
+          "sbatch --checkpoint=off job.sh", "sbatch --checkpoint --checkpoint=off job.sh",
+          "sbatch -D --comment x --checkpointing job.sh"})
+        EXPECT_FALSE(looks_like_checkpoint_cli(words(line))) << line;
+}
+
+} // namespace
+} // namespace ckpt

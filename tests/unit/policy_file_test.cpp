@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which files load_policy trusts. Runs as root and as anybody else.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "policy/policy_yaml.hpp"
+
+namespace ckpt {
+namespace {
+
+using testing::HasSubstr;
+
+class PolicyFile : public testing::Test {
+protected:
+    void SetUp() override {
+        std::string pattern = testing::TempDir() + "ckpt-policy-XXXXXX";
+        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+        m_dir = pattern;
+    }
+    void TearDown() override { std::filesystem::remove_all(m_dir); }
+
+    std::string write(const std::string& text, mode_t mode) const {
+        const std::string path = m_dir / "checkpoint.yaml";
+        std::ofstream(path) << text;
+        EXPECT_EQ(::chmod(path.c_str(), mode), 0);
+        return path;
+    }
+    static void expect_untrusted(const std::string& path, const std::string& why) {
+        const auto policy = load_policy(path);
+        ASSERT_FALSE(policy);
+        EXPECT_EQ(policy.error().code, Code::policy_unreadable);
+        EXPECT_THAT(policy.error().what, HasSubstr(why));
+        EXPECT_THAT(policy.error().what, HasSubstr(path));
+    }
+
+    std::filesystem::path m_dir;
+};
+
+TEST_F(PolicyFile, MissingMeansDefaults) {
+    const auto policy = load_policy(m_dir / "none.yaml");
+    ASSERT_TRUE(policy);
+    EXPECT_EQ(policy->defaults.keep, 2U);
+}
+
+TEST_F(PolicyFile, OfAnotherUserIsNotTrusted) {
+    const std::string path = write("version: 1\n", 0644);
+    if (::geteuid() == 0) {
+        ASSERT_EQ(::chown(path.c_str(), 65534, 65534), 0);
+    }
+    expect_untrusted(path, "expected root");
+}
+
+TEST_F(PolicyFile, SymbolicLinkIsNotFollowed) {
+    const std::string path = m_dir / "link.yaml";
+    ASSERT_EQ(::symlink("/etc/passwd", path.c_str()), 0);
+    expect_untrusted(path, "symbolic link");
+}
+
+TEST_F(PolicyFile, FifoDoesNotBlock) {
+    const std::string path = m_dir / "fifo";
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    expect_untrusted(path, "not a regular file");
+}
+
+TEST_F(PolicyFile, DirectoryIsRefused) {
+    expect_untrusted(m_dir, "not a regular file");
+}
+
+TEST_F(PolicyFile, OfRootIsRead) {
+    // A root-owned file that every machine has; no policy, so the parser's error shows that it was read.
+    const auto policy = load_policy("/etc/passwd");
+    ASSERT_FALSE(policy);
+    EXPECT_THAT(policy.error().what, HasSubstr("/etc/passwd:1:"));
+}
+
+class RootPolicyFile : public PolicyFile {
+protected:
+    void SetUp() override {
+        PolicyFile::SetUp();
+        if (::geteuid() != 0) GTEST_SKIP() << "needs a file that belongs to root";
+    }
+};
+
+TEST_F(RootPolicyFile, IsRead) {
+    EXPECT_EQ(load_policy(write("version: 1\ndefaults: {keep: 7}\n", 0644))->defaults.keep, 7U);
+}
+
+TEST_F(RootPolicyFile, WritableByOthersIsNotTrusted) {
+    for (const mode_t mode : {0664U, 0646U, 0666U})
+        expect_untrusted(write("version: 1\n", mode), "lets others");
+}
+
+TEST_F(RootPolicyFile, TooLargeIsRefused) {
+    const auto policy = load_policy(write(std::string(3U << 20, '#'), 0644));
+    ASSERT_FALSE(policy);
+    EXPECT_THAT(policy.error().what, HasSubstr("at most 1 MiB"));
+}
+
+} // namespace
+} // namespace ckpt
