@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What sckpt asks. Everybody sees and steers their own jobs; root sees and steers all.
+#include <algorithm>
+#include <array>
+
+#include "log.hpp"
+#include "os/files.hpp"
+#include "server.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::chrono::minutes k_inspect_limit{2};
+
+wire::Answer answer_of(const Error& error) {
+    return {static_cast<std::uint32_t>(error.code), 0, one_line(error)};
+}
+
+} // namespace
+
+void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
+    const uid_t uid = m_connections.at(id).peer.uid;
+    auto pipe = make_pipe();
+    if (!pipe) return send(id, answer_of(pipe.error()));
+    const wire::InspectRequest request{m_policy.storage.base, m_config.key_file, m.job_id, uid, m.details};
+    const std::array to_worker = {pipe->write.get()};
+    m_workers.start("ckpt-sealer", wire::encode(request), to_worker, k_inspect_limit, [](const auto& result) {
+        if (!result) log::warning("listing the store: " + one_line(result.error()));
+    });
+    const std::array to_client = {pipe->read.get()};
+    send(id, wire::Answer{}, to_client);
+}
+
+void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
+    const uid_t uid = m_connections.at(id).peer.uid;
+    Job* job = find_job(m.job_id);
+    // The same answer for "not here" and "not yours": nobody learns about other users' jobs.
+    if (job == nullptr || (uid != 0 && uid != job->facts.uid))
+        return send(id, answer_of({Code::not_found,
+                                   "no job " + std::to_string(m.job_id) + " of yours is checkpointed on this node",
+                                   "run sckpt on the job's node, e.g. srun --jobid=" + std::to_string(m.job_id) +
+                                       " --overlap sckpt create " + std::to_string(m.job_id),
+                                   0}));
+    if (job->on_demand) return send(id, answer_of({Code::busy, "a checkpoint of this job is under way", "", 0}));
+    job->on_demand = id;
+    handle(m.job_id, event::OnDemand{});
+}
+
+} // namespace ckpt

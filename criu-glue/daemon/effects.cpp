@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the state machine decided, done: words to the shim, timers, signals, slurmctld, the epilog.
+#include <array>
+#include <csignal>
+
+#include "log.hpp"
+#include "os/process.hpp"
+#include "os/procfs.hpp"
+#include "policy/interval.hpp"
+#include "server.hpp"
+#include "slurmctld.hpp"
+
+namespace ckpt {
+
+namespace {
+
+// slurmctld usually answers in milliseconds; a dump that nobody wanted (scancel) would pause the job for nothing.
+constexpr std::chrono::milliseconds k_cause_grace{300};
+
+wire::Start wire_start(effect::Start start) {
+    switch (start) {
+    case effect::Start::fresh: return wire::Start::fresh;
+    case effect::Start::restored: return wire::Start::restored;
+    case effect::Start::held: return wire::Start::held;
+    case effect::Start::unmanaged: return wire::Start::unmanaged;
+    }
+    return wire::Start::unmanaged;
+}
+
+// SIGSTOP and SIGCONT reach the whole tree, not only its root: criu's --leave-stopped stops every member.
+void signal_tree(const Task& task, int signal) {
+    const auto tree = process_tree(task.root_pid);
+    if (!tree || !pidfd_alive(task.root_pidfd.get())) return;
+    for (const ProcessInfo& member : *tree) {
+        if (member.uid != task.user.uid) continue;
+        const auto pidfd = open_pidfd(member.pid);
+        if (!pidfd) continue;
+        const auto again = process_info(member.pid); // the pidfd is bound now: is it still that process?
+        if (again && again->start_time == member.start_time) (void)signal_pidfd(pidfd->get(), signal);
+    }
+}
+
+} // namespace
+
+void Server::handle(std::uint32_t job_id, const Event& event) {
+    Job* job = find_job(job_id);
+    if (job == nullptr) return;
+    const Effects effects = advance(job->state, event);
+    for (const Effect& effect : effects) {
+        job = find_job(job_id); // an effect may have ended the job
+        if (job == nullptr) return;
+        std::visit([&](const auto& e) { perform(*job, e); }, effect);
+    }
+}
+
+void Server::order(Job& job, const TaskKey& task, wire::Order order, const std::string& line) {
+    const auto found = job.tasks.find(task);
+    if (found != job.tasks.end() && found->second.shim != 0) send(found->second.shim, wire::ShimOrder{order, line});
+}
+
+void Server::perform(Job& job, const effect::StartTask& e) {
+    const auto found = job.tasks.find(e.task);
+    if (found == job.tasks.end()) return;
+    Task& task = found->second;
+    task.status_pipe.reset(); // the shim must see the end of the pipe when its tree is gone
+    task.worker = 0;
+    wire::ShimStart start{wire_start(e.start), 0, e.line};
+    log::info("job " + std::to_string(job.facts.job_id) + ": task starts" +
+              (e.line.empty() ? std::string() : ": " + e.line));
+    if (e.start != effect::Start::restored) return send(task.shim, start);
+    start.root_pid = task.root_pid;
+    const std::array fds = {task.root_pidfd.get()};
+    send(task.shim, start, fds);
+}
+
+void Server::perform(Job& job, const effect::HoldBackTerm& e) { order(job, e.task, wire::Order::wait); }
+void Server::perform(Job& job, const effect::RelayTerm& e) { order(job, e.task, wire::Order::relay); }
+void Server::perform(Job& job, const effect::LetShimLeave& e) { order(job, e.task, wire::Order::leave); }
+
+void Server::perform(Job& job, const effect::Say& e) {
+    log::info("job " + std::to_string(job.facts.job_id) + ": " + e.line);
+    for (const auto& [key, task] : job.tasks) // the first task speaks for the job
+        if (task.shim != 0) return send(task.shim, wire::ShimOrder{wire::Order::line, e.line});
+}
+
+void Server::perform(Job& job, const effect::AskCause& /*e*/) {
+    const std::uint32_t job_id = job.facts.job_id;
+    job.cause_timer =
+        m_loop.after(k_cause_grace, [this, job_id] { handle(job_id, event::CauseGraceElapsed{}); });
+    ask_cause(m_workers, job_id, [this, job_id](Cause cause) {
+        if (const Job* asked = find_job(job_id)) m_loop.cancel(asked->cause_timer);
+        handle(job_id, event::CauseKnown{cause});
+    });
+}
+
+void Server::perform(Job& job, const effect::ArmInterval& /*e*/) {
+    m_loop.cancel(job.interval_timer);
+    const Interval& interval = job.state.plan.interval.value;
+    Seconds delay{0};
+    if (const auto* fixed = std::get_if<Seconds>(&interval))
+        delay = *fixed;
+    else if (std::holds_alternative<IntervalAuto>(interval))
+        delay = auto_interval(job.last_cost, job.facts.nodes, m_policy.automatic, m_policy.limits.min_interval);
+    if (delay.count() <= 0) return;
+    job.interval_timer = m_loop.after(
+        delay, [this, job_id = job.facts.job_id] { handle(job_id, event::IntervalElapsed{}); });
+}
+
+void Server::perform(Job& job, const effect::ContinueTree& e) {
+    const auto found = job.tasks.find(e.task);
+    if (found != job.tasks.end()) signal_tree(found->second, SIGCONT);
+}
+
+void Server::perform(Job& job, const effect::KillTree& e) {
+    const auto found = job.tasks.find(e.task);
+    if (found == job.tasks.end()) return;
+    Task& task = found->second;
+    m_workers.abandon(task.worker); // a restore or dump of a task that is gone
+    task.worker = 0;
+    if (task.root_pidfd) signal_tree(task, SIGKILL);
+}
+
+void Server::perform(Job& job, const effect::HoldJob& e) {
+    log::warning("job " + std::to_string(job.facts.job_id) + " is held: " + e.reason);
+    hold_job(m_workers, job.facts.job_id, "checkpoint: " + e.reason,
+             [this, job_id = job.facts.job_id, reason = e.reason](std::optional<Error> error) {
+                 handle(job_id, event::HoldEnded{reason, std::move(error)});
+             });
+}
+
+void Server::perform(Job& job, const effect::AnswerOnDemand& e) {
+    if (!job.on_demand) return;
+    wire::Answer answer;
+    answer.generation = e.generation;
+    if (e.error) {
+        answer.code = static_cast<std::uint32_t>(e.error->code);
+        answer.text = one_line(*e.error);
+    }
+    send(*job.on_demand, answer);
+    job.on_demand.reset();
+}
+
+void Server::perform(Job& job, const effect::ReleaseEpilog& /*e*/) {
+    m_loop.cancel(job.epilog_timer);
+    if (job.epilog) reply(*job.epilog, {});
+    // after this handler: the caller still holds the job
+    m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id,
+                                                incarnation = job.facts.restart_count] {
+        const Job* ended = find_job(job_id);
+        if (ended != nullptr && ended->facts.restart_count == incarnation && is_quiet(ended->state))
+            forget_job(job_id);
+    });
+}
+
+void Server::forget_job(std::uint32_t job_id) {
+    const auto found = m_jobs.find(job_id);
+    if (found == m_jobs.end()) return;
+    Job job = std::move(found->second);
+    m_jobs.erase(found);
+    m_loop.cancel(job.interval_timer);
+    m_loop.cancel(job.cause_timer);
+    m_loop.cancel(job.epilog_timer);
+    for (const auto& [key, task] : job.tasks) {
+        m_workers.abandon(task.worker);
+        drop_connection(task.shim);
+    }
+    if (m_local) m_local->remove_job(job.local_name);
+    log::info("job " + std::to_string(job_id) + " is closed");
+}
+
+} // namespace ckpt

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Dumps, restores, commits: each is a worker that is started here and whose result becomes an event.
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "log.hpp"
+#include "os/procfs.hpp"
+#include "server.hpp"
+#include "text.hpp"
+#include "wire/worker.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::chrono::minutes k_store_limit{30}; // a commit or an unpack of the largest job on a slow file system
+constexpr std::chrono::seconds k_worker_margin{5}; // the worker's own deadline comes first and says more
+
+std::int64_t now() { return static_cast<std::int64_t>(std::time(nullptr)); }
+
+template <typename M> Result<M> result_of(const Result<Packet>& packet) {
+    if (!packet) return tl::unexpected(packet.error());
+    CKPT_TRY(M message, wire::decode<M>(packet->bytes));
+    CKPT_CHECK(wire::status_of(message.outcome));
+    return message;
+}
+
+std::uint32_t milliseconds(Seconds value) { return static_cast<std::uint32_t>(value.count() * 1000); }
+
+// Ours in the task's cgroup, outside the tree: the shim, what it forked (its canary), and pid 1 of our namespace.
+std::vector<std::int32_t> outsiders_of(const Task& task) {
+    std::vector<std::int32_t> pids{task.shim_pid};
+    if (task.init_pid != 0) pids.push_back(task.init_pid);
+    const auto below = process_tree(task.shim_pid);
+    if (below)
+        for (const ProcessInfo& info : *below)
+            if (info.ppid == task.shim_pid && info.pid != task.root_pid) pids.push_back(info.pid);
+    return pids;
+}
+
+} // namespace
+
+// ---- dump ----
+
+Status Server::start_dump(Job& job, const effect::Dump& e) {
+    Task& task = job.tasks.at(e.task);
+    if (!m_local) return fail(Code::dump_unfit, "the local directory for images is not usable");
+    CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::image_name(e.generation, e.task)));
+    wire::DumpRequest request;
+    request.criu = m_policy.engine.criu;
+    request.root_pid = task.root_pid;
+    request.root_pid_inside = task.root_pid_inside;
+    request.user = task.user;
+    request.outsiders = outsiders_of(task);
+    request.ghost_limit = m_policy.engine.ghost_limit;
+    request.timeout_ms = milliseconds(m_policy.engine.dump_timeout);
+    request.leave_stopped = e.leave_stopped;
+    const std::array fds = {images.get(),        task.mount_namespace.get(), task.pid_namespace.get(),
+                            task.stdio[0].get(), task.stdio[1].get(),        task.stdio[2].get()};
+    job.generations[e.generation].taken_at = now();
+    task.worker = m_workers.start("ckpt-engine", wire::encode(request), fds,
+                                  m_policy.engine.dump_timeout + k_worker_margin,
+                                  [this, job_id = job.facts.job_id, key = e.task, gen = e.generation](auto result) {
+                                      dumped(job_id, key, gen, std::move(result));
+                                  });
+    return {};
+}
+
+void Server::perform(Job& job, const effect::Dump& e) {
+    const Status started = start_dump(job, e);
+    if (started) return;
+    m_loop.after(std::chrono::milliseconds(0),
+                 [this, job_id = job.facts.job_id, key = e.task, error = started.error()] {
+                     handle(job_id, event::DumpEnded{key, error, 0, 0});
+                 });
+}
+
+void Server::dumped(std::uint32_t job_id, const TaskKey& task, std::uint32_t generation, Result<Packet> packet) {
+    Job* job = find_job(job_id);
+    if (job == nullptr) return;
+    const auto result = result_of<wire::DumpResult>(packet);
+    event::DumpEnded ended{task, std::nullopt, 0, 0};
+    if (result) {
+        ended.frozen_us = result->frozen_us;
+        ended.image_bytes = result->image_bytes;
+        job->last_cost = std::chrono::ceil<Seconds>(std::chrono::microseconds(result->frozen_us));
+        job->generations[generation].parts[task] = {task.step_id,        task.task_id,        job->facts.node,
+                                                    result->frozen_us,   result->image_bytes, result->processes,
+                                                    result->criu_version};
+    } else {
+        ended.error = result.error();
+        if (ended.error->code == Code::deadline) ended.error->code = Code::dump_timeout;
+    }
+    handle(job_id, ended);
+}
+
+// ---- commit ----
+
+void Server::perform(Job& job, const effect::Commit& e) {
+    job.commit_queue.push_back(e);
+    start_next_commit(job);
+}
+
+void Server::start_next_commit(Job& job) {
+    if (job.commit_runs || job.commit_queue.empty()) return;
+    const effect::Commit next = job.commit_queue.front();
+    job.commit_queue.pop_front();
+    const Status started = start_commit(job, next);
+    if (started) {
+        job.commit_runs = true;
+        return;
+    }
+    m_loop.after(std::chrono::milliseconds(0),
+                 [this, job_id = job.facts.job_id, gen = next.generation, error = started.error()] {
+                     handle(job_id, event::CommitEnded{gen, error, 0});
+                 });
+}
+
+Status Server::start_commit(Job& job, const effect::Commit& e) {
+    const Generation& generation = job.generations[e.generation];
+    wire::CommitRequest request;
+    request.place = job.place;
+    request.generation = e.generation;
+    request.keep = job.state.plan.keep.value;
+    request.taken_at = generation.taken_at;
+    request.reason = to_string(e.reason);
+    request.tree_was_stopped = e.tree_was_stopped;
+    std::vector<Fd> directories;
+    std::vector<int> fds;
+    for (const auto& [key, part] : generation.parts) {
+        CKPT_TRY(Fd images, m_local->open(job.local_name, LocalTier::image_name(e.generation, key)));
+        fds.push_back(images.get());
+        directories.push_back(std::move(images));
+        request.parts.push_back(part);
+    }
+    m_workers.start("ckpt-sealer", wire::encode(request), fds, k_store_limit,
+                    [this, job_id = job.facts.job_id, gen = e.generation](const Result<Packet>& packet) {
+                        Job* done = find_job(job_id);
+                        if (done == nullptr) return;
+                        done->commit_runs = false;
+                        const auto result = result_of<wire::CommitResult>(packet);
+                        event::CommitEnded ended{gen, std::nullopt, 0};
+                        if (result)
+                            ended.stored_bytes = result->stored_bytes;
+                        else
+                            ended.error = result.error();
+                        handle(job_id, ended);
+                        if (Job* still = find_job(job_id)) start_next_commit(*still);
+                    });
+    return {};
+}
+
+void Server::perform(Job& job, const effect::DiscardImages& e) {
+    const auto found = job.generations.find(e.generation);
+    if (m_local)
+        for (const auto& [key, task] : job.tasks)
+            m_local->remove(job.local_name, LocalTier::image_name(e.generation, key));
+    if (found != job.generations.end()) job.generations.erase(found);
+}
+
+void Server::perform(Job& job, const effect::RecordCompletion& e) {
+    const wire::CompleteRequest request{job.place, e.wait_status, e.wait_status == 0};
+    m_workers.start("ckpt-sealer", wire::encode(request), {}, std::chrono::seconds(30),
+                    [this, job_id = job.facts.job_id](const Result<Packet>& packet) {
+                        const auto result = result_of<wire::CompleteResult>(packet);
+                        if (!result) log::error("job " + std::to_string(job_id) + ": its end is not on record",
+                                                result.error());
+                        handle(job_id, event::CompletionRecorded{});
+                    });
+}
+
+// ---- adopt and restore ----
+
+Status Server::start_adopt(Job& job, const effect::Adopt& e) {
+    if (!m_local) return fail(Code::restore_impossible, "the local directory for images is not usable");
+    CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::restore_name(e.task)));
+    const wire::AdoptRequest request{job.place, e.task.step_id, e.task.task_id, e.before_incarnation,
+                                     e.before_generation};
+    const std::array fds = {images.get()};
+    job.tasks.at(e.task).worker =
+        m_workers.start("ckpt-sealer", wire::encode(request), fds, k_store_limit,
+                        [this, job_id = job.facts.job_id, key = e.task](Result<Packet> packet) {
+                            adopted(job_id, key, std::move(packet));
+                        });
+    return {};
+}
+
+void Server::perform(Job& job, const effect::Adopt& e) {
+    const Status started = start_adopt(job, e);
+    if (started) return;
+    event::AdoptEnded ended;
+    ended.task = e.task;
+    ended.error = started.error();
+    m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, ended] { handle(job_id, ended); });
+}
+
+void Server::adopted(std::uint32_t job_id, const TaskKey& task, Result<Packet> packet) {
+    Job* job = find_job(job_id);
+    if (job == nullptr) return;
+    event::AdoptEnded ended;
+    ended.task = task;
+    auto result = result_of<wire::AdoptResult>(packet);
+    if (!result) {
+        ended.error = result.error();
+        return handle(job_id, ended);
+    }
+    using Found = event::AdoptEnded::Found;
+    // an older generation was asked for because a newer one did not restore: "nothing" means that none is left
+    const bool retry = job->adopted.contains(task);
+    switch (result->found) {
+    case wire::Found::nothing: ended.found = retry ? Found::unusable : Found::nothing; break;
+    case wire::Found::generation: ended.found = Found::generation; break;
+    case wire::Found::completed: ended.found = Found::completed; break;
+    case wire::Found::unusable: ended.found = Found::unusable; break;
+    }
+    ended.newest_generation = result->newest_generation;
+    ended.skipped = std::move(result->skipped);
+    job->adopted[task] = {result->incarnation, result->generation, result->taken_at, result->tree_was_stopped};
+    handle(job_id, ended);
+}
+
+Status Server::start_restore(Job& job, const effect::Restore& e) {
+    Task& task = job.tasks.at(e.task);
+    CKPT_TRY(const Fd images, m_local->open(job.local_name, LocalTier::restore_name(e.task)));
+    CKPT_TRY(const Fd tails, m_local->tails(job.local_name));
+    CKPT_TRY(const std::string cgroup, cgroup_dir(task.shim_pid));
+    wire::RestoreRequest request;
+    request.criu = m_policy.engine.criu;
+    request.user = task.user;
+    request.cgroup_dirs = {cgroup};
+    request.timeout_ms = milliseconds(m_policy.engine.restore_timeout);
+    request.script = task.script;
+    request.tree_was_stopped = job.adopted.at(e.task).tree_was_stopped;
+    const std::array fds = {images.get(),        tails.get(),         task.mount_namespace.get(), task.stdio[0].get(),
+                            task.stdio[1].get(), task.stdio[2].get(), task.status_pipe.get()};
+    task.worker = m_workers.start("ckpt-engine", wire::encode(request), fds,
+                                  m_policy.engine.restore_timeout + k_worker_margin,
+                                  [this, job_id = job.facts.job_id, key = e.task](Result<Packet> packet) {
+                                      restored(job_id, key, std::move(packet));
+                                  });
+    return {};
+}
+
+void Server::perform(Job& job, const effect::Restore& e) {
+    const Status started = start_restore(job, e);
+    if (!started) restored(job.facts.job_id, e.task, tl::unexpected(started.error()));
+}
+
+void Server::restored(std::uint32_t job_id, const TaskKey& key, Result<Packet> packet) {
+    Job* job = find_job(job_id);
+    if (job == nullptr) return;
+    Task& task = job->tasks.at(key);
+    const AdoptedGeneration& from = job->adopted.at(key);
+    event::RestoreEnded ended{key,     std::nullopt, from.incarnation, from.generation, text::age(now() - from.taken_at),
+                              job->facts.node};
+    const auto result = result_of<wire::RestoreResult>(packet);
+    if (!result) {
+        ended.error = result.error();
+    } else if (packet->fds.size() != 3) {
+        ended.error = Error{Code::internal, "the engine returned no descriptors", "", 0};
+    } else {
+        task.root_pidfd = std::move(packet->fds[0]);
+        task.mount_namespace = std::move(packet->fds[1]);
+        task.pid_namespace = std::move(packet->fds[2]);
+        task.root_pid = result->root_pid;
+        task.root_pid_inside = result->root_pid_inside;
+        task.init_pid = result->init_pid;
+        for (const std::string& file : result->rolled_back)
+            log::info("job " + std::to_string(job_id) + ": rolled back " + file);
+    }
+    m_local->remove(job->local_name, LocalTier::restore_name(key));
+    m_loop.after(std::chrono::milliseconds(0), [this, job_id, ended] { handle(job_id, ended); });
+}
+
+} // namespace ckpt

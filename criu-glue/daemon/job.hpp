@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the daemon holds about a job besides its state: descriptors, processes, connections. Data only.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loop.hpp"
+#include "os/fd.hpp"
+#include "policy/resolve.hpp"
+#include "state.hpp"
+#include "wire/messages.hpp"
+#include "wire/worker.hpp"
+#include "worker.hpp"
+
+namespace ckpt {
+
+using ConnectionId = std::uint64_t;
+
+// A task as slurmstepd registered it. Its namespaces were opened then and there, before anything of the user ran:
+// nothing else is ever entered for it.
+struct Task {
+    std::int32_t shim_pid = 0;
+    Fd shim_pidfd;
+    wire::UserIds user;
+    bool batch = false;
+    std::string script; // slurmstepd's first argument
+
+    ConnectionId shim = 0; // its connection, 0 = none
+    std::vector<Fd> stdio; // stdin, stdout, stderr of the shim
+    Fd status_pipe;        // write end, for the tree that will be restored
+
+    Fd mount_namespace; // of the tree: pinned at registration, or made by our restore
+    Fd pid_namespace;
+    std::int32_t root_pid = 0;        // here
+    std::int32_t root_pid_inside = 0; // in pid_namespace
+    std::int32_t init_pid = 0;        // pid 1 of a namespace made by us, 0 = the host's
+    Fd root_pidfd;
+    Workers::Id worker = 0; // adopting, restoring or dumping
+};
+
+// A generation on its way: when it was cut and what the manifest will say of its parts.
+struct Generation {
+    std::int64_t taken_at = 0;
+    std::map<TaskKey, wire::Part> parts;
+};
+
+struct AdoptedGeneration {
+    std::uint32_t incarnation = 0;
+    std::uint32_t generation = 0;
+    std::int64_t taken_at = 0;
+    bool tree_was_stopped = false;
+};
+
+struct Job {
+    wire::JobOpen facts;
+    JobState state;
+    wire::StorePlace place;
+    std::string local_name; // this incarnation's directory on the local tier
+    std::map<TaskKey, Task> tasks;
+    std::map<std::uint32_t, Generation> generations; // being taken or committed
+    std::map<TaskKey, AdoptedGeneration> adopted;
+    std::deque<effect::Commit> commit_queue; // one worker at a time writes to a job's store
+    bool commit_runs = false;
+    Seconds last_cost{0}; // pause of the newest dump, rounded up; 0 = none yet
+
+    Loop::Id interval_timer = 0;
+    Loop::Id cause_timer = 0;
+    Loop::Id epilog_timer = 0;
+    std::optional<ConnectionId> epilog;    // waits for the commit
+    std::optional<ConnectionId> on_demand; // waits for its generation
+};
+
+} // namespace ckpt

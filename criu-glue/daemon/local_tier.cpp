@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "local_tier.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "os/safe_path.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr const char* k_tails = "tails";
+constexpr mode_t k_mode = 0700;
+
+std::string task_name(const TaskKey& task) {
+    return std::to_string(task.step_id) + "-" + std::to_string(task.task_id);
+}
+
+// Empties a job's directory except for the tails; an empty directory goes as well.
+void sweep_job(int root, const std::string& job) {
+    {
+        const auto dir = open_beneath(root, job, O_RDONLY | O_DIRECTORY);
+        if (!dir) return;
+        const auto names = list_dir(dir->get());
+        if (!names) return;
+        for (const std::string& name : *names)
+            if (name != k_tails) (void)remove_tree(dir->get(), name);
+        ::unlinkat(dir->get(), k_tails, AT_REMOVEDIR); // only if nothing was cut
+    }
+    ::unlinkat(root, job.c_str(), AT_REMOVEDIR);
+}
+
+} // namespace
+
+Result<LocalTier> LocalTier::prepare(const std::string& path) {
+    CKPT_TRY(Fd root, make_trusted_dir(path, k_mode));
+    CKPT_TRY(const auto jobs, list_dir(root.get()));
+    for (const std::string& job : jobs) sweep_job(root.get(), job);
+    return LocalTier(std::move(root));
+}
+
+Result<Fd> LocalTier::make(const std::string& job, const std::string& name) const {
+    CKPT_TRY(const Fd dir, make_dir_beneath(m_root.get(), job, k_mode));
+    CKPT_CHECK(remove_tree(dir.get(), name));
+    return make_dir_beneath(dir.get(), name, k_mode);
+}
+
+Result<Fd> LocalTier::open(const std::string& job, const std::string& name) const {
+    CKPT_TRY(const Fd dir, open_beneath(m_root.get(), job, O_RDONLY | O_DIRECTORY));
+    return open_beneath(dir.get(), name, O_RDONLY | O_DIRECTORY);
+}
+
+Result<Fd> LocalTier::tails(const std::string& job) const {
+    CKPT_TRY(const Fd dir, make_dir_beneath(m_root.get(), job, k_mode));
+    return make_dir_beneath(dir.get(), k_tails, k_mode);
+}
+
+void LocalTier::remove(const std::string& job, const std::string& name) const {
+    const auto dir = open_beneath(m_root.get(), job, O_RDONLY | O_DIRECTORY);
+    if (dir) (void)remove_tree(dir->get(), name);
+}
+
+void LocalTier::remove_job(const std::string& job) const { sweep_job(m_root.get(), job); }
+
+std::string LocalTier::image_name(std::uint32_t generation, const TaskKey& task) {
+    return "gen-" + std::to_string(generation) + "-part-" + task_name(task);
+}
+
+std::string LocalTier::restore_name(const TaskKey& task) { return "restore-" + task_name(task); }
+
+} // namespace ckpt

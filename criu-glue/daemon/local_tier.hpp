@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The node-local, root-owned directory that takes dumps and unpacked images:
+//   <local>/<jobid>-<uuid8>-inc<N>/{gen-G-part-S-T, restore-S-T, tails}
+// All of it is of this daemon's making and short-lived.
+#pragma once
+
+#include <string>
+
+#include "os/fd.hpp"
+#include "result/result.hpp"
+#include "state.hpp"
+
+namespace ckpt {
+
+class LocalTier {
+public:
+    // Opens (or makes) the directory and removes what an earlier daemon left in it. Tails of rolled-back files stay.
+    static Result<LocalTier> prepare(const std::string& path);
+
+    // An empty directory for one purpose of one job; an old one of that name is removed first.
+    Result<Fd> make(const std::string& job, const std::string& name) const;
+    // A directory that make() made.
+    Result<Fd> open(const std::string& job, const std::string& name) const;
+    // The job's directory for the cut tails of its output files; created when missing, never emptied.
+    Result<Fd> tails(const std::string& job) const;
+    void remove(const std::string& job, const std::string& name) const;
+    // Everything of the job but its tails.
+    void remove_job(const std::string& job) const;
+
+    static std::string image_name(std::uint32_t generation, const TaskKey& task);
+    static std::string restore_name(const TaskKey& task);
+
+private:
+    explicit LocalTier(Fd root) : m_root(std::move(root)) {}
+    Fd m_root;
+};
+
+} // namespace ckpt

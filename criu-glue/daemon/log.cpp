@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "log.hpp"
+
+#include <unistd.h>
+
+namespace ckpt::log {
+
+namespace {
+
+constexpr std::size_t k_line_max = 2000;
+
+void line(const char* priority, std::string text) {
+    if (text.size() > k_line_max) text.resize(k_line_max);
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    text = priority + text + "\n";
+    (void)!::write(STDERR_FILENO, text.data(), text.size());
+}
+
+} // namespace
+
+void info(const std::string& text) { line("<6>", text); }
+void warning(const std::string& text) { line("<4>", text); }
+void error(const std::string& text) { line("<3>", text); }
+
+} // namespace ckpt::log

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What checkpoint.so says from slurmstepd, as root: a job opens, tasks come and go, the epilog waits.
+#include <algorithm>
+
+#include "log.hpp"
+#include "os/process.hpp"
+#include "os/procfs.hpp"
+#include "server.hpp"
+
+namespace ckpt {
+
+namespace {
+
+bool is_hex32(const std::string& uuid) {
+    return uuid.size() == 32 && uuid.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+Result<Plan> plan_of(const wire::JobOpen& m, const Policy& policy) {
+    Request request;
+    for (const wire::OptionText& option : m.options) CKPT_CHECK(request.set(option.name, option.value));
+    JobFacts facts;
+    facts.job_id = m.job_id;
+    facts.uid = m.uid;
+    facts.gid = m.gid;
+    facts.user = m.user;
+    facts.nodes = m.nodes;
+    return resolve(request, facts, policy);
+}
+
+} // namespace
+
+void Server::reply(ConnectionId id, const Status& status) {
+    wire::Reply answer;
+    if (!status) {
+        answer.code = static_cast<std::uint32_t>(status.error().code);
+        answer.text = one_line(status.error());
+    }
+    answer.wait_limit = static_cast<std::uint32_t>(m_policy.failure.epilog_wait.count());
+    send(id, answer);
+}
+
+Job Server::make_job(const wire::JobOpen& m) const {
+    Job job;
+    job.facts = m;
+    job.state.restart_count = m.restart_count;
+    job.state.unmanaged = m_broken;
+    if (!is_hex32(m.uuid))
+        job.state.unmanaged = Error{Code::restore_impossible, "the job carries no identity of its checkpoints",
+                                    "submit it with sbatch on a host where the plugin is installed", 0};
+    auto plan = plan_of(m, m_policy);
+    if (plan)
+        job.state.plan = std::move(*plan);
+    else if (!job.state.unmanaged)
+        job.state.unmanaged = plan.error();
+    job.place = {job.state.plan.base.value, m_config.key_file, m.cluster, m.uuid, m.job_id, m.uid, m.restart_count};
+    job.local_name = std::to_string(m.job_id) + "-" + (is_hex32(m.uuid) ? m.uuid.substr(0, 8) : "none") + "-inc" +
+                     std::to_string(m.restart_count);
+    return job;
+}
+
+void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
+    if (m_connections.at(id).peer.uid != 0) return drop_connection(id);
+    if (m_jobs.contains(m.job_id)) forget_job(m.job_id); // an incarnation whose epilog never reached us
+    Job job = make_job(m);
+    log::info("job " + std::to_string(m.job_id) + " of uid " + std::to_string(m.uid) + " opens, incarnation " +
+              std::to_string(m.restart_count) +
+              (job.state.unmanaged ? ", unmanaged: " + one_line(*job.state.unmanaged) : std::string()));
+    m_jobs.emplace(m.job_id, std::move(job));
+    reply(id, {});
+}
+
+Status Server::register_task(const Peer& peer, const wire::TaskRegister& m) {
+    Job* job = find_job(m.job_id);
+    if (job == nullptr) return fail(Code::not_found, "job " + std::to_string(m.job_id) + " was not opened here");
+    if (m.uid != job->facts.uid) return fail(Code::not_permitted, "a task of another user");
+    Task task;
+    CKPT_TRY(task.shim_pidfd, open_pidfd(m.pid));
+    CKPT_TRY(const ProcessInfo info, process_info(m.pid));
+    if (info.ppid != peer.pid) return fail(Code::not_permitted, "a task that is not the sender's child");
+    // Pinned while the task still waits in slurmstepd's code (task_post_fork precedes its exec).
+    CKPT_TRY(task.mount_namespace, open_namespace(m.pid, "mnt"));
+    CKPT_TRY(task.pid_namespace, open_namespace(m.pid, "pid"));
+    if (!pidfd_alive(task.shim_pidfd.get())) return fail(Code::not_found, "the task has ended");
+    task.shim_pid = m.pid;
+    task.user = {m.uid, m.gid, m.groups};
+    task.batch = m.batch;
+    const TaskKey key{m.step_id, m.task_id};
+    job->tasks.insert_or_assign(key, std::move(task));
+    handle(m.job_id, event::TaskRegistered{key});
+    return {};
+}
+
+void Server::on_message(ConnectionId id, const wire::TaskRegister& m) {
+    const Connection& connection = m_connections.at(id);
+    if (connection.peer.uid != 0) return drop_connection(id);
+    const Status status = register_task(connection.peer, m);
+    if (!status) log::warning("task of job " + std::to_string(m.job_id) + ": " + one_line(status.error()));
+    reply(id, status);
+}
+
+void Server::on_message(ConnectionId id, const wire::TaskExit& m) {
+    if (m_connections.at(id).peer.uid != 0) return drop_connection(id);
+    reply(id, {});
+    handle(m.job_id, event::TaskGone{{m.step_id, m.task_id}});
+}
+
+void Server::on_message(ConnectionId id, const wire::JobEpilog& m) {
+    if (m_connections.at(id).peer.uid != 0) return drop_connection(id);
+    Job* job = find_job(m.job_id);
+    if (job == nullptr) return reply(id, {});
+    job->epilog = id;
+    job->epilog_timer = m_loop.after(m_policy.failure.epilog_wait, [this, job_id = m.job_id] {
+        log::warning("job " + std::to_string(job_id) + ": its epilog does not wait for the commit any longer");
+        handle(job_id, event::EpilogLimitReached{});
+    });
+    handle(m.job_id, event::EpilogArrived{});
+}
+
+} // namespace ckpt

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "server.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+#include "log.hpp"
+#include "policy/policy_yaml.hpp"
+
+namespace ckpt {
+
+namespace {
+
+// A user's own shims and commands fit; a user who opens sockets to exhaust ours does not.
+constexpr std::size_t k_connections_per_user = 256;
+
+} // namespace
+
+Status Server::start(Fd listener) {
+    m_listener = std::move(listener);
+    open_policy_and_tier();
+    m_loop.watch(m_listener.get(), [this] { accept_connection(); });
+    return {};
+}
+
+void Server::open_policy_and_tier() {
+    m_broken.reset();
+    auto policy = load_policy(m_config.policy_file);
+    if (!policy) {
+        log::error("checkpoints are off for new jobs", policy.error());
+        m_broken = policy.error();
+        return;
+    }
+    m_policy = std::move(*policy);
+    auto local = LocalTier::prepare(m_policy.storage.local);
+    if (!local) {
+        log::error("checkpoints are off for new jobs", local.error());
+        m_broken = local.error();
+        return;
+    }
+    m_local.emplace(std::move(*local));
+    log::info("policy " + m_config.policy_file + " is in force, store " + m_policy.storage.base);
+}
+
+void Server::reload_policy() {
+    if (!m_local) return open_policy_and_tier();
+    auto policy = load_policy(m_config.policy_file);
+    if (!policy) return log::error("the policy in force stays", policy.error());
+    policy->storage.local = m_policy.storage.local; // running jobs have their images there
+    m_policy = std::move(*policy);
+    m_broken.reset();
+    log::info("policy " + m_config.policy_file + " was read again");
+}
+
+bool Server::too_many_connections(uid_t uid) const {
+    if (uid == 0) return false;
+    const auto same = [uid](const auto& c) { return c.second.peer.uid == uid; };
+    return static_cast<std::size_t>(std::count_if(m_connections.begin(), m_connections.end(), same)) >=
+           k_connections_per_user;
+}
+
+void Server::accept_connection() {
+    auto socket = accept_from(m_listener.get());
+    if (!socket) return; // it went away, or descriptors are short: the next event tries again
+    auto peer = peer_of(socket->get());
+    if (!peer || too_many_connections(peer->uid)) return;
+    const ConnectionId id = m_next_connection++;
+    const Loop::Id watch = m_loop.watch(socket->get(), [this, id] { read_connection(id); });
+    m_connections.emplace(id, Connection{std::move(*socket), std::move(*peer), watch, 0, {}, false});
+}
+
+void Server::read_connection(ConnectionId id) {
+    const auto found = m_connections.find(id);
+    if (found == m_connections.end()) return;
+    auto packet = receive_packet(found->second.socket.get(), std::chrono::milliseconds(0));
+    if (packet) return dispatch(id, std::move(*packet));
+    if (packet.error().code != Code::deadline) drop_connection(id);
+}
+
+void Server::drop_connection(ConnectionId id) {
+    const auto found = m_connections.find(id);
+    if (found == m_connections.end()) return;
+    const Connection gone = std::move(found->second);
+    m_connections.erase(found);
+    m_loop.cancel(gone.watch);
+    if (gone.is_shim) shim_gone(gone.job_id, gone.task);
+    for (auto& [job_id, job] : m_jobs) {
+        if (job.on_demand == id) job.on_demand.reset();
+        if (job.epilog == id) job.epilog.reset();
+    }
+}
+
+Job* Server::find_job(std::uint32_t job_id) {
+    const auto found = m_jobs.find(job_id);
+    return found == m_jobs.end() ? nullptr : &found->second;
+}
+
+void Server::dispatch(ConnectionId id, Packet packet) {
+    const auto type = wire::type_of(packet.bytes);
+    if (!type) {
+        log::warning("a connection is closed: " + one_line(type.error()));
+        return drop_connection(id);
+    }
+    const auto deliver = [&]<typename M>(std::type_identity<M>) {
+        const auto message = wire::decode<M>(packet.bytes);
+        if (!message) return drop_connection(id);
+        if constexpr (std::is_same_v<M, wire::ShimHello>)
+            on_message(id, *message, std::move(packet.fds));
+        else
+            on_message(id, *message);
+    };
+    switch (*type) {
+    case wire::JobOpen::k_type: return deliver(std::type_identity<wire::JobOpen>{});
+    case wire::TaskRegister::k_type: return deliver(std::type_identity<wire::TaskRegister>{});
+    case wire::TaskExit::k_type: return deliver(std::type_identity<wire::TaskExit>{});
+    case wire::JobEpilog::k_type: return deliver(std::type_identity<wire::JobEpilog>{});
+    case wire::ShimHello::k_type: return deliver(std::type_identity<wire::ShimHello>{});
+    case wire::TreeStarted::k_type: return deliver(std::type_identity<wire::TreeStarted>{});
+    case wire::ShimTerm::k_type: return deliver(std::type_identity<wire::ShimTerm>{});
+    case wire::TreeExited::k_type: return deliver(std::type_identity<wire::TreeExited>{});
+    case wire::ListRequest::k_type: return deliver(std::type_identity<wire::ListRequest>{});
+    case wire::CreateRequest::k_type: return deliver(std::type_identity<wire::CreateRequest>{});
+    default: return drop_connection(id);
+    }
+}
+
+} // namespace ckpt

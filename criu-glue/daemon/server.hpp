@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The daemon: connections in, events to the state machine, effects out. One object, one thread; its member functions
+// are grouped by file: server.cpp (connections), *_messages.cpp (who says what), effects*.cpp (what we do).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "job.hpp"
+#include "local_tier.hpp"
+#include "loop.hpp"
+#include "os/socket.hpp"
+#include "policy/policy.hpp"
+#include "result/result.hpp"
+#include "worker.hpp"
+
+namespace ckpt {
+
+struct ServerConfig {
+    std::string policy_file = "/etc/slurm/checkpoint.yaml";
+    std::string key_file = "/etc/slurm/checkpoint.key";
+    std::string socket = wire::k_socket_path;
+};
+
+class Server {
+public:
+    Server(Loop& loop, ServerConfig config) : m_loop(loop), m_workers(loop), m_config(std::move(config)) {}
+
+    // Listens; jobs are served from then on even when policy or local tier are broken (they run unmanaged).
+    Status start(Fd listener);
+    // Reads the policy anew; a bad one is reported and the one in force stays.
+    void reload_policy();
+
+private:
+    struct Connection {
+        Fd socket;
+        Peer peer;
+        Loop::Id watch = 0;
+        std::uint32_t job_id = 0; // of a shim that has said hello
+        TaskKey task;
+        bool is_shim = false;
+    };
+
+    // connections (server.cpp)
+    void accept_connection();
+    void read_connection(ConnectionId id);
+    void drop_connection(ConnectionId id);
+    void dispatch(ConnectionId id, Packet packet);
+    template <typename M> void send(ConnectionId id, const M& message, std::span<const int> fds = {});
+    bool too_many_connections(uid_t uid) const;
+    Job* find_job(std::uint32_t job_id);
+    void open_policy_and_tier();
+
+    // messages (plugin_messages.cpp, shim_messages.cpp, cli_messages.cpp); `id` stays valid throughout
+    void on_message(ConnectionId id, const wire::JobOpen& m);
+    void on_message(ConnectionId id, const wire::TaskRegister& m);
+    void on_message(ConnectionId id, const wire::TaskExit& m);
+    void on_message(ConnectionId id, const wire::JobEpilog& m);
+    void on_message(ConnectionId id, const wire::ShimHello& m, std::vector<Fd> fds);
+    void on_message(ConnectionId id, const wire::TreeStarted& m);
+    void on_message(ConnectionId id, const wire::ShimTerm& m);
+    void on_message(ConnectionId id, const wire::TreeExited& m);
+    void on_message(ConnectionId id, const wire::ListRequest& m);
+    void on_message(ConnectionId id, const wire::CreateRequest& m);
+    void reply(ConnectionId id, const Status& status);
+    Status register_task(const Peer& peer, const wire::TaskRegister& m);
+    Job make_job(const wire::JobOpen& m) const;
+    void shim_gone(std::uint32_t job_id, const TaskKey& task);
+
+    // effects (effects.cpp, effects_workers.cpp)
+    void handle(std::uint32_t job_id, const Event& event);
+    void perform(Job& job, const effect::StartTask& e);
+    void perform(Job& job, const effect::HoldBackTerm& e);
+    void perform(Job& job, const effect::RelayTerm& e);
+    void perform(Job& job, const effect::LetShimLeave& e);
+    void perform(Job& job, const effect::Say& e);
+    void perform(Job& job, const effect::Adopt& e);
+    void perform(Job& job, const effect::Restore& e);
+    void perform(Job& job, const effect::AskCause& e);
+    void perform(Job& job, const effect::ArmInterval& e);
+    void perform(Job& job, const effect::Dump& e);
+    void perform(Job& job, const effect::Commit& e);
+    void perform(Job& job, const effect::DiscardImages& e);
+    void perform(Job& job, const effect::ContinueTree& e);
+    void perform(Job& job, const effect::KillTree& e);
+    void perform(Job& job, const effect::RecordCompletion& e);
+    void perform(Job& job, const effect::HoldJob& e);
+    void perform(Job& job, const effect::AnswerOnDemand& e);
+    void perform(Job& job, const effect::ReleaseEpilog& e);
+    void order(Job& job, const TaskKey& task, wire::Order order, const std::string& line = {});
+    void start_next_commit(Job& job);
+    Status start_dump(Job& job, const effect::Dump& e);
+    Status start_restore(Job& job, const effect::Restore& e);
+    Status start_commit(Job& job, const effect::Commit& e);
+    Status start_adopt(Job& job, const effect::Adopt& e);
+    void adopted(std::uint32_t job_id, const TaskKey& task, Result<Packet> result);
+    void restored(std::uint32_t job_id, const TaskKey& task, Result<Packet> result);
+    void dumped(std::uint32_t job_id, const TaskKey& task, std::uint32_t generation, Result<Packet> result);
+    void forget_job(std::uint32_t job_id);
+
+    Loop& m_loop;
+    Workers m_workers;
+    ServerConfig m_config;
+    Fd m_listener;
+    std::map<ConnectionId, Connection> m_connections;
+    ConnectionId m_next_connection = 1;
+    std::map<std::uint32_t, Job> m_jobs;
+    Policy m_policy;
+    std::optional<LocalTier> m_local;
+    std::optional<Error> m_broken; // why no job can be managed at present
+};
+
+} // namespace ckpt
+
+#include "server_send.hpp"

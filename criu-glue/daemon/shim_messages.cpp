@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What ckpt-shim says. It is the user's process: believed only in what concerns its own task, and only after the
+// kernel has said that it is the registered one.
+#include "log.hpp"
+#include "os/process.hpp"
+#include "os/procfs.hpp"
+#include "server.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::size_t k_hello_fds = 4; // stdin, stdout, stderr, status pipe
+
+// The registered task whose process the peer is. A pid cannot have been reused while our pidfd shows the registered
+// process alive.
+std::pair<Job*, TaskKey> task_of(std::map<std::uint32_t, Job>& jobs, const Peer& peer) {
+    for (auto& [job_id, job] : jobs)
+        for (auto& [key, task] : job.tasks)
+            if (task.shim_pid == peer.pid && task.user.uid == peer.uid && pidfd_alive(task.shim_pidfd.get()))
+                return {&job, key};
+    return {nullptr, {}};
+}
+
+} // namespace
+
+void Server::on_message(ConnectionId id, const wire::ShimHello& m, std::vector<Fd> fds) {
+    Connection& connection = m_connections.at(id);
+    const auto [job, key] = task_of(m_jobs, connection.peer);
+    if (job == nullptr || fds.size() != k_hello_fds || connection.is_shim) {
+        log::warning("pid " + std::to_string(connection.peer.pid) + " is no registered task");
+        return drop_connection(id);
+    }
+    Task& task = job->tasks.at(key);
+    if (task.shim != 0) return drop_connection(id); // one connection per task
+    task.shim = id;
+    task.script = m.script.substr(0, 4096);
+    task.status_pipe = std::move(fds.back());
+    fds.pop_back();
+    task.stdio = std::move(fds);
+    connection.is_shim = true;
+    connection.job_id = job->facts.job_id;
+    connection.task = key;
+    handle(connection.job_id, event::ShimArrived{key});
+}
+
+void Server::on_message(ConnectionId id, const wire::TreeStarted& m) {
+    const Connection& connection = m_connections.at(id);
+    Job* job = find_job(connection.job_id);
+    if (!connection.is_shim || job == nullptr) return drop_connection(id);
+    Task& task = job->tasks.at(connection.task);
+    const auto info = process_info(m.pid);
+    auto pidfd = open_pidfd(m.pid);
+    if (!info || !pidfd || info->ppid != task.shim_pid || info->uid != task.user.uid) {
+        log::warning("job " + std::to_string(connection.job_id) + ": a tree that is not its shim's child");
+        return drop_connection(id);
+    }
+    task.root_pid = m.pid;
+    task.root_pid_inside = info->ns_pids.empty() ? m.pid : info->ns_pids.back();
+    task.root_pidfd = std::move(*pidfd);
+    handle(connection.job_id, event::TreeStarted{connection.task});
+}
+
+void Server::on_message(ConnectionId id, const wire::ShimTerm& /*m*/) {
+    const Connection& connection = m_connections.at(id);
+    if (!connection.is_shim || find_job(connection.job_id) == nullptr) return drop_connection(id);
+    handle(connection.job_id, event::TermArrived{connection.task});
+}
+
+void Server::on_message(ConnectionId id, const wire::TreeExited& m) {
+    const Connection& connection = m_connections.at(id);
+    if (!connection.is_shim || find_job(connection.job_id) == nullptr) return drop_connection(id);
+    handle(connection.job_id, event::TreeExited{connection.task, m.wait_status});
+}
+
+void Server::shim_gone(std::uint32_t job_id, const TaskKey& task) {
+    Job* job = find_job(job_id);
+    if (job == nullptr) return;
+    const auto found = job->tasks.find(task);
+    if (found != job->tasks.end()) found->second.shim = 0;
+    handle(job_id, event::TaskGone{task});
+}
+
+} // namespace ckpt

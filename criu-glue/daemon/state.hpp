@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The life of one job on one node as a pure state machine: (state, event) -> effects. Every decision of the daemon
+// about a job is here; nothing here touches a file, a process or a clock (docs/architecture.md).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "policy/resolve.hpp"
+#include "result/result.hpp"
+
+namespace ckpt {
+
+struct TaskKey {
+    std::uint32_t step_id = 0;
+    std::uint32_t task_id = 0;
+    auto operator<=>(const TaskKey&) const = default;
+};
+
+// Why Slurm is ending the job, as slurmctld says (spank/slurmctld); `unknown` when it does not answer in time.
+enum class Cause : std::uint8_t { unknown, requeued, preempted, timelimit, cancelled, running };
+
+enum class Reason : std::uint8_t { interval, on_demand, forced_end };
+const char* to_string(Reason reason);
+
+// ---- events ----
+namespace event {
+struct TaskRegistered {
+    TaskKey task;
+};
+// The shim asks what to start.
+struct ShimArrived {
+    TaskKey task;
+};
+// The store was asked for a generation to start from; `error` when it could not be asked.
+struct AdoptEnded {
+    TaskKey task;
+    enum class Found : std::uint8_t { nothing, generation, completed, unusable } found = Found::nothing;
+    std::optional<Error> error;
+    std::uint32_t newest_generation = 0; // highest number ever used for this job
+    std::vector<std::string> skipped;
+};
+struct RestoreEnded {
+    TaskKey task;
+    std::optional<Error> error;
+    std::uint32_t incarnation = 0; // of the generation that was tried
+    std::uint32_t generation = 0;
+    std::string age;  // "12 min"
+    std::string node; // this node, as the job's output names it
+};
+struct TreeStarted { // the shim started the application natively
+    TaskKey task;
+};
+struct IntervalElapsed {};
+struct OnDemand {}; // somebody entitled asks for a generation now
+struct TermArrived { // Slurm's SIGTERM, held back by the shim
+    TaskKey task;
+};
+struct CauseGraceElapsed {}; // slurmctld did not answer quickly: dump without waiting for it
+struct CauseKnown {
+    Cause cause = Cause::unknown;
+};
+struct DumpEnded {
+    TaskKey task;
+    std::optional<Error> error;
+    std::uint64_t frozen_us = 0;
+    std::uint64_t image_bytes = 0;
+};
+struct CommitEnded {
+    std::uint32_t generation = 0;
+    std::optional<Error> error;
+    std::uint64_t stored_bytes = 0;
+};
+struct TreeExited { // the application ended by itself
+    TaskKey task;
+    int wait_status = 0;
+};
+struct CompletionRecorded {};
+struct TaskGone { // slurmstepd reaped the task, or its shim's connection closed
+    TaskKey task;
+};
+struct HoldEnded {
+    std::string reason;
+    std::optional<Error> error;
+};
+struct EpilogArrived {};
+struct EpilogLimitReached {};
+} // namespace event
+
+using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::RestoreEnded,
+                           event::TreeStarted, event::IntervalElapsed, event::OnDemand, event::TermArrived,
+                           event::CauseGraceElapsed, event::CauseKnown, event::DumpEnded, event::CommitEnded,
+                           event::TreeExited, event::CompletionRecorded, event::TaskGone, event::HoldEnded,
+                           event::EpilogArrived, event::EpilogLimitReached>;
+
+// ---- effects ----
+namespace effect {
+enum class Start : std::uint8_t { fresh, restored, held, unmanaged };
+struct StartTask { // answers ShimArrived
+    TaskKey task;
+    Start start = Start::fresh;
+    std::string line;
+};
+struct HoldBackTerm { // "wait": the answer to SIGTERM takes a while
+    TaskKey task;
+};
+struct RelayTerm {
+    TaskKey task;
+};
+struct LetShimLeave {
+    TaskKey task;
+};
+struct Say { // one line into the job's output
+    std::string line;
+};
+struct Adopt { // before_* > 0: something older than that
+    TaskKey task;
+    std::uint32_t before_incarnation = 0;
+    std::uint32_t before_generation = 0;
+};
+struct Restore {
+    TaskKey task;
+};
+struct AskCause {};
+struct ArmInterval {}; // the next periodic checkpoint, by the plan's interval
+struct Dump {
+    TaskKey task;
+    std::uint32_t generation = 0;
+    bool leave_stopped = false;
+};
+struct Commit {
+    std::uint32_t generation = 0;
+    Reason reason = Reason::interval;
+    bool tree_was_stopped = false;
+};
+struct DiscardImages {
+    std::uint32_t generation = 0;
+};
+struct ContinueTree {
+    TaskKey task;
+};
+struct KillTree {
+    TaskKey task;
+};
+struct RecordCompletion {
+    int wait_status = 0;
+};
+struct HoldJob {
+    std::string reason;
+};
+struct AnswerOnDemand {
+    std::uint32_t generation = 0;
+    std::optional<Error> error;
+};
+struct ReleaseEpilog {};
+} // namespace effect
+
+using Effect =
+    std::variant<effect::StartTask, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave, effect::Say,
+                 effect::Adopt, effect::Restore, effect::AskCause, effect::ArmInterval, effect::Dump, effect::Commit,
+                 effect::DiscardImages, effect::ContinueTree, effect::KillTree, effect::RecordCompletion,
+                 effect::HoldJob, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+using Effects = std::vector<Effect>;
+
+// ---- state ----
+
+struct TaskState {
+    enum class Phase : std::uint8_t { registered, adopting, restoring, running, ended, held } phase = Phase::registered;
+    bool shim_present = false;
+    bool term_held = false; // its shim holds a SIGTERM back
+};
+
+// A generation whose images are being taken: all tasks or nothing.
+struct Taking {
+    std::uint32_t generation = 0;
+    Reason reason = Reason::interval;
+    bool leave_stopped = false;
+    std::set<TaskKey> missing; // tasks whose dump has not ended
+    std::optional<Error> error;
+    std::uint64_t frozen_us = 0;
+    std::uint64_t image_bytes = 0;
+};
+
+// A generation on its way to the store.
+struct Committing {
+    std::uint32_t generation = 0;
+    Reason reason = Reason::interval;
+    std::uint64_t frozen_us = 0;
+    std::uint64_t image_bytes = 0;
+};
+
+struct JobState {
+    Plan plan;
+    std::uint32_t restart_count = 0;
+    // Why checkpoints are off for this job although it asked for them (broken policy, no key, …).
+    std::optional<Error> unmanaged;
+
+    std::map<TaskKey, TaskState> tasks;
+    std::optional<Taking> taking;
+    std::map<std::uint32_t, Committing> committing;
+    std::uint32_t last_generation = 0; // highest number used
+
+    bool ending = false;        // SIGTERM has arrived
+    bool final_wanted = false;  // and a final generation is to be taken
+    bool final_tried = false;   // and its dump was started; it is not tried twice
+    bool final_taken = false;   // and its images exist, the trees stand still
+    std::optional<Cause> cause; // known since
+    bool on_demand_waits = false;
+    bool completing = false;    // the completion record is being written
+    bool epilog_waits = false;
+    std::string last_complaint; // a failure is said once, not at every interval
+};
+
+// Advances `job` by one event. Never fails: an event that does not fit the state has no effects.
+Effects advance(JobState& job, const Event& event);
+
+// True when nothing of the job is under way, so that its epilog may return.
+bool is_quiet(const JobState& job);
+
+} // namespace ckpt

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How a job ends: Slurm's SIGTERM and its cause, the application's own end, the epilog.
+#include "state_steps.hpp"
+
+namespace ckpt::state {
+
+namespace {
+
+using Phase = TaskState::Phase;
+
+// Whether a final generation is wanted before this ending.
+bool wants_final(const JobState& job, Cause cause) {
+    const Triggers on = job.plan.on.value;
+    switch (cause) {
+    case Cause::requeued: return on.has(Trigger::requeue);
+    case Cause::preempted: return on.has(Trigger::preempt);
+    case Cause::timelimit: return on.has(Trigger::timelimit);
+    case Cause::cancelled: return on.has(Trigger::cancel);
+    case Cause::unknown: return true; // keep what there is; the job is not requeued for it
+    case Cause::running: return false; // somebody's `scancel --signal=TERM`: the application's business
+    }
+    return false;
+}
+
+// Whether the job goes on elsewhere, so that its trees end here.
+bool moves_on(Cause cause) { return cause == Cause::requeued || cause == Cause::preempted; }
+
+void relay_all(JobState& job, Effects& out) {
+    for (auto& [key, task] : job.tasks)
+        if (task.term_held) {
+            task.term_held = false;
+            out.emplace_back(effect::RelayTerm{key});
+        }
+}
+
+bool any_running(JobState& job) {
+    bool any = false;
+    for_running(job, [&](const TaskKey&, TaskState&) { any = true; });
+    return any;
+}
+
+// The SIGTERM was not Slurm's last word (the job runs on): everything is as before.
+void resume_normal_life(JobState& job, Effects& out) {
+    job.ending = job.final_wanted = job.final_tried = job.final_taken = false;
+    job.cause.reset();
+    out.emplace_back(effect::ArmInterval{});
+}
+
+// Final images exist and the cause is known: commit them and end the trees, or let the trees run on.
+void settle_taken(JobState& job, Cause cause, Effects& out) {
+    const bool stopped_for_good = moves_on(cause) && wants_final(job, cause);
+    for_running(job, [&](const TaskKey& key, TaskState& task) {
+        if (stopped_for_good) {
+            task.phase = Phase::ended;
+            out.emplace_back(effect::KillTree{key});
+        } else {
+            out.emplace_back(effect::ContinueTree{key});
+        }
+    });
+    for (auto& [generation, commit] : job.committing)
+        if (commit.reason == Reason::forced_end) {
+            if (wants_final(job, cause))
+                out.emplace_back(effect::Commit{generation, Reason::forced_end, stopped_for_good});
+            else
+                out.emplace_back(effect::DiscardImages{generation});
+        }
+    if (!wants_final(job, cause))
+        std::erase_if(job.committing, [](const auto& c) { return c.second.reason == Reason::forced_end; });
+    if (stopped_for_good) return; // the shims leave once the commit has ended
+    job.final_taken = false;
+    relay_all(job, out);
+    if (cause == Cause::running) resume_normal_life(job, out);
+}
+
+} // namespace
+
+void settle_ending(JobState& job, Effects& out) {
+    if (job.taking) return; // when it ends we are called again
+    if (job.final_taken) {
+        if (job.cause) settle_taken(job, *job.cause, out);
+        return; // trees stand still until the cause is known; its deadline is the helper's
+    }
+    if (job.final_wanted) {
+        job.final_wanted = false;
+        job.final_tried = true;
+        if (take_generation(job, Reason::forced_end, true, out)) return;
+    }
+    if (!job.cause) return;
+    relay_all(job, out); // no final generation: not wanted, failed, or nothing to dump
+    if (*job.cause == Cause::running) resume_normal_life(job, out);
+}
+
+void on(JobState& job, const event::TermArrived& e, Effects& out) {
+    TaskState& task = job.tasks[e.task];
+    if (task.phase != Phase::running) {
+        out.emplace_back(effect::RelayTerm{e.task});
+        return;
+    }
+    task.term_held = true;
+    out.emplace_back(effect::HoldBackTerm{e.task});
+    if (job.ending) return;
+    job.ending = true;
+    job.cause.reset();
+    out.emplace_back(effect::AskCause{});
+}
+
+void on(JobState& job, const event::CauseGraceElapsed& /*e*/, Effects& out) {
+    if (!job.ending || job.cause) return;
+    job.final_wanted = true;
+    settle_ending(job, out);
+}
+
+void on(JobState& job, const event::CauseKnown& e, Effects& out) {
+    if (!job.ending || job.cause) return;
+    job.cause = e.cause;
+    job.final_wanted = !job.final_tried && wants_final(job, e.cause);
+    settle_ending(job, out);
+}
+
+void on(JobState& job, const event::TreeExited& e, Effects& out) {
+    TaskState& task = job.tasks[e.task];
+    const bool by_itself = task.phase == Phase::running && !job.ending;
+    task.phase = Phase::ended;
+    if (by_itself && !any_running(job) && !job.unmanaged) {
+        job.completing = true;
+        out.emplace_back(effect::RecordCompletion{e.wait_status});
+        return; // the shim leaves when the record is durable
+    }
+    out.emplace_back(effect::LetShimLeave{e.task});
+}
+
+void on(JobState& job, const event::CompletionRecorded& /*e*/, Effects& out) {
+    job.completing = false;
+    for (auto& [key, task] : job.tasks)
+        if (task.phase == Phase::ended) out.emplace_back(effect::LetShimLeave{key});
+}
+
+void on(JobState& job, const event::TaskGone& e, Effects& out) {
+    const auto found = job.tasks.find(e.task);
+    if (found == job.tasks.end()) return;
+    found->second.shim_present = false;
+    found->second.term_held = false;
+    if (found->second.phase != Phase::ended) {
+        found->second.phase = Phase::ended;
+        out.emplace_back(effect::KillTree{e.task}); // e.g. a restored tree whose shim was killed
+    }
+}
+
+void on(JobState& job, const event::EpilogArrived& /*e*/, Effects& /*out*/) { job.epilog_waits = true; }
+
+void on(JobState& job, const event::EpilogLimitReached& /*e*/, Effects& out) {
+    if (!job.epilog_waits) return;
+    job.epilog_waits = false;
+    out.emplace_back(effect::ReleaseEpilog{});
+}
+
+} // namespace ckpt::state

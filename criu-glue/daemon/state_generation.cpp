@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How a generation comes about: every running task is dumped, then all of it is committed, or none of it.
+#include "state_steps.hpp"
+
+#include "text.hpp"
+
+namespace ckpt::state {
+
+namespace {
+
+void answer(JobState& job, std::uint32_t generation, std::optional<Error> error, Effects& out) {
+    if (!job.on_demand_waits) return;
+    job.on_demand_waits = false;
+    out.emplace_back(effect::AnswerOnDemand{generation, std::move(error)});
+}
+
+void generation_failed(JobState& job, const Taking& taking, Effects& out) {
+    out.emplace_back(effect::DiscardImages{taking.generation});
+    if (taking.leave_stopped)
+        for_running(job, [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
+    complain(job, *taking.error, "the job runs on", out);
+    answer(job, 0, taking.error, out);
+}
+
+void generation_taken(JobState& job, const Taking& taking, Effects& out) {
+    job.committing[taking.generation] =
+        Committing{taking.generation, taking.reason, taking.frozen_us, taking.image_bytes};
+    if (taking.leave_stopped) {
+        job.final_taken = true; // committed once it is known whether the trees will run on
+        return;
+    }
+    out.emplace_back(effect::Commit{taking.generation, taking.reason, false});
+}
+
+} // namespace
+
+bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out) {
+    if (job.taking) return false;
+    Taking taking;
+    taking.reason = reason;
+    taking.leave_stopped = leave_stopped;
+    for_running(job, [&](const TaskKey& key, TaskState&) { taking.missing.insert(key); });
+    if (taking.missing.empty()) return false;
+    taking.generation = ++job.last_generation;
+    for (const TaskKey& key : taking.missing)
+        out.emplace_back(effect::Dump{key, taking.generation, leave_stopped});
+    job.taking = std::move(taking);
+    return true;
+}
+
+void on(JobState& job, const event::IntervalElapsed& /*e*/, Effects& out) {
+    if (job.ending || job.completing) return;
+    // Back-pressure: while a commit is on its way the next periodic generation waits a whole interval.
+    if (!job.committing.empty() || !take_generation(job, Reason::interval, false, out))
+        out.emplace_back(effect::ArmInterval{});
+}
+
+void on(JobState& job, const event::OnDemand& /*e*/, Effects& out) {
+    const bool busy = job.ending || job.completing || job.on_demand_waits;
+    if (!busy && take_generation(job, Reason::on_demand, false, out)) {
+        job.on_demand_waits = true;
+        return;
+    }
+    const bool running = busy || job.taking.has_value();
+    out.emplace_back(effect::AnswerOnDemand{
+        0, running ? Error{Code::busy, "a checkpoint of this job is under way or the job is ending",
+                           "try again in a moment", 0}
+                   : Error{Code::not_found, "nothing of this job that can be checkpointed runs on this node", "", 0}});
+}
+
+void on(JobState& job, const event::DumpEnded& e, Effects& out) {
+    if (!job.taking || job.taking->missing.erase(e.task) == 0) return;
+    Taking& taking = *job.taking;
+    taking.image_bytes += e.image_bytes;
+    taking.frozen_us = std::max(taking.frozen_us, e.frozen_us);
+    if (e.error && !taking.error) taking.error = e.error;
+    if (!taking.missing.empty()) return;
+
+    const Taking taken = std::move(taking);
+    job.taking.reset();
+    if (taken.error)
+        generation_failed(job, taken, out);
+    else
+        generation_taken(job, taken, out);
+
+    if (job.ending)
+        settle_ending(job, out);
+    else
+        out.emplace_back(effect::ArmInterval{});
+}
+
+void on(JobState& job, const event::CommitEnded& e, Effects& out) {
+    const auto found = job.committing.find(e.generation);
+    if (found == job.committing.end()) return;
+    const Committing done = found->second;
+    job.committing.erase(found);
+    out.emplace_back(effect::DiscardImages{e.generation});
+    if (e.error) {
+        complain(job, *e.error, "generation " + std::to_string(e.generation) + " was not saved, earlier ones stand", out);
+    } else {
+        job.last_complaint.clear();
+        out.emplace_back(effect::Say{"generation " + std::to_string(e.generation) + " saved, " +
+                                     text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes) +
+                                     ", paused " + text::duration_us(done.frozen_us)});
+    }
+    if (done.reason == Reason::on_demand) answer(job, e.generation, e.error, out);
+    if (job.final_taken && job.committing.empty())
+        for (auto& [key, task] : job.tasks)
+            if (task.term_held) {
+                task.term_held = false;
+                out.emplace_back(effect::LetShimLeave{key});
+            }
+}
+
+} // namespace ckpt::state

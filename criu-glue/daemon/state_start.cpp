@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How a task starts: fresh, from a generation, or not at all. An incarnation after the first never starts from zero
+// over the results of an earlier one unless the store says that there is nothing to go on from.
+#include "state_steps.hpp"
+
+namespace ckpt::state {
+
+namespace {
+
+using Phase = TaskState::Phase;
+
+void start_fresh(TaskState& task, const TaskKey& key, std::string line, Effects& out) {
+    task.phase = Phase::registered; // running once the shim reports TreeStarted
+    out.emplace_back(effect::StartTask{key, effect::Start::fresh, std::move(line)});
+}
+
+void hold(TaskState& task, const std::string& reason, Effects& out) {
+    task.phase = Phase::held;
+    out.emplace_back(effect::HoldJob{reason});
+}
+
+std::string cannot_restore(const Error& error) {
+    return "an earlier checkpoint cannot be restored on this node: " + one_line(error);
+}
+
+} // namespace
+
+void on(JobState& job, const event::TaskRegistered& e, Effects& /*out*/) { job.tasks.try_emplace(e.task); }
+
+void on(JobState& job, const event::ShimArrived& e, Effects& out) {
+    TaskState& task = job.tasks[e.task];
+    task.shim_present = true;
+    const bool restarted = job.restart_count > 0;
+    if (job.unmanaged) {
+        if (restarted)
+            hold(task, cannot_restore(*job.unmanaged), out);
+        else
+            out.emplace_back(effect::StartTask{e.task, effect::Start::unmanaged,
+                                               one_line(*job.unmanaged) + "; the job runs without checkpoints"});
+        return;
+    }
+    if (!restarted || job.plan.restore.value.kind == Restore::Kind::never) {
+        start_fresh(task, e.task, {}, out);
+        return;
+    }
+    task.phase = Phase::adopting;
+    out.emplace_back(effect::HoldBackTerm{e.task}); // tells the shim that the answer takes a while
+    out.emplace_back(effect::Adopt{e.task, 0, 0});
+}
+
+void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
+    using Found = event::AdoptEnded::Found;
+    TaskState& task = job.tasks[e.task];
+    if (task.phase != Phase::adopting) return;
+    if (e.newest_generation > job.last_generation) job.last_generation = e.newest_generation;
+    for (const std::string& line : e.skipped) out.emplace_back(effect::Say{line});
+    if (e.error) return hold(task, cannot_restore(*e.error), out);
+    switch (e.found) {
+    case Found::nothing:
+        return start_fresh(task, e.task, "no checkpoint was saved before the requeue; starting from the beginning",
+                           out);
+    case Found::completed:
+        return start_fresh(task, e.task, "the job had run to its end before; starting from the beginning", out);
+    case Found::unusable:
+        return hold(task, "none of the earlier checkpoints can be restored here", out);
+    case Found::generation:
+        task.phase = Phase::restoring;
+        out.emplace_back(effect::Restore{e.task});
+        return;
+    }
+}
+
+void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
+    TaskState& task = job.tasks[e.task];
+    if (task.phase != Phase::restoring) return;
+    if (e.error) {
+        // the generation before this one may still restore; the store knows which that is
+        task.phase = Phase::adopting;
+        out.emplace_back(effect::Say{one_line(*e.error) + "; trying the checkpoint before it"});
+        out.emplace_back(effect::Adopt{e.task, e.incarnation, e.generation});
+        return;
+    }
+    task.phase = Phase::running;
+    out.emplace_back(effect::StartTask{e.task, effect::Start::restored,
+                                       "restored generation " + std::to_string(e.generation) + " (" + e.age +
+                                           " old)" + (e.node.empty() ? "" : " on " + e.node)});
+    out.emplace_back(effect::ArmInterval{});
+}
+
+void on(JobState& job, const event::TreeStarted& e, Effects& out) {
+    TaskState& task = job.tasks[e.task];
+    if (task.phase != Phase::registered) return;
+    task.phase = Phase::running;
+    out.emplace_back(effect::ArmInterval{});
+}
+
+void on(JobState& job, const event::HoldEnded& e, Effects& out) {
+    for (auto& [key, task] : job.tasks) {
+        if (task.phase != Phase::held) continue;
+        if (e.error)
+            out.emplace_back(effect::Say{one_line(*e.error) + "; the job waits, nothing was started"});
+        out.emplace_back(effect::StartTask{key, effect::Start::held, e.reason});
+    }
+}
+
+} // namespace ckpt::state

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One-shot workers: started with one request, watched until their result, killed at their deadline. The loop never
+// waits for one: a killed worker that hangs in the kernel is reaped whenever it ends.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "loop.hpp"
+#include "os/process.hpp"
+#include "os/socket.hpp"
+
+namespace ckpt {
+
+class Workers {
+public:
+    using Id = std::uint64_t;
+    using Done = std::function<void(Result<Packet>)>;       // a worker's result, or why there is none
+    using TextDone = std::function<void(Result<std::string>)>; // a program's standard output
+
+    explicit Workers(Loop& loop) : m_loop(loop) {}
+
+    // Starts a worker of ours (wire/worker.hpp), sends it the request and calls `done` exactly once.
+    Id start(const std::string& program, const std::string& request, std::span<const int> fds,
+             std::chrono::milliseconds limit, Done done);
+    // Starts a program and calls `done` with what it printed; a non-zero exit status is an error that carries its
+    // standard error's first line.
+    Id run_text(const std::vector<std::string>& argv, std::chrono::milliseconds limit, TextDone done);
+    // Kills a worker; its `done` is not called any more.
+    void abandon(Id id);
+
+private:
+    struct Running {
+        Child child;
+        Fd channel;
+        std::string text;
+        Loop::Id watch = 0;
+        Loop::Id timer = 0;
+        Done done;
+        TextDone text_done;
+    };
+    Id add(Running running, std::chrono::milliseconds limit, std::function<void(Id)> readable);
+    void finish(Id id, Result<Packet> result);
+    void read_text(Id id);
+    void finish_text(Id id);
+    Id bury(Child child); // reaps it whenever it ends
+
+    Loop& m_loop;
+    std::map<Id, Running> m_running;
+    std::map<Id, std::shared_ptr<Child>> m_buried;
+    Id m_next = 1;
+};
+
+} // namespace ckpt
