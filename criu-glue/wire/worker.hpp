@@ -141,7 +141,8 @@ struct CommitResult {
     static constexpr std::uint16_t k_type = 51;
     Outcome outcome;
     std::uint64_t stored_bytes = 0;
-    template <class V> void fields(V& v) { v(outcome, stored_bytes); }
+    std::vector<std::string> notes; // what went wrong after the generation was safe: old ones not removed
+    template <class V> void fields(V& v) { v(outcome, stored_bytes, notes); }
 };
 
 // What should this incarnation start from? Looks for the newest generation that verifies and that no successor has

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "requests.hpp"
+
+#include <algorithm>
+#include <format>
+
+#include "os/safe_path.hpp"
+#include "store/adopt.hpp"
+#include "store/commit.hpp"
+#include "store/complete.hpp"
+#include "store/inspect.hpp"
+#include "store/key.hpp"
+#include "wire/worker.hpp"
+
+namespace ckpt {
+namespace {
+
+using store::Base;
+using store::ClusterKey;
+
+// A result is one packet (os/socket.hpp:k_packet_max); these keep its lists well below.
+constexpr std::size_t k_lines_max = 32;
+constexpr std::size_t k_line_max = 400;
+
+store::Owner owner_of(const wire::StorePlace& place) {
+    return {place.cluster, place.uid, place.job_id, place.uuid};
+}
+
+// The base is trusted by its whole path from "/", here and only here: who could swap a directory above it
+// could hand CRIU images of his own making.
+Result<Fd> open_base(const std::string& base) {
+    auto dir = open_trusted_dir(base);
+    if (!dir && dir.error().code != Code::not_found)
+        return tl::unexpected(store::store_error(dir.error(), "cannot use the store " + base));
+    return dir;
+}
+Result<Fd> make_base(const std::string& base) {
+    auto dir = make_trusted_dir(base, 0700);
+    if (!dir) return tl::unexpected(store::store_error(dir.error(), "cannot use the store " + base));
+    return dir;
+}
+
+std::vector<std::string> bounded(std::vector<std::string> lines) {
+    if (lines.size() > k_lines_max) {
+        const std::size_t more = lines.size() - k_lines_max;
+        lines.resize(k_lines_max);
+        lines.push_back(std::format("and {} more", more));
+    }
+    for (std::string& line : lines)
+        line.resize(std::min(line.size(), k_line_max));
+    return lines;
+}
+
+Status run(const wire::CommitRequest& request, const std::vector<Fd>& fds, wire::CommitResult& result) {
+    if (request.parts.size() != fds.size())
+        return fail(Code::wire_malformed, "a commit needs one descriptor per part");
+    store::CommitSpec spec;
+    spec.owner = owner_of(request.place);
+    spec.id = {request.place.incarnation, request.generation};
+    spec.keep = request.keep;
+    spec.taken_at = request.taken_at;
+    spec.reason = request.reason;
+    spec.tree_was_stopped = request.tree_was_stopped;
+    for (std::size_t i = 0; i < fds.size(); ++i) {
+        const wire::Part& part = request.parts[i];
+        spec.parts.push_back({{part.step_id,
+                               part.task_id,
+                               part.node,
+                               part.frozen_us,
+                               part.image_bytes,
+                               part.processes,
+                               part.criu_version,
+                               {}},
+                              fds[i].get()});
+    }
+    CKPT_TRY(const ClusterKey key, store::load_key(request.place.key_file));
+    CKPT_TRY(const Fd base, make_base(request.place.base));
+    CKPT_TRY(const store::CommitDone done, store::commit(Base{base.get(), request.place.base}, key, spec));
+    result.stored_bytes = done.stored_bytes;
+    result.notes = bounded(done.notes);
+    return {};
+}
+
+// An earlier incarnation has made the base, or the store is not where it was: a file system that is not
+// mounted must not look like a job that never had a generation.
+Result<Fd> base_for_adoption(const wire::StorePlace& place) {
+    if (place.incarnation == 0) return make_base(place.base);
+    auto dir = open_base(place.base);
+    if (!dir && dir.error().code == Code::not_found)
+        return fail(Code::store_unwritable, "the store " + place.base + " does not exist",
+                    "is its file system mounted on this node?");
+    return dir;
+}
+
+wire::Found to_wire(store::Found found) {
+    switch (found) {
+    case store::Found::nothing:
+        return wire::Found::nothing;
+    case store::Found::generation:
+        return wire::Found::generation;
+    case store::Found::completed:
+        return wire::Found::completed;
+    case store::Found::unusable:
+        break;
+    }
+    return wire::Found::unusable;
+}
+
+Status run(const wire::AdoptRequest& request, const std::vector<Fd>& fds, wire::AdoptResult& result) {
+    if (fds.size() != 1) return fail(Code::wire_malformed, "an adoption needs one descriptor");
+    store::AdoptSpec spec;
+    spec.owner = owner_of(request.place);
+    spec.incarnation = request.place.incarnation;
+    spec.step_id = request.step_id;
+    spec.task_id = request.task_id;
+    if (request.before_generation > 0)
+        spec.before = store::GenerationId{request.before_incarnation, request.before_generation};
+    spec.target = fds[0].get();
+    CKPT_TRY(const ClusterKey key, store::load_key(request.place.key_file));
+    CKPT_TRY(const Fd base, base_for_adoption(request.place));
+    CKPT_TRY(store::Adoption adoption, store::adopt(Base{base.get(), request.place.base}, key, spec));
+    result.found = to_wire(adoption.found);
+    result.incarnation = adoption.id.incarnation;
+    result.generation = adoption.id.generation;
+    result.taken_at = adoption.taken_at;
+    result.node = adoption.node;
+    result.tree_was_stopped = adoption.tree_was_stopped;
+    result.newest_generation = adoption.newest_generation;
+    result.skipped = bounded(std::move(adoption.skipped));
+    return {};
+}
+
+Status run(const wire::CompleteRequest& request, const std::vector<Fd>& /*fds*/,
+           wire::CompleteResult& /*result*/) {
+    CKPT_TRY(const ClusterKey key, store::load_key(request.place.key_file));
+    const auto base = open_base(request.place.base);
+    if (!base && base.error().code == Code::not_found) return {}; // nothing was ever stored
+    if (!base) return tl::unexpected(base.error());
+    return store::complete(
+        Base{base->get(), request.place.base}, key,
+        {owner_of(request.place), request.place.incarnation, request.wait_status, request.drop_generations});
+}
+
+Status run(const wire::InspectRequest& request, const std::vector<Fd>& fds, wire::InspectResult& /*result*/) {
+    if (fds.size() != 1) return fail(Code::wire_malformed, "an inspection needs one descriptor");
+    CKPT_TRY(const ClusterKey key, store::load_key(request.key_file));
+    const auto base = open_base(request.base);
+    if (!base && base.error().code == Code::not_found) return {};
+    if (!base) return tl::unexpected(base.error());
+    return store::inspect(Base{base->get(), request.base}, key,
+                          {request.job_id, request.uid, request.details}, fds[0].get());
+}
+
+template <typename Request, typename Answer>
+std::string answer(const std::string& bytes, const std::vector<Fd>& fds) {
+    Answer result;
+    const auto request = wire::decode<Request>(bytes);
+    const Status done = request ? run(*request, fds, result) : tl::unexpected(request.error());
+    if (!done) {
+        result = Answer{};
+        result.outcome = wire::outcome_of(done.error());
+    }
+    return wire::encode(result);
+}
+
+} // namespace
+
+std::string serve(const std::string& bytes, const std::vector<Fd>& fds) {
+    const auto type = wire::type_of(bytes);
+    if (!type) return {};
+    switch (*type) {
+    case wire::CommitRequest::k_type:
+        return answer<wire::CommitRequest, wire::CommitResult>(bytes, fds);
+    case wire::AdoptRequest::k_type:
+        return answer<wire::AdoptRequest, wire::AdoptResult>(bytes, fds);
+    case wire::CompleteRequest::k_type:
+        return answer<wire::CompleteRequest, wire::CompleteResult>(bytes, fds);
+    case wire::InspectRequest::k_type:
+        return answer<wire::InspectRequest, wire::InspectResult>(bytes, fds);
+    default:
+        return {};
+    }
+}
+
+} // namespace ckpt

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What an incarnation starts from (docs/format.md, "Adoption").
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "result/result.hpp"
+#include "store/dirs.hpp"
+#include "store/key.hpp"
+
+namespace ckpt::store {
+
+struct AdoptSpec {
+    Owner owner;
+    std::uint32_t incarnation = 0;
+    std::uint32_t step_id = 0;
+    std::uint32_t task_id = 0;
+    std::optional<GenerationId> before; // only what is older than this
+    int target = -1;                    // empty directory that takes the images
+};
+
+enum class Found : std::uint8_t {
+    nothing, // start fresh: no generation of this job, or the adopted one has no such part (then `id` names
+             // it)
+    generation, // verified and unpacked
+    completed,  // the job ran to its end: start fresh, never restore
+    unusable    // generations exist, none may be used here; nothing was adopted
+};
+
+struct Adoption {
+    Found found = Found::nothing;
+    GenerationId id;
+    std::int64_t taken_at = 0;
+    std::string node; // that took the part
+    bool tree_was_stopped = false;
+    std::uint32_t newest_generation = 0;
+    std::vector<std::string> skipped; // one line per generation that was passed over
+};
+
+// Verifies, unpacks and durably records. An error means that the question could not be answered (the store
+// cannot be read or the record not be written, the local directory is full): nothing is adopted then, and
+// nothing may be started from zero because of it.
+Result<Adoption> adopt(const Base& base, const ClusterKey& key, const AdoptSpec& spec);
+
+} // namespace ckpt::store

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Makes a dump a generation: all of it, durable and sealed, or nothing (docs/format.md, "Commit").
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "result/result.hpp"
+#include "store/dirs.hpp"
+#include "store/key.hpp"
+#include "store/manifest.hpp"
+
+namespace ckpt::store {
+
+struct PartSource {
+    PartEntry about; // its `files` are filled in by the commit
+    int dir = -1;    // the images, flat
+};
+
+struct CommitSpec {
+    Owner owner;
+    GenerationId id;
+    std::uint32_t keep = 1; // older generations are pruned afterwards; 0 counts as 1
+    std::int64_t taken_at = 0;
+    std::string reason;
+    bool tree_was_stopped = false;
+    std::vector<PartSource> parts;
+};
+
+struct CommitDone {
+    std::uint64_t stored_bytes = 0;
+    std::vector<std::string> notes; // what went wrong after the generation was safe
+};
+
+// On failure no trace of the generation stays and the others are as they were: store_full, store_unwritable,
+// or not_permitted when a later incarnation has taken the job over or the job has ended. One commit at a time
+// per job and incarnation: the caller sees to that.
+Result<CommitDone> commit(const Base& base, const ClusterKey& key, const CommitSpec& spec);
+
+} // namespace ckpt::store

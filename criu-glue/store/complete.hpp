@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+
+#include "result/result.hpp"
+#include "store/dirs.hpp"
+#include "store/key.hpp"
+
+namespace ckpt::store {
+
+struct CompleteSpec {
+    Owner owner;
+    std::uint32_t incarnation = 0;
+    std::int32_t wait_status = 0;
+    bool drop_generations = false;
+};
+
+// Records durably that the job ran to its end in this incarnation, then drops the generations if asked to. A
+// job that left nothing in the store needs no record. Code::not_permitted when a later incarnation has taken
+// over.
+Status complete(const Base& base, const ClusterKey& key, const CompleteSpec& spec);
+
+} // namespace ckpt::store

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "store/records.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "os/files.hpp"
+#include "store/json_fields.hpp"
+#include "store/manifest.hpp"
+#include "store/sealed_file.hpp"
+
+namespace ckpt::store {
+namespace {
+
+constexpr std::size_t k_record_max = 4096;
+
+// Reads the record `name`; `take` fills the value from the members behind the identity.
+template <typename T, typename Take>
+Record<T> read_record(int dir, std::string_view name, const Owner& owner, std::uint32_t incarnation,
+                      const SealKey& key, Take take) {
+    Record<T> record;
+    const auto body = read_sealed(dir, name, k_record_max, key);
+    if (!body) {
+        if (body.error().code == Code::not_found) return record;
+        record.state = RecordState::damaged;
+        record.why = body.error().what;
+        return record;
+    }
+    const Json object = Json::parse(*body, nullptr, false);
+    Fields fields(object);
+    const FileIdentity identity = take_identity(fields, k_format, name);
+    take(fields, record.value);
+    const bool ours = identity.owner == owner && identity.incarnation == incarnation;
+    record.state = fields.ok() && ours ? RecordState::valid : RecordState::damaged;
+    if (record.state == RecordState::damaged)
+        record.why =
+            std::string(name) + (fields.ok() ? ": a record of another place" : ": not a record of format 1");
+    return record;
+}
+
+} // namespace
+
+Record<Adopted> read_adopted(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key) {
+    return read_record<Adopted>(
+        dir, k_adopted_name, owner, incarnation, key, [](Fields& fields, Adopted& value) {
+            if (fields.boolean("from_generation"))
+                value.from = GenerationId{fields.u32("from_incarnation"), fields.u32("generation")};
+        });
+}
+
+Status write_adopted(int dir, const Owner& owner, std::uint32_t incarnation, const Adopted& adopted,
+                     const SealKey& key) {
+    Json object = Json::object();
+    put_identity(object, k_format, k_adopted_name.data(), owner, incarnation);
+    object["from_generation"] = adopted.from.has_value();
+    if (adopted.from) {
+        object["from_incarnation"] = adopted.from->incarnation;
+        object["generation"] = adopted.from->generation;
+    }
+    CKPT_CHECK(write_sealed(dir, k_adopted_name, dump_line(object), key));
+    return {};
+}
+
+Status remove_adopted(int dir) {
+    if (::unlinkat(dir, k_adopted_name.data(), 0) != 0 && errno != ENOENT)
+        return fail_errno(Code::os, "remove the record of the adoption");
+    return sync_fd(dir, "the incarnation's directory");
+}
+
+Record<Completed> read_completed(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key) {
+    return read_record<Completed>(
+        dir, k_completed_name, owner, incarnation, key, [](Fields& fields, Completed& value) {
+            value.wait_status = static_cast<std::int32_t>(fields.i64("wait_status"));
+            value.at = fields.i64("at");
+            value.newest_generation = fields.u32("newest_generation");
+        });
+}
+
+Status write_completed(int dir, const Owner& owner, std::uint32_t incarnation, const Completed& completed,
+                       const SealKey& key) {
+    Json object = Json::object();
+    put_identity(object, k_format, k_completed_name.data(), owner, incarnation);
+    object["wait_status"] = completed.wait_status;
+    object["at"] = completed.at;
+    object["newest_generation"] = completed.newest_generation;
+    CKPT_CHECK(write_sealed(dir, k_completed_name, dump_line(object), key));
+    return {};
+}
+
+} // namespace ckpt::store

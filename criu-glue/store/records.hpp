@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The two sealed records of an incarnation: what it started from, and that it ran to its end
+// (docs/format.md, "Records").
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "store/names.hpp"
+#include "store/seal.hpp"
+
+namespace ckpt::store {
+
+// What the incarnation started from; nothing = from zero. Whatever older incarnations commit later is
+// ignored.
+struct Adopted {
+    std::optional<GenerationId> from;
+};
+
+struct Completed {
+    std::int32_t wait_status = 0;
+    std::int64_t at = 0;                 // Unix seconds
+    std::uint32_t newest_generation = 0; // numbers go on from here although the generations may be gone
+};
+
+enum class RecordState : std::uint8_t { absent, valid, damaged };
+template <typename T>
+struct Record {
+    RecordState state = RecordState::absent;
+    T value{};
+    std::string why; // damaged
+};
+
+Record<Adopted> read_adopted(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key);
+Status write_adopted(int dir, const Owner& owner, std::uint32_t incarnation, const Adopted& adopted,
+                     const SealKey& key);
+Status remove_adopted(int dir);
+
+Record<Completed> read_completed(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key);
+Status write_completed(int dir, const Owner& owner, std::uint32_t incarnation, const Completed& completed,
+                       const SealKey& key);
+
+} // namespace ckpt::store

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "store/scan.hpp"
+
+#include <algorithm>
+
+#include "os/safe_path.hpp"
+#include "store/dirs.hpp"
+
+namespace ckpt::store {
+namespace {
+
+// The number of a directory that is, was or was going to be a generation: a crash leaves the latter two
+// behind.
+std::optional<std::uint32_t> number_used_by(std::string_view name) {
+    for (const std::string_view prefix : {k_temp_prefix, k_trash_prefix})
+        if (name.starts_with(prefix)) name.remove_prefix(prefix.size());
+    return generation_of(name);
+}
+
+IncarnationState read_incarnation(int job, const std::string& name, std::uint32_t number, const Owner& owner,
+                                  const SealKey& key, std::uint32_t& newest) {
+    IncarnationState state;
+    state.number = number;
+    const auto dir = open_dir(job, name);
+    const auto entries = dir ? list_dir(dir->get()) : tl::unexpected(dir.error());
+    if (!entries) {
+        state.unreadable = name + ": " + entries.error().what;
+        return state;
+    }
+    state.adopted = read_adopted(dir->get(), owner, number, key);
+    state.completed = read_completed(dir->get(), owner, number, key);
+    newest = std::max(newest, state.completed.value.newest_generation);
+    for (const std::string& entry : *entries) {
+        if (const auto generation = generation_of(entry)) state.generations.push_back(*generation);
+        newest = std::max(newest, number_used_by(entry).value_or(0));
+    }
+    std::ranges::sort(state.generations, std::greater<>());
+    return state;
+}
+
+} // namespace
+
+const IncarnationState* JobState::incarnation(std::uint32_t number) const {
+    const auto at = std::ranges::find(incarnations, number, &IncarnationState::number);
+    return at == incarnations.end() ? nullptr : &*at;
+}
+
+Result<JobState> scan(int job, const Owner& owner, const SealKey& key) {
+    CKPT_TRY(const auto names, list_dir(job));
+    JobState state;
+    for (const std::string& name : names)
+        if (const auto number = incarnation_of(name))
+            state.incarnations.push_back(
+                read_incarnation(job, name, *number, owner, key, state.newest_generation));
+    std::ranges::sort(state.incarnations, std::greater<>(), &IncarnationState::number);
+    return state;
+}
+
+} // namespace ckpt::store

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What lies in a job's directory: incarnations, their records, and the generations that were renamed into
+// place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "result/result.hpp"
+#include "store/names.hpp"
+#include "store/records.hpp"
+
+namespace ckpt::store {
+
+struct IncarnationState {
+    std::uint32_t number = 0;
+    std::string unreadable; // why its directory could not be read; "" = it could
+    Record<Adopted> adopted;
+    Record<Completed> completed;
+    std::vector<std::uint32_t> generations; // newest first
+};
+
+struct JobState {
+    std::vector<IncarnationState> incarnations; // newest first
+    std::uint32_t newest_generation = 0;        // highest number ever used, by whatever incarnation
+
+    [[nodiscard]] const IncarnationState* incarnation(std::uint32_t number) const;
+};
+
+// Fails only when the job's directory itself cannot be read.
+Result<JobState> scan(int job, const Owner& owner, const SealKey& key);
+
+} // namespace ckpt::store

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Seals: a text whose last line proves that a holder of the cluster key wrote it for this very job
+// (docs/format.md, "Sealed files"). CRIU restores uids, capabilities and registers as the images say them, so
+// nothing unsealed ever reaches it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "store/key.hpp"
+#include "store/names.hpp"
+#include "store/secret.hpp"
+
+namespace ckpt::store {
+
+// The key of one job: a seal made for another user, job or cluster never verifies, whatever it says.
+struct SealKey {
+    std::string id; // of the cluster key
+    Secret secret;
+};
+Result<SealKey> derive_seal_key(const ClusterKey& key, const Owner& owner);
+
+// RFC 5869 with SHA-256.
+Status hkdf_sha256(std::span<const unsigned char> key, std::string_view salt, std::string_view info,
+                   std::span<unsigned char> out);
+
+// `body` (which ends with a newline) and its seal.
+Result<std::string> seal(std::string body, const SealKey& key);
+
+// The body of a sealed text; Code::store_corrupt when the seal is missing, of another key or wrong.
+Result<std::string_view> unseal(std::string_view text, const SealKey& key);
+
+} // namespace ckpt::store

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "store/secret.hpp"
+
+#include <openssl/crypto.h>
+
+namespace ckpt::store {
+
+Secret::Secret(Secret&& other) noexcept : m_bytes(other.m_bytes) {
+    other.wipe();
+}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+    if (this != &other) {
+        m_bytes = other.m_bytes;
+        other.wipe();
+    }
+    return *this;
+}
+
+Secret::~Secret() {
+    wipe();
+}
+
+// A plain memset of memory that is about to go is removed by the optimiser.
+void Secret::wipe() {
+    OPENSSL_cleanse(m_bytes.data(), m_bytes.size());
+}
+
+} // namespace ckpt::store
