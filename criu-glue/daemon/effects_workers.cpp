@@ -7,7 +7,7 @@
 #include "log.hpp"
 #include "os/procfs.hpp"
 #include "server.hpp"
-#include "text.hpp"
+#include "text/text.hpp"
 #include "wire/worker.hpp"
 
 namespace ckpt {

@@ -2,7 +2,7 @@
 // How a generation comes about: every running task is dumped, then all of it is committed, or none of it.
 #include "state_steps.hpp"
 
-#include "text.hpp"
+#include "text/text.hpp"
 
 namespace ckpt::state {
 

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// One question to the node's daemon and its answer.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "os/socket.hpp"
+#include "result/result.hpp"
+#include "wire/messages.hpp"
+
+namespace ckpt::cli {
+
+struct Asked {
+    wire::Answer answer;
+    std::vector<Fd> fds;
+};
+
+// Sends an encoded request and waits for the Answer. An answer with a code other than 0 is returned as that error;
+// no daemon on this node: Code::daemon_unreachable with what to do.
+Result<Asked> ask(const std::string& request, std::chrono::milliseconds limit);
+
+} // namespace ckpt::cli

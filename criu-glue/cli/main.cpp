@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// sckpt: the command line for users and admins. It holds no privilege; ckptd decides by who the caller is.
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+#include "ask.hpp"
+#include "generations.hpp"
+#include "store/key.hpp"
+#include "text/text.hpp"
+
+namespace {
+
+constexpr std::chrono::hours k_create_limit{1}; // a commit of the largest job to a slow file system
+
+// The job that a command inside a job means when it names none.
+std::uint32_t own_job() {
+    const char* id = std::getenv("SLURM_JOB_ID"); // NOLINT(concurrency-mt-unsafe): one thread
+    return id == nullptr ? 0 : static_cast<std::uint32_t>(std::strtoul(id, nullptr, 10));
+}
+
+ckpt::Status create(std::uint32_t job_id) {
+    if (job_id == 0) job_id = own_job();
+    if (job_id == 0) return ckpt::fail(ckpt::Code::not_found, "which job?", "sckpt create JOBID");
+    CKPT_TRY(const auto asked, ckpt::cli::ask(ckpt::wire::encode(ckpt::wire::CreateRequest{job_id}), k_create_limit));
+    std::cout << "generation " << asked.answer.generation << " of job " << job_id << " saved\n";
+    return {};
+}
+
+ckpt::Status create_key(const std::string& path) {
+    CKPT_CHECK(ckpt::store::create_key(path));
+    std::cout << "key written to " << path << "; copy it to the same place on every node, readable by root only\n";
+    return {};
+}
+
+int finish(const ckpt::Status& status) {
+    if (status) return 0;
+    std::cerr << "sckpt: error: " << ckpt::one_line(status.error()) << "\n";
+    return 1;
+}
+
+int run(int argc, char** argv) {
+    CLI::App app{"Checkpoints of Slurm jobs: see what is saved, save one now. See sckpt(1)."};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", CKPT_VERSION);
+
+    ckpt::cli::ListOptions listing;
+    bool no_header = false;
+    auto* list = app.add_subcommand("list", "one line per saved generation of your jobs (root: all jobs)");
+    list->add_option("-j,--job,JOBID", listing.job_id, "only this job");
+    list->add_flag("--json", listing.json, "one JSON object per line");
+    list->add_flag("--noheader", no_header, "no column titles");
+
+    auto* show = app.add_subcommand("show", "everything about a job's generations");
+    show->add_option("JOBID,-j,--job", listing.job_id, "the job; inside a job: this one");
+    show->add_flag("--json", listing.json, "one JSON object per line");
+
+    std::uint32_t create_job = 0;
+    auto* create_command = app.add_subcommand("create", "save a generation now; the job runs on");
+    create_command->add_option("JOBID,-j,--job", create_job, "the job; inside a job: this one");
+
+    std::string key_path = "/etc/slurm/checkpoint.key";
+    auto* key = app.add_subcommand("key", "the cluster key that seals the images");
+    key->require_subcommand(1);
+    auto* key_create = key->add_subcommand("create", "write a new key; never replaces one (root)");
+    key_create->add_option("PATH", key_path, "default /etc/slurm/checkpoint.key");
+
+    CLI11_PARSE(app, argc, argv);
+    listing.header = !no_header;
+    if (list->parsed()) return finish(ckpt::cli::list(listing));
+    if (show->parsed()) {
+        if (listing.job_id == 0) listing.job_id = own_job();
+        return finish(ckpt::cli::show(listing));
+    }
+    if (create_command->parsed()) return finish(create(create_job));
+    return finish(create_key(key_path));
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& e) { // CLI11 and the standard library; ours return results
+        std::cerr << "sckpt: error: " << e.what() << " [CKPT-901]\n";
+        return 1;
+    }
+}

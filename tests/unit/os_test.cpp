@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "os/files.hpp"
+#include "os/process.hpp"
+#include "os/procfs.hpp"
+#include "os/safe_path.hpp"
+#include "os/socket.hpp"
+
+namespace ckpt {
+namespace {
+
+using std::chrono::milliseconds;
+constexpr milliseconds k_patience{10'000};
+
+class InDirectory : public testing::Test {
+protected:
+    InDirectory() {
+        std::string name = (std::filesystem::temp_directory_path() / "ckpt-os-XXXXXX").string();
+        m_path = ::mkdtemp(name.data());
+        m_dir = Fd(::open(m_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    }
+    ~InDirectory() override { std::filesystem::remove_all(m_path); }
+    InDirectory(const InDirectory&) = delete;
+    InDirectory& operator=(const InDirectory&) = delete;
+
+    std::string m_path;
+    Fd m_dir;
+};
+
+using SafePath = InDirectory;
+
+TEST_F(SafePath, SymbolicLinksAreNotFollowed) {
+    std::filesystem::create_symlink("/etc", m_path + "/etc");
+    std::filesystem::create_symlink("/etc/passwd", m_path + "/file");
+    EXPECT_FALSE(open_beneath(m_dir.get(), "etc/passwd", O_RDONLY));
+    EXPECT_FALSE(open_beneath(m_dir.get(), "file", O_RDONLY));
+}
+
+TEST_F(SafePath, NothingOutsideIsReached) {
+    EXPECT_FALSE(open_beneath(m_dir.get(), "../..", O_RDONLY));
+    EXPECT_FALSE(open_beneath(m_dir.get(), "/etc/passwd", O_RDONLY));
+}
+
+TEST_F(SafePath, MissingIsToldFromForbidden) {
+    EXPECT_EQ(open_beneath(m_dir.get(), "none", O_RDONLY).error().code, Code::not_found);
+}
+
+TEST_F(SafePath, WorldWritableAncestorIsRefused) {
+    const auto opened = open_trusted_dir(m_path); // below a sticky, world-writable directory
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().code, Code::not_permitted);
+}
+
+TEST_F(SafePath, RemoveTreeDoesNotFollowLinks) {
+    std::filesystem::create_directories(m_path + "/victim/keep");
+    std::filesystem::create_directories(m_path + "/tree/sub");
+    std::filesystem::create_directory_symlink(m_path + "/victim", m_path + "/tree/sub/link");
+    EXPECT_TRUE(remove_tree(m_dir.get(), "tree"));
+    EXPECT_FALSE(std::filesystem::exists(m_path + "/tree"));
+    EXPECT_TRUE(std::filesystem::exists(m_path + "/victim/keep"));
+}
+
+TEST(PlainName, Cases) {
+    for (const char* bad : {"", ".", "..", "a/b", "/"}) EXPECT_FALSE(is_plain_name(bad)) << bad;
+    EXPECT_FALSE(is_plain_name(std::string(256, 'a')));
+    EXPECT_TRUE(is_plain_name("gen-000001"));
+}
+
+TEST(Spawn, ExecFailureIsReportedNotExited) {
+    SpawnSpec spec;
+    spec.path = "/nonexistent/program";
+    spec.argv = {"program"};
+    const auto child = spawn(spec);
+    ASSERT_FALSE(child);
+    EXPECT_EQ(child.error().errnum, ENOENT);
+}
+
+TEST(Spawn, OnlyTheListedDescriptorsAndEnvironmentArrive) {
+    auto pipe = make_pipe();
+    ASSERT_TRUE(pipe);
+    SpawnSpec spec;
+    spec.path = "/bin/sh";
+    spec.argv = {"sh", "-c", "ls /proc/self/fd | tr '\\n' ' '; env -u PWD -u SHLVL -u OLDPWD -u _"};
+    spec.environment = {"ONLY=this"};
+    spec.fds = {{pipe->write.get(), 1}};
+    auto child = spawn(spec);
+    ASSERT_TRUE(child);
+    pipe->write.reset();
+    const auto text = read_all(pipe->read.get(), 4096);
+    ASSERT_TRUE(text);
+    EXPECT_EQ(*text, "0 1 2 3 ONLY=this\n"); // 3 is ls's own
+    EXPECT_EQ(child->wait(k_patience).value(), 0);
+}
+
+TEST(Spawn, DescriptorsMayTradePlaces) {
+    auto first = make_pipe();
+    auto second = make_pipe();
+    ASSERT_TRUE(first && second);
+    SpawnSpec spec;
+    spec.path = "/bin/sh";
+    spec.argv = {"sh", "-c", "echo one >&7; echo two >&8"};
+    spec.fds = {{first->write.get(), 7}, {second->write.get(), 8}};
+    auto child = spawn(spec);
+    ASSERT_TRUE(child);
+    first->write.reset();
+    second->write.reset();
+    EXPECT_EQ(*read_all(first->read.get(), 64), "one\n");
+    EXPECT_EQ(*read_all(second->read.get(), 64), "two\n");
+}
+
+TEST(Child, WaitIsBounded) {
+    SpawnSpec spec;
+    spec.path = "/bin/sleep";
+    spec.argv = {"sleep", "1000"};
+    auto child = spawn(spec);
+    ASSERT_TRUE(child);
+    EXPECT_EQ(child->wait(milliseconds(20)).error().code, Code::deadline);
+    child->kill(SIGTERM);
+    const auto status = child->wait(k_patience);
+    ASSERT_TRUE(status);
+    EXPECT_TRUE(WIFSIGNALED(*status));
+}
+
+TEST(Child, LeavingScopeEndsIt) {
+    Fd pidfd;
+    {
+        SpawnSpec spec;
+        spec.path = "/bin/sleep";
+        spec.argv = {"sleep", "1000"};
+        auto child = spawn(spec);
+        ASSERT_TRUE(child);
+        pidfd = std::move(*open_pidfd(child->pid()));
+    }
+    EXPECT_FALSE(pidfd_alive(pidfd.get()));
+}
+
+TEST(Socket, MessagesAndDescriptorsArriveWhole) {
+    auto pair = make_socket_pair();
+    ASSERT_TRUE(pair);
+    auto pipe = make_pipe();
+    ASSERT_TRUE(pipe);
+    const int fd = pipe->write.get();
+    ASSERT_TRUE(send_packet(pair->first.get(), "hello", {&fd, 1}));
+    auto got = receive_packet(pair->second.get(), k_patience);
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->bytes, "hello");
+    ASSERT_EQ(got->fds.size(), 1U);
+    pipe->write.reset();
+    ASSERT_TRUE(write_all(got->fds[0].get(), "through"));
+    got->fds.clear();
+    EXPECT_EQ(*read_all(pipe->read.get(), 64), "through");
+}
+
+TEST(Socket, SilenceAndHangupAreTold) {
+    auto pair = make_socket_pair();
+    ASSERT_TRUE(pair);
+    EXPECT_EQ(receive_packet(pair->second.get(), milliseconds(10)).error().code, Code::deadline);
+    pair->first.reset();
+    EXPECT_EQ(receive_packet(pair->second.get(), k_patience).error().code, Code::not_found);
+}
+
+TEST(Socket, PeerIsWhoTheKernelSays) {
+    auto pair = make_socket_pair();
+    ASSERT_TRUE(pair);
+    const auto peer = peer_of(pair->first.get());
+    ASSERT_TRUE(peer);
+    EXPECT_EQ(peer->pid, ::getpid());
+    EXPECT_EQ(peer->uid, ::getuid());
+}
+
+TEST(Procfs, OwnProcessAndTree) {
+    const auto self = process_info(::getpid());
+    ASSERT_TRUE(self);
+    EXPECT_EQ(self->ppid, ::getppid());
+    EXPECT_EQ(self->uid, ::getuid());
+    SpawnSpec spec;
+    spec.path = "/bin/sleep";
+    spec.argv = {"sleep", "1000"};
+    auto child = spawn(spec);
+    ASSERT_TRUE(child);
+    const auto tree = process_tree(::getpid());
+    ASSERT_TRUE(tree);
+    ASSERT_EQ(tree->size(), 2U);
+    EXPECT_EQ(tree->back().pid, child->pid());
+}
+
+} // namespace
+} // namespace ckpt
