@@ -8,6 +8,7 @@ files in one directory. `down` removes these, whatever state an interrupted comm
 import os
 import shutil
 import signal
+import time
 from contextlib import contextmanager
 
 import cgroups
@@ -23,6 +24,7 @@ from paths import CLUSTERS
 from report import ClusterError, step
 from services import SERVICES
 
+USABLE = ("idle", "mixed", "allocated")
 USERS = {"alice": 2001, "bob": 2002}
 
 
@@ -63,8 +65,9 @@ class Cluster:
                 raise ClusterError(f"cluster {self.name} is already up", remedy=f"{self.command} down")
             self._clear()  # what an interrupted command has left
             try:
+                start = time.time()
                 self._boot(layers, compute_nodes, conf)
-                self.wait_idle(self.nodes()[1:])
+                self.wait_registered(self.nodes()[1:], start)
             except BaseException:
                 with _undisturbed():
                     self._clear()
@@ -113,21 +116,23 @@ class Cluster:
             for node in concerned:
                 node.wait_ready(service)
 
-    def wait_idle(self, nodes, timeout=60):
+    def wait_registered(self, nodes, since, timeout=60):
+        """Until slurmctld would start jobs on NODES, whose slurmd have started at or after SINCE."""
         ctl = self.node("ctl").running()
         names = {node.name for node in nodes}
-        up = ("idle", "mixed", "allocated")
 
-        def all_idle():
+        def registered():
             states = slurm.node_states(ctl)
-            return names <= {name for name, state in states.items() if state in up}
+            return names <= {name for name, (state, start) in states.items() if state in USABLE and start >= int(since)}
 
-        if not linux.wait_until(all_idle, timeout, interval=0.05):
+        if not linux.wait_until(registered, timeout, interval=0.05):
             states = slurm.node_states(ctl) or "slurmctld does not answer"
-            logs = [f"  {node.name} {service.name}:\n{node.last_log_lines(service)}" for node in self.nodes()
-                    for service in node.services() if service.name.startswith("slurm")]
-            raise ClusterError("Slurm does not get ready", f"{states}\n" + "\n".join(logs))
-        step(f"Slurm is ready: {' '.join(sorted(names))} idle")
+            raise ClusterError("Slurm does not get ready", f"{states}\n{self._logs()}")
+        step(f"Slurm is ready: {' '.join(sorted(names))}")
+
+    def _logs(self):
+        return "\n".join(f"  {node.name} {service.name}:\n{node.last_log_lines(service)}" for node in self.nodes()
+                         if node.pid_1() for service in node.services() if service.name.startswith("slurm"))
 
     def down(self):
         with self.locked(), _undisturbed():
@@ -155,10 +160,11 @@ class Cluster:
                 node.running()  # says that there is no such node
             if node.pid_1():
                 raise ClusterError(f"node {name} is already running")
+            start = time.time()
             node.boot(layers)
             self.start_services([node])
-            if name != "ctl":
-                self.wait_idle([node])
+            if self.node("ctl").pid_1():
+                self.wait_registered([node] if name != "ctl" else [], start)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 # Copyright the slurm-checkpoint authors
 """The project on every node, as an admin would install it. What is done is in the lists; how, is below them."""
 
+import time
 from pathlib import Path
 
 import linux
@@ -32,13 +33,14 @@ def install(cluster, build):
             _run(node, command, build)
     step(f"installed on {' '.join(node.name for node in nodes)}")
     _distribute_key(nodes, build)
+    start = time.time()
     for node in nodes:
         for service in node.services():
             if service.name in RESTARTED:
                 node.stop(service)
                 node.start(service)
                 node.wait_ready(service)
-    cluster.wait_idle(nodes[1:])
+    cluster.wait_registered(nodes[1:], start)
 
 
 def _distribute_key(nodes, build):

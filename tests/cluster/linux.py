@@ -6,7 +6,6 @@ the manual; each raises OSError."""
 import ctypes
 import fcntl
 import os
-import select
 import socket
 import struct
 import time
@@ -109,8 +108,3 @@ def wait_until(condition, timeout, interval=0.02):
         if value or time.monotonic() > deadline:
             return value or None
         time.sleep(interval)
-
-
-def wait_for_pidfd(pidfd, timeout):
-    """True when the process behind PIDFD has ended within TIMEOUT seconds."""
-    return bool(select.select([pidfd], [], [], timeout)[0])

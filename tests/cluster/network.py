@@ -4,10 +4,11 @@
 is visible in the host's network namespace, and clusters cannot clash: all use the same addresses, each behind its own switch."""
 
 import subprocess
+from pathlib import Path
 
 SUBNET = "192.0.2"  # TEST-NET-1 of RFC 5737: never a real network's addresses
 PREFIX = 24
-MAX_NODES = 200
+TCP_LISTEN = "0A"
 
 
 def address(name):
@@ -29,6 +30,16 @@ def plug_in(switch_pid, name, node_pid):
     _ip(switch_pid, f"link del {name}", check=False)
     _ip(switch_pid, f"link add {name} type veth peer name eth0 netns {node_pid}", f"link set {name} master br0 up")
     _ip(node_pid, f"addr add {address(name)}/{PREFIX} dev eth0", "link set eth0 up")
+
+
+def listens(pid, address):
+    """Whether something listens in the network namespace of PID: at a TCP port or at the path of a Unix socket. Read from
+    the kernel, since a client that tries too early, such as sinfo, would wait a second before it tries again."""
+    net = Path(f"/proc/{pid}/net")
+    if isinstance(address, str):
+        return any(line.endswith(" " + address) for line in (net / "unix").read_text().splitlines())
+    sockets = (line.split() for table in ("tcp", "tcp6") for line in (net / table).read_text().splitlines()[1:])
+    return any(local.endswith(f":{address:04X}") and state == TCP_LISTEN for _, local, _, state, *_ in sockets)
 
 
 def _ip(pid, *commands, check=True):

@@ -4,6 +4,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import container
@@ -76,27 +77,26 @@ class Node:
         session.start(pid, ["sh", "-c", service.command], service.log, cgroup)
 
     def wait_ready(self, service):
-        def ready():
-            return not service.ready or self.path(service.ready).exists()
-
-        if not linux.wait_until(ready, timeout=20):
+        if service.needs and not self.path(service.needs).exists():
+            return
+        pid = self.running()
+        if service.listens and not linux.wait_until(lambda: network.listens(pid, service.listens), timeout=20):
             raise ClusterError(f"{service.name} does not start on {self.name}", "\n" + self.last_log_lines(service))
 
     def stop(self, service):
         """SIGTERM, and SIGKILL if that has not helped."""
-        pidfds = [os.pidfd_open(pid) for pid in self.service_pids(service)]
-        for pidfd in pidfds:
-            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
-            if not linux.wait_for_pidfd(pidfd, timeout=10):
-                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                linux.wait_for_pidfd(pidfd, timeout=10)
-            os.close(pidfd)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in self.service_pids(service):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            if linux.wait_until(lambda: not self.service_pids(service), timeout=10):
+                return
 
     def service_pids(self, service):
         path = service.cgroup.format(service=service.name, node=self.name)
         return self.cgroup.child(path).pids()
 
     def last_log_lines(self, service, count=10):
-        log = self.path(service.log)
-        lines = log.read_text(errors="replace").splitlines() if log.exists() else [f"no {service.log}"]
-        return "\n".join("    " + line for line in lines[-count:])
+        logs = [self.path(log) for log in service.logs]
+        lines = [line for log in logs if log.exists() for line in log.read_text(errors="replace").splitlines()[-count:]]
+        return "\n".join("    " + line for line in lines)

@@ -105,7 +105,6 @@ def _build_testbed(directory, debian):
     if status:
         raise ClusterError("cannot make the testbed's layer", f"testbed-layer.sh ended with status {status}")
     shutil.rmtree(directory / "work")
-    shutil.rmtree(directory / "upper" / "src")
 
 
 def run_in_rootfs(argv, source, build_root):

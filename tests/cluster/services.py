@@ -9,26 +9,34 @@ from dataclasses import dataclass
 class Service:
     name: str
     on: str  # "all", "ctl" or "compute"
-    command: str  # for sh, as root; stays in the foreground
-    ready: str = ""  # a path that exists when others may rely on the service
+    command: str  # for sh, as root; may stay in the foreground or go to the background
+    listens: int | str = ""  # the TCP port or Unix socket whose existence means that others may rely on it
     needs: str = ""  # started only where this file exists
     cgroup: str = "system.slice/{service}.service"  # below the node's; where its main process is
 
     @property
     def log(self):
+        """Standard output and error."""
         return f"/var/log/{self.name}.log"
+
+    @property
+    def logs(self):
+        """With the one that Slurm's daemons keep themselves."""
+        return [self.log, f"/var/log/slurm/{self.name}.log"]
 
 
 CKPTD = "/usr/libexec/slurm-checkpoint/ckptd"
 
 SERVICES = [
-    Service("munged", "all", ready="/run/munge/munge.socket.2",
+    Service("munged", "all", listens="/run/munge/munge.socket.2",
             command="install -d -o munge -g munge /run/munge && "
                     "exec setpriv --reuid=munge --regid=munge --init-groups munged --foreground"),
-    Service("slurmctld", "ctl", "exec slurmctld -D"),
+    Service("slurmctld", "ctl", "slurmctld", listens=6817),
     # Before slurmd, which starts jobs as soon as it is there.
     Service("ckptd", "compute", f"exec {CKPTD}", needs=CKPTD),
+    # The host's uptime is not the node's: -b tells slurmctld that the node was booted, once for each life of /run.
     # slurmd moves itself beside the cgroups of its jobs.
-    Service("slurmd", "compute", "exec env LD_PRELOAD=/usr/libexec/cluster/hybrid-cgroup.so slurmd -D",
-            cgroup="system.slice/{node}_slurmstepd.scope/slurmd"),
+    Service("slurmd", "compute", listens=6818, cgroup="system.slice/{node}_slurmstepd.scope/slurmd",
+            command="export LD_PRELOAD=/usr/libexec/cluster/hybrid-cgroup.so; "
+                    "if [ -e /run/booted ]; then slurmd; else touch /run/booted; slurmd -b; fi"),
 ]

@@ -109,7 +109,7 @@ def _relay(master):
     settings = termios.tcgetattr(0)
     resize()
     signal.signal(signal.SIGWINCH, resize)
-    tty.setraw(0)
+    tty.setraw(0, termios.TCSADRAIN)  # not FLUSH: what was typed ahead is for the command
     sources = [0, master]
     try:
         while True:

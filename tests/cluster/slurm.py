@@ -2,6 +2,8 @@
 # Copyright the slurm-checkpoint authors
 """Slurm's configuration, and whether Slurm is ready."""
 
+import json
+
 import session
 
 CGROUP_CONF = """\
@@ -26,10 +28,13 @@ StateSaveLocation=/var/lib/slurm/slurmctld
 SlurmdSpoolDir=/var/spool/slurmd
 SlurmctldPidFile=/run/slurmctld.pid
 SlurmdPidFile=/run/slurmd.pid
+SlurmctldLogFile=/var/log/slurm/slurmctld.log
+SlurmdLogFile=/var/log/slurm/slurmd.log
 SlurmctldDebug=debug
 SlurmdDebug=debug
 ProctrackType=proctrack/cgroup
 TaskPlugin=task/cgroup,task/affinity
+MailProg=/bin/true
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
@@ -56,6 +61,7 @@ def _key(line):
 
 
 def node_states(ctl_pid):
-    """{node: state} as slurmctld sees it; empty while it does not answer."""
-    output = session.capture(ctl_pid, ["sinfo", "--noheader", "--Node", "--format=%N %T"])
-    return dict(line.split() for line in output.splitlines())
+    """{node: (state, when its slurmd started)} as slurmctld sees it; empty while it does not answer."""
+    output = session.capture(ctl_pid, ["scontrol", "show", "node", "--json"])
+    nodes = json.loads(output)["nodes"] if output else []
+    return {node["name"]: ("+".join(node["state"]).lower(), node["slurmd_start_time"]["number"]) for node in nodes}

@@ -5,6 +5,7 @@
 # Runs once inside the root file system, with this directory at /src/tests/cluster: what it writes becomes the read-only layer
 # between the Debian packages and a node's own disk.
 set -eu
+mkdir -p /shared /src /build /ccache  # mount points
 shims=/src/tests/cluster/shims
 mkdir -p /usr/libexec/cluster
 gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o /usr/libexec/cluster/prlimit.so "$shims/prlimit.c"
