@@ -46,6 +46,11 @@ public:
     [[nodiscard]] int pidfd() const { return m_pidfd.get(); }
     explicit operator bool() const { return m_pid > 0; }
     void kill(int signal) const;
+    // Gives it up: it runs on, and whoever adopts it reaps it.
+    pid_t release() {
+        m_pidfd.reset();
+        return std::exchange(m_pid, 0);
+    }
     // Waits up to `limit` for the end; the raw wait status, or Code::deadline (the child runs on).
     Result<int> wait(std::chrono::milliseconds limit);
 

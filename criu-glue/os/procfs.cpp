@@ -3,7 +3,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -126,15 +128,16 @@ Result<Fd> open_namespace(pid_t pid, const std::string& name) {
 Result<std::string> cgroup_dir(pid_t pid) {
     CKPT_TRY(const Fd dir, open_proc(pid));
     CKPT_TRY(const std::string text, read_proc(dir.get(), "cgroup"));
+    // Every line names a hierarchy the kernel knows, mounted here or not: what is mounted decides.
+    struct statfs fs {};
+    const bool unified_here = ::statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
     std::istringstream lines(text);
-    std::string unified;
     for (std::string line; std::getline(lines, line);) {
-        if (line.find(":freezer:") != std::string::npos)
+        if (!unified_here && line.find(":freezer:") != std::string::npos)
             return "/sys/fs/cgroup/freezer" + line.substr(line.rfind(':') + 1);
-        if (line.starts_with("0::")) unified = line.substr(3);
+        if (unified_here && line.starts_with("0::")) return "/sys/fs/cgroup" + line.substr(3);
     }
-    if (unified.empty()) return fail(Code::not_found, "no cgroup for pid " + std::to_string(pid));
-    return "/sys/fs/cgroup" + unified;
+    return fail(Code::not_found, "no cgroup for pid " + std::to_string(pid));
 }
 
 Result<std::uint64_t> resident_bytes(pid_t pid) {
