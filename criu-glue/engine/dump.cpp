@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/dump.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <csignal>
+
+#include "engine/criu_process.hpp"
+#include "engine/open_files.hpp"
+#include "engine/release.hpp"
+#include "engine/same_root.hpp"
+#include "engine/survey.hpp"
+#include "os/files.hpp"
+#include "os/procfs.hpp"
+#include "os/safe_path.hpp"
+#include "os/socket.hpp"
+
+namespace ckpt {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* k_log_name = "dump.log";
+constexpr std::chrono::seconds k_end_patience{5}; // for a killed criu to be gone
+
+std::uint64_t microseconds(Clock::duration time) {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
+}
+
+Status write_record(int images, const DumpRecord& record) {
+    CKPT_TRY(const Fd file, open_beneath(images, k_record_name, O_WRONLY | O_CREAT | O_EXCL, 0600));
+    return write_all(file.get(), to_json(record));
+}
+
+std::uint64_t bytes_in(int images) {
+    std::uint64_t total = 0;
+    const auto names = list_dir(images);
+    if (!names) return 0;
+    for (const std::string& name : *names) {
+        struct stat st{};
+        if (::fstatat(images, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0)
+            total += static_cast<std::uint64_t>(st.st_size);
+    }
+    return total;
+}
+
+// A criu inside a pid namespace is not our child but that of the process spawn() puts in between; it is dead
+// when nobody holds the other end of the socket any more.
+void wait_until_gone(int socket) {
+    const auto end = Clock::now() + k_end_patience;
+    while (Clock::now() < end) {
+        const auto packet = receive_packet(socket, std::chrono::milliseconds(100));
+        if (!packet && packet.error().code == Code::not_found) return;
+    }
+}
+
+Error as_dump_error(const Error& error, std::uint32_t timeout_ms) {
+    switch (error.code) {
+    case Code::deadline:
+        return {Code::dump_timeout,
+                "CRIU did not finish within " + std::to_string(timeout_ms / 1000) + " s and was stopped",
+                "the job runs on; raise the dump's time limit in the policy if this repeats", 0};
+    case Code::not_found:
+        return {Code::dump_failed, "CRIU ended unexpectedly", "", 0};
+    case Code::os:
+        return {Code::dump_failed, error.what, error.hint, error.errnum};
+    default:
+        return error;
+    }
+}
+
+// One dump under way.
+class Dump {
+public:
+    Dump(const wire::DumpRequest& request, const DumpFds& fds)
+        : m_request(request), m_fds(fds), m_started(Clock::now()),
+          m_deadline(m_started + std::chrono::milliseconds(request.timeout_ms)) {}
+
+    Result<wire::DumpResult> run() {
+        CKPT_TRY(m_members, survey(m_request, m_fds.mount_ns.get(), m_fds.pid_ns.get()));
+        CKPT_CHECK(check_same_root(m_request.root_pid, m_request.criu));
+        CKPT_TRY(auto sockets, make_socket_pair());
+        CKPT_TRY(Child criu, start_criu(sockets.second.get()));
+        sockets.second.reset();
+        const Status dumped = converse(sockets.first.get());
+        if (!dumped) {
+            criu.kill(SIGKILL);
+            wait_until_gone(sockets.first.get());
+            release_tree(m_request.root_pid, stopped_members(m_members));
+            return tl::unexpected(with_log_reason(as_dump_error(dumped.error(), m_request.timeout_ms),
+                                                  m_fds.images.get(), k_log_name));
+        }
+        (void)criu.wait(k_end_patience); // it has answered; its destructor kills it if it stays
+        m_result.total_us = microseconds(Clock::now() - m_started);
+        m_result.image_bytes = bytes_in(m_fds.images.get());
+        return m_result;
+    }
+
+private:
+    // criu joins the tree's mount, pid and time namespaces and no other: those that it shares with the tree
+    // are not dumped and get inherited on restore (namespaces.c:get_clone_mask), but an IPC namespace must be
+    // dumped.
+    Result<Child> start_criu(int socket) {
+        CKPT_TRY(SpawnSpec spec, criu_spawn_spec(m_request.criu, m_request.user, socket, m_fds.images.get()));
+        auto time_ns = open_namespace(m_request.root_pid, "time");
+        if (time_ns) spec.enter_namespaces.push_back(time_ns->get());
+        spec.enter_namespaces.push_back(m_fds.pid_ns.get());
+        spec.enter_namespaces.push_back(m_fds.mount_ns.get());
+        return spawn(spec);
+    }
+
+    Status converse(int socket) {
+        CriuClient client(socket, m_deadline);
+        CKPT_TRY(m_result.criu_version, client.version());
+        CriuDumpOptions options;
+        options.common = criu_common_options(k_log_name);
+        options.pid = m_request.root_pid_inside;
+        options.ghost_limit = m_request.ghost_limit;
+        options.leave_stopped = m_request.leave_stopped;
+        const auto hook = [this](std::string_view script, pid_t) { return on_notification(script); };
+        const Status dumped = client.dump(options, hook);
+        m_result.frozen_us = microseconds(Clock::now() - m_frozen_from);
+        return dumped;
+    }
+
+    Status on_notification(std::string_view script) {
+        // "pre-dump" comes right before the tree is stopped, "post-dump" with all images written and the tree
+        // still stopped (cr-dump.c:cr_dump_tasks, cr_dump_finish).
+        if (script == "pre-dump") m_frozen_from = Clock::now();
+        if (script != "post-dump") return {};
+        CKPT_TRY(DumpRecord record, record_tree(m_request.root_pid));
+        const std::array fds = {m_fds.stdio[0].get(), m_fds.stdio[1].get(), m_fds.stdio[2].get()};
+        record.stdio = identify_stdio(fds);
+        m_result.processes = static_cast<std::uint32_t>(m_members.size());
+        return write_record(m_fds.images.get(), record);
+    }
+
+    const wire::DumpRequest& m_request;
+    const DumpFds& m_fds;
+    Clock::time_point m_started;
+    Clock::time_point m_deadline;
+    Clock::time_point m_frozen_from;
+    std::vector<Member> m_members;
+    wire::DumpResult m_result;
+};
+
+} // namespace
+
+Result<wire::DumpResult> dump(const wire::DumpRequest& request, const DumpFds& fds) {
+    return Dump(request, fds).run();
+}
+
+} // namespace ckpt

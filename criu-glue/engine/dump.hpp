@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <array>
+
+#include "os/fd.hpp"
+#include "result/result.hpp"
+#include "wire/worker.hpp"
+
+namespace ckpt {
+
+// The descriptors of a DumpRequest.
+struct DumpFds {
+    Fd images;
+    Fd mount_ns;
+    Fd pid_ns;
+    std::array<Fd, 3> stdio;
+};
+
+// Dumps one tree. Whatever goes wrong, the tree runs on as before; the images are then worthless.
+Result<wire::DumpResult> dump(const wire::DumpRequest& request, const DumpFds& fds);
+
+} // namespace ckpt

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/log_excerpt.hpp"
+
+#include <array>
+
+namespace ckpt {
+
+namespace {
+
+struct KnownCause {
+    const char*
+        pattern; // found in CRIU's line (the source file and function it comes from are in the comments)
+    const char* what;
+    const char* hint;
+};
+
+constexpr const char* k_use_app = "use --checkpoint-method=app:SIG if the program can checkpoint itself";
+
+constexpr std::array k_causes = {
+    // files.c:dump_unsupp_fd, proc_parse.c:handle_vma
+    KnownCause{"io_uring", "the job uses io_uring, which CRIU cannot save", k_use_app},
+    KnownCause{"perf_event", "the job has performance counters open, which CRIU cannot save",
+               "run it without the profiler"},
+    KnownCause{"userfaultfd", "the job uses userfaultfd, which CRIU cannot save", k_use_app},
+    KnownCause{"infiniband", "the job uses RDMA verbs, which CRIU cannot save",
+               "run on one node with a shared-memory transport, or use --checkpoint-method=app:SIG"},
+    KnownCause{"/dev/nvidia", "the job uses a GPU, which CRIU cannot save without its CUDA plugin",
+               k_use_app},
+    // files-reg.c:dump_ghost_file
+    KnownCause{"Can't dump ghost file", "the job holds a large deleted file open",
+               "raise the ghost file limit in the policy, or keep the file's name until the job ends"},
+    // sk-inet.c:can_dump_inet_sk, sk-tcp.c
+    KnownCause{"Connected TCP socket", "the job has a TCP connection to another machine",
+               "close connections before the checkpoint, or use --checkpoint-method=app:SIG"},
+    KnownCause{"in-flight connection",
+               "a connection to the job's listening socket was waiting to be accepted",
+               "it will be tried again with the next checkpoint"},
+    // sk-unix.c:dump_external_sockets
+    KnownCause{"External socket is used", "the job has a socket connection to a process outside of it",
+               "end that connection before the checkpoint"},
+    KnownCause{"unix socket", "the job has a socket connection that CRIU cannot save", k_use_app},
+    // seize.c, cr-dump.c: a debugger, strace or a profiler has the task
+    KnownCause{"is already traced", "a debugger or tracer is attached to the job", "detach it"},
+    // files-reg.c:validate_file
+    KnownCause{"has bad size", "a file the job had open has another size than when the checkpoint was taken",
+               "put the file back as it was, or let the job start from an older generation"},
+    KnownCause{"has bad mode",
+               "a file the job had open has other permissions than when the checkpoint was taken",
+               "put its mode back"},
+    KnownCause{"has bad build-ID", "a program or library of the job was updated since the checkpoint",
+               "restore on a node that still has the old version"},
+    KnownCause{"Can't open file", "a file the job had open is missing or not accessible here",
+               "files on a node's own disk do not follow a job to another node"},
+    // cpu.c:cpu_validate_cpuinfo
+    KnownCause{"cpuinfo", "this node's CPU lacks features that the job was using",
+               "restrict the job to nodes of the same CPU type (--constraint)"},
+    KnownCause{"CPU capabilities", "this node's CPU lacks features that the job was using",
+               "restrict the job to nodes of the same CPU type (--constraint)"},
+    // cr-restore.c:fork_with_pid
+    KnownCause{"Can't fork for", "a process id that the job needs is taken",
+               "this is a fault of slurm-checkpoint"},
+    KnownCause{"Can't bind inet socket", "the job listened on a network address of its old node",
+               "listen on the loopback interface only"},
+    // mount.c, files-reg.c: descriptors from outside the job's mount namespace
+    KnownCause{"Can't lookup mount", "the job holds a file from outside its own view of the file systems",
+               ""},
+};
+
+bool is_error_line(std::string_view line) {
+    return line.find("Error (") != std::string_view::npos;
+}
+
+// "(00.012) Error (criu/files-reg.c:12): File x" -> "File x"
+std::string_view message_of(std::string_view line) {
+    const std::size_t mark = line.find("Error (");
+    if (mark == std::string_view::npos) return line;
+    const std::size_t end = line.find("): ", mark);
+    return end == std::string_view::npos ? line.substr(mark) : line.substr(end + 3);
+}
+
+std::string_view trimmed(std::string_view text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' '))
+        text.remove_suffix(1);
+    while (!text.empty() && text.front() == ' ')
+        text.remove_prefix(1);
+    return text;
+}
+
+} // namespace
+
+Error explain_criu(Code code, std::string_view first_error_line) {
+    const std::string line(trimmed(message_of(trimmed(first_error_line))));
+    if (line.empty()) return Error{code, "CRIU gave no reason", "", 0};
+    for (const KnownCause& cause : k_causes)
+        if (line.find(cause.pattern) != std::string::npos)
+            return Error{code, std::string(cause.what) + " (CRIU: " + line + ")", cause.hint, 0};
+    return Error{code, "CRIU: " + line, "", 0};
+}
+
+std::string first_error_of(std::string_view log) {
+    while (!log.empty()) {
+        const std::size_t end = log.find('\n');
+        const std::string_view line = log.substr(0, end);
+        if (is_error_line(line)) return std::string(trimmed(message_of(line)));
+        if (end == std::string_view::npos) break;
+        log.remove_prefix(end + 1);
+    }
+    return {};
+}
+
+} // namespace ckpt

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Reads what a stopped tree has open. Its time is the job's pause.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <span>
+
+#include "engine/record.hpp"
+
+namespace ckpt {
+
+// Everything of DumpRecord but `stdio`, from the tree below `root`.
+Result<DumpRecord> record_tree(pid_t root);
+
+// What the descriptors are.
+std::array<StdioIdentity, 3> identify_stdio(std::span<const int, 3> fds);
+
+} // namespace ckpt

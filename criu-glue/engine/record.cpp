@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/record.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace ckpt {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int k_record_version = 1;
+
+const char* kind_name(StdioIdentity::Kind kind) {
+    switch (kind) {
+    case StdioIdentity::Kind::pipe:
+        return "pipe";
+    case StdioIdentity::Kind::file:
+        return "file";
+    case StdioIdentity::Kind::other:
+        break;
+    }
+    return "other";
+}
+
+StdioIdentity::Kind kind_of(const std::string& name) {
+    if (name == "pipe") return StdioIdentity::Kind::pipe;
+    if (name == "file") return StdioIdentity::Kind::file;
+    return StdioIdentity::Kind::other;
+}
+
+Json file_json(const OpenFile& file) {
+    return {{"path", escape_bytes(file.path)},
+            {"device", file.device},
+            {"inode", file.inode},
+            {"size", file.size},
+            {"position", file.position},
+            {"flags", file.flags}};
+}
+
+OpenFile file_of(const Json& in) {
+    OpenFile file;
+    file.path = unescape_bytes(in.at("path").get<std::string>());
+    in.at("device").get_to(file.device);
+    in.at("inode").get_to(file.inode);
+    in.at("size").get_to(file.size);
+    in.at("position").get_to(file.position);
+    in.at("flags").get_to(file.flags);
+    return file;
+}
+
+DumpRecord record_of(const Json& in) {
+    DumpRecord record;
+    const Json& stdio = in.at("stdio");
+    for (std::size_t i = 0; i < record.stdio.size(); ++i) {
+        const Json& one = stdio.at(i);
+        record.stdio.at(i) = {kind_of(one.at("kind").get<std::string>()),
+                              one.at("inode").get<std::uint64_t>(),
+                              unescape_bytes(one.at("path").get<std::string>())};
+    }
+    in.at("status_pipe").get_to(record.status_pipe);
+    if (const Json& script = in.at("script"); !script.is_null())
+        record.script = ScriptPosition{unescape_bytes(script.at("path").get<std::string>()),
+                                       script.at("position").get<std::uint64_t>()};
+    in.at("monotonic_ns").get_to(record.clocks.monotonic_ns);
+    in.at("boottime_ns").get_to(record.clocks.boottime_ns);
+    for (const Json& file : in.at("files"))
+        record.files.push_back(file_of(file));
+    return record;
+}
+
+} // namespace
+
+std::string to_json(const DumpRecord& record) {
+    Json out = {{"version", k_record_version},
+                {"status_pipe", record.status_pipe},
+                {"script", nullptr},
+                {"monotonic_ns", record.clocks.monotonic_ns},
+                {"boottime_ns", record.clocks.boottime_ns},
+                {"stdio", Json::array()},
+                {"files", Json::array()}};
+    for (const StdioIdentity& one : record.stdio)
+        out["stdio"].push_back(
+            {{"kind", kind_name(one.kind)}, {"inode", one.inode}, {"path", escape_bytes(one.path)}});
+    if (record.script)
+        out["script"] = {{"path", escape_bytes(record.script->path)}, {"position", record.script->position}};
+    for (const OpenFile& file : record.files)
+        out["files"].push_back(file_json(file));
+    return out.dump(1);
+}
+
+Result<DumpRecord> record_from_json(std::string_view text) {
+    try {
+        const Json in = Json::parse(text);
+        if (in.at("version").get<int>() != k_record_version)
+            return fail(Code::store_corrupt, "the record of open files has an unknown version");
+        return record_of(in);
+    } catch (const Json::exception& e) {
+        return fail(Code::store_corrupt, std::string("cannot read the record of open files: ") + e.what());
+    }
+}
+
+} // namespace ckpt

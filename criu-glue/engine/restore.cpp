@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/restore.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "engine/criu_process.hpp"
+#include "engine/home.hpp"
+#include "engine/image_creds.hpp"
+#include "engine/inherit.hpp"
+#include "engine/open_files.hpp"
+#include "engine/pid_gap.hpp"
+#include "engine/rollback_files.hpp"
+#include "engine/tree.hpp"
+#include "os/files.hpp"
+#include "os/procfs.hpp"
+#include "os/safe_path.hpp"
+#include "os/socket.hpp"
+
+namespace ckpt {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr const char* k_log_name = "restore.log";
+constexpr std::size_t k_record_max = 64 << 20;
+constexpr milliseconds k_end_patience{5000};   // for a criu that has answered, or a killed one, to be gone
+constexpr milliseconds k_undo_patience{30000}; // not bounded by the deadline: files must not stay cut
+
+Result<DumpRecord> read_record(int images) {
+    CKPT_TRY(const Fd file, open_beneath(images, k_record_name, O_RDONLY));
+    CKPT_TRY(const std::string text, read_all(file.get(), k_record_max));
+    return record_from_json(text);
+}
+
+Result<pid_t> pid_max() {
+    const Fd file(::open("/proc/sys/kernel/pid_max", O_RDONLY | O_CLOEXEC));
+    if (!file) return fail_errno(Code::os, "open pid_max");
+    CKPT_TRY(const std::string text, read_all(file.get(), 64));
+    return static_cast<pid_t>(std::strtol(text.c_str(), nullptr, 10));
+}
+
+// A regular file has to be opened anew inside the home; pipes and devices belong to no mount namespace.
+PassedFile passed_stdio(int fd, const StdioIdentity& identity) {
+    PassedFile file{fd, "", 0, 0, 0};
+    if (identity.kind != StdioIdentity::Kind::file) return file;
+    file.path = identity.path;
+    file.flags = ::fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND);
+    file.inode = identity.inode;
+    file.position = static_cast<std::uint64_t>(std::max<off_t>(::lseek(fd, 0, SEEK_CUR), 0));
+    return file;
+}
+
+Error as_restore_error(const Error& error) {
+    switch (error.code) {
+    case Code::deadline:
+        return {Code::restore_failed, "CRIU did not finish in time and was stopped", "", 0};
+    case Code::not_found:
+        return {Code::restore_failed, "CRIU ended unexpectedly", "", 0};
+    case Code::os:
+        return {Code::restore_failed, error.what, error.hint, error.errnum};
+    default:
+        return error;
+    }
+}
+
+// One restore under way.
+class Restore {
+public:
+    Restore(const wire::RestoreRequest& request, const RestoreFds& fds)
+        : m_request(request), m_fds(fds), m_deadline(Clock::now() + milliseconds(request.timeout_ms)),
+          m_rollback(identity_of_user(request.user), fds.mount_ns.get(), fds.tails.get()) {}
+
+    Result<Restored> run() {
+        CKPT_CHECK(prepare());
+        CKPT_TRY(m_home, make_home(m_spec));
+        const Status done = restore_inside();
+        if (done) return std::move(m_restored);
+        m_home = Home(); // kills pid 1 and waits until the kernel has ended its namespace
+        Error error = with_log_reason(as_restore_error(done.error()), m_fds.images.get(), k_log_name);
+        if (const Status undone = m_rollback.undo(k_undo_patience); !undone)
+            error.what += "; cut output could not be put back: " + undone.error().what;
+        return tl::unexpected(std::move(error));
+    }
+
+private:
+    // Every check that needs no criu; changes nothing.
+    Status prepare() {
+        CKPT_TRY(const DumpRecord record, read_record(m_fds.images.get()));
+        CKPT_CHECK(check_image_creds(m_fds.images.get(), m_request.user));
+        CKPT_TRY(auto pids, pids_in_images(m_fds.images.get()));
+        CKPT_TRY(const pid_t limit, pid_max());
+        CKPT_TRY(m_spec.last_pid, pick_last_pid(std::move(pids), limit));
+        m_spec.criu = m_request.criu;
+        m_spec.user = m_request.user;
+        m_spec.cgroup_dirs = m_request.cgroup_dirs;
+        m_spec.mount_ns = m_fds.mount_ns.get();
+        m_spec.images = m_fds.images.get();
+        m_spec.clocks = record.clocks;
+        const std::set<std::string> replaced = plan_inherited(record);
+        return m_rollback.plan(recorded_files(record, replaced), m_request.tree_was_stopped, left());
+    }
+
+    std::set<std::string> plan_inherited(const DumpRecord& record) {
+        const std::array stdio = {m_fds.stdio[0].get(), m_fds.stdio[1].get(), m_fds.stdio[2].get()};
+        const auto now = identify_stdio(stdio);
+        std::set<std::string> replaced;
+        for (const Inheritance& item : plan_inheritance(record, now, m_request.script)) {
+            const int number = k_criu_first_inherited + static_cast<int>(m_spec.passed.size());
+            m_inherit.push_back({number, item.key});
+            m_spec.passed.push_back(passed_file(item, record, now));
+            if (item.replaced_path) replaced.insert(*item.replaced_path);
+        }
+        return replaced;
+    }
+
+    PassedFile passed_file(const Inheritance& item, const DumpRecord& record,
+                           const std::array<StdioIdentity, 3>& now) {
+        switch (item.from) {
+        case NewFile::status_pipe:
+            return PassedFile{m_fds.status_pipe.get(), "", 0, 0, 0};
+        case NewFile::script:
+            return PassedFile{-1, m_request.script, O_RDONLY, 0, record.script->position};
+        default:
+            break;
+        }
+        const auto at = static_cast<std::size_t>(item.from); // standard_input … standard_error = 0 … 2
+        return passed_stdio(m_fds.stdio.at(at).get(), now.at(at));
+    }
+
+    Status restore_inside() {
+        CriuClient client(m_home.criu.get(), m_deadline);
+        CKPT_TRY(const std::string version, client.version()); // criu works here, before any file is touched
+        CKPT_CHECK(m_rollback.apply(left()));
+        for (const Cut& cut : m_rollback.cuts())
+            m_restored.result.rolled_back.push_back(describe(cut));
+        CriuRestoreOptions options;
+        options.common = criu_common_options(k_log_name);
+        options.inherit = m_inherit;
+        const auto hook = [this](std::string_view script, pid_t pid) { return on_notification(script, pid); };
+        CKPT_TRY(const pid_t root, client.restore(options, hook));
+        if (root != m_restored.result.root_pid_inside) return fail(Code::internal, "CRIU named two roots");
+        return commit();
+    }
+
+    // "post-restore" comes when every task exists and none has run yet (cr-restore.c:restore_root_task): a
+    // program that ends the moment it is resumed is not missed.
+    Status on_notification(std::string_view script, pid_t pid) {
+        if (script != "post-restore") return {};
+        CKPT_TRY(const auto pids, tree_pids(m_home.pid1.pid()));
+        for (const pid_t candidate : pids) {
+            const auto info = process_info(candidate);
+            if (!info || info->ns_pids.empty() || info->ns_pids.back() != pid) continue;
+            CKPT_TRY(m_restored.root_pidfd, open_pidfd(candidate));
+            CKPT_TRY(m_restored.mount_ns, open_namespace(candidate, "mnt"));
+            CKPT_TRY(m_restored.pid_ns, open_namespace(candidate, "pid"));
+            m_restored.result.root_pid = candidate;
+            m_restored.result.root_pid_inside = pid;
+            m_restored.result.init_pid = m_home.pid1.pid();
+            return {};
+        }
+        return fail(Code::restore_failed, "the restored process was not found");
+    }
+
+    // criu must have left the job's cgroup before the job is on its own; then pid 1 takes over.
+    Status commit() {
+        CKPT_TRY(const Packet ended, receive_packet(m_home.control.get(), k_end_patience));
+        const int root = m_restored.result.root_pid_inside;
+        std::array<char, sizeof root> bytes{};
+        std::memcpy(bytes.data(), &root, sizeof root);
+        CKPT_CHECK(send_packet(m_home.control.get(), std::string_view(bytes.data(), bytes.size())));
+        const auto closed = receive_packet(m_home.control.get(), k_end_patience);
+        if (closed || closed.error().code != Code::not_found)
+            return fail(Code::restore_failed, "the restored job's init does not answer");
+        (void)m_home.pid1.release(); // from here on it lives as long as the job
+        return {};
+    }
+
+    [[nodiscard]] milliseconds left() const {
+        return std::max(std::chrono::duration_cast<milliseconds>(m_deadline - Clock::now()), milliseconds(0));
+    }
+
+    const wire::RestoreRequest& m_request;
+    const RestoreFds& m_fds;
+    Deadline m_deadline;
+    Rollback m_rollback;
+    HomeSpec m_spec;
+    std::vector<InheritedFd> m_inherit;
+    Home m_home;
+    Restored m_restored;
+};
+
+} // namespace
+
+Result<Restored> restore(const wire::RestoreRequest& request, const RestoreFds& fds) {
+    return Restore(request, fds).run();
+}
+
+} // namespace ckpt

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/rollback.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <map>
+
+namespace ckpt {
+
+namespace {
+
+// As files-reg.c:should_check_size decides it.
+bool criu_checks_size(std::uint32_t flags) {
+    return (flags & O_ACCMODE) != O_WRONLY || (flags & O_APPEND) == 0;
+}
+
+bool is_slurm_output(const DumpRecord& record, const OpenFile& file) {
+    return std::any_of(record.stdio.begin() + 1, record.stdio.end(), [&](const StdioIdentity& one) {
+        return one.kind == StdioIdentity::Kind::file && one.inode == file.inode && one.path == file.path;
+    });
+}
+
+tl::unexpected<Error> refuse(const std::string& path, const std::string& why, const std::string& hint) {
+    return fail(Code::rollback_refused, path + " " + why, hint);
+}
+
+// Bytes behind the recorded end that are provably this job's may go; others never.
+Result<bool> may_cut(const RecordedFile& file, bool tree_was_stopped) {
+    if (!file.only_append) return true;
+    const bool ours = file.slurm_output || file.furthest == file.size;
+    if (!file.size_checked) return ours && !tree_was_stopped;
+    // Opened for reading too: CRIU insists on the old size, so it is cut or refused.
+    if (ours) return true;
+    return refuse(file.path, "has grown since the checkpoint, and others write to it as well",
+                  "put it back to " + std::to_string(file.size) +
+                      " bytes, or restart the job without its checkpoint");
+}
+
+Result<std::optional<Cut>> decide_one(const RecordedFile& file, const FileNow& now, bool tree_was_stopped) {
+    const std::string start_over = "restore it, or restart the job without its checkpoint";
+    if (!now.exists) return refuse(file.path, "is missing or no longer writable", start_over);
+    if (now.inode != file.inode)
+        return refuse(file.path, "was replaced by another file since the checkpoint", start_over);
+    if (now.size < file.size)
+        return refuse(file.path,
+                      "has shrunk from " + std::to_string(file.size) + " to " + std::to_string(now.size) +
+                          " bytes since the checkpoint",
+                      start_over);
+    if (now.size == file.size) return std::nullopt;
+    CKPT_TRY(const bool cut, may_cut(file, tree_was_stopped));
+    if (!cut) return std::nullopt;
+    return Cut{file.path, file.inode, now.size, file.size};
+}
+
+} // namespace
+
+std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::set<std::string>& replaced) {
+    std::map<std::string, RecordedFile> by_path;
+    for (const OpenFile& file : record.files) {
+        if (replaced.contains(file.path)) continue;
+        RecordedFile& merged = by_path[file.path];
+        merged.path = file.path;
+        merged.inode = file.inode;
+        merged.size = file.size;
+        merged.furthest = std::max(merged.furthest, file.position);
+        merged.only_append &= (file.flags & O_APPEND) != 0;
+        merged.size_checked |= criu_checks_size(file.flags);
+        merged.slurm_output |= is_slurm_output(record, file);
+    }
+    std::vector<RecordedFile> out;
+    out.reserve(by_path.size());
+    for (auto& [path, file] : by_path)
+        out.push_back(std::move(file));
+    return out;
+}
+
+Result<std::vector<Cut>> decide_rollback(const std::vector<RecordedFile>& files,
+                                         const std::vector<FileNow>& now, bool tree_was_stopped) {
+    if (files.size() != now.size())
+        return fail(Code::internal, "a rollback of other files than were looked at");
+    std::vector<Cut> cuts;
+    for (std::size_t i = 0; i < files.size(); ++i) {
+        CKPT_TRY(auto cut, decide_one(files[i], now[i], tree_was_stopped));
+        if (cut) cuts.push_back(std::move(*cut));
+    }
+    return cuts;
+}
+
+std::string describe(const Cut& cut) {
+    return cut.path + ": cut from " + std::to_string(cut.from) + " to " + std::to_string(cut.to) + " bytes";
+}
+
+} // namespace ckpt

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Which output files go back to the length they had at the dump. Decisions only; rollback_files.hpp carries
+// them out.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/record.hpp"
+#include "result/result.hpp"
+
+namespace ckpt {
+
+// A path as it is now; `exists` false when it cannot be opened for writing.
+struct FileNow {
+    bool exists = false;
+    std::uint64_t inode = 0;
+    std::uint64_t size = 0;
+    auto operator<=>(const FileNow&) const = default;
+};
+
+// All openings of one file in the record.
+struct RecordedFile {
+    std::string path;
+    std::uint64_t inode = 0;
+    std::uint64_t size = 0;
+    std::uint64_t furthest = 0; // largest offset of any of the job's descriptors
+    bool only_append = true;    // every opening had O_APPEND
+    bool size_checked = false;  // CRIU refuses the restore when the size differs
+    bool slurm_output = false;  // the task's stdout or stderr
+};
+
+struct Cut {
+    std::string path;
+    std::uint64_t inode = 0;
+    std::uint64_t from = 0; // its size now
+    std::uint64_t to = 0;   // recorded
+    bool operator==(const Cut&) const = default;
+};
+
+// Merges the record's openings by path, leaving out those in `replaced` (the restored tree gets another file
+// instead).
+std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::set<std::string>& replaced);
+
+// What has to be cut; Code::rollback_refused names the first file that is not as the generation left it.
+// `now` belongs to `files` by index. `tree_was_stopped`: nothing of the job wrote after the dump.
+Result<std::vector<Cut>> decide_rollback(const std::vector<RecordedFile>& files,
+                                         const std::vector<FileNow>& now, bool tree_was_stopped);
+
+// "PATH: cut from 300 to 266 bytes"
+std::string describe(const Cut& cut);
+
+} // namespace ckpt

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/rollback_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <sstream>
+
+#include "engine/user_child.hpp"
+#include "os/files.hpp"
+#include "os/safe_path.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::size_t k_chunk = 1 << 16;
+
+// Runs as the user: opens what the user may open, wherever a link may lead; the inode decides later.
+FileNow look(const std::string& path) {
+    const Fd fd(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    struct stat st{};
+    if (!fd || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return {};
+    return {true, st.st_ino, static_cast<std::uint64_t>(st.st_size)};
+}
+
+std::string to_text(const FileNow& now) {
+    return std::to_string(now.exists ? 1 : 0) + " " + std::to_string(now.inode) + " " +
+           std::to_string(now.size) + "\n";
+}
+
+Result<std::vector<FileNow>> from_text(const std::string& text) {
+    std::istringstream in(text);
+    std::vector<FileNow> out;
+    for (FileNow now; in >> now.exists >> now.inode >> now.size;)
+        out.push_back(now);
+    return out;
+}
+
+Status copy_range(int from, std::uint64_t from_at, int to, std::uint64_t to_at, std::uint64_t size) {
+    std::array<char, k_chunk> buffer{};
+    for (std::uint64_t done = 0; done < size;) {
+        const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(size - done, buffer.size()));
+        const ssize_t n = ::pread(from, buffer.data(), want, static_cast<off_t>(from_at + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return fail_errno(Code::os, "read a tail", n == 0 ? EIO : errno);
+        for (ssize_t put = 0; put < n;) {
+            const ssize_t m = ::pwrite(to, buffer.data() + put, static_cast<std::size_t>(n - put),
+                                       static_cast<off_t>(to_at + done + static_cast<std::uint64_t>(put)));
+            if (m < 0 && errno == EINTR) continue;
+            if (m < 0)
+                return fail_errno(errno == ENOSPC || errno == EDQUOT ? Code::store_full : Code::os,
+                                  "write a tail");
+            put += m;
+        }
+        done += static_cast<std::uint64_t>(n);
+    }
+    return {};
+}
+
+Result<Fd> open_same(const Cut& cut, int flags, std::uint64_t expected_size) {
+    Fd fd(::open(cut.path.c_str(), flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    struct stat st{};
+    if (!fd || ::fstat(fd.get(), &st) != 0) return fail_errno(Code::rollback_refused, "open " + cut.path);
+    if (!S_ISREG(st.st_mode) || st.st_ino != cut.inode ||
+        static_cast<std::uint64_t>(st.st_size) != expected_size)
+        return fail(Code::rollback_refused, cut.path + " changed while it was being rolled back");
+    return fd;
+}
+
+// Both copies are complete before anything is cut.
+Status save_tail(const Cut& cut, int tail) {
+    CKPT_TRY(const Fd file, open_same(cut, O_RDONLY, cut.from));
+    return copy_range(file.get(), cut.to, tail, 0, cut.from - cut.to);
+}
+
+Status cut_file(const Cut& cut) {
+    CKPT_TRY(const Fd file, open_same(cut, O_WRONLY, cut.from));
+    if (::ftruncate(file.get(), static_cast<off_t>(cut.to)) != 0)
+        return fail_errno(Code::os, "cut " + cut.path);
+    return {};
+}
+
+Status put_back(const Cut& cut, int tail) {
+    CKPT_TRY(const Fd file, open_same(cut, O_WRONLY, cut.to));
+    return copy_range(tail, 0, file.get(), cut.to, cut.from - cut.to);
+}
+
+} // namespace
+
+Status Rollback::plan(const std::vector<RecordedFile>& files, bool tree_was_stopped,
+                      std::chrono::milliseconds limit) {
+    CKPT_TRY(const std::string text, as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
+                 std::string out;
+                 for (const RecordedFile& file : files)
+                     out += to_text(look(file.path));
+                 return out;
+             }));
+    CKPT_TRY(const auto now, from_text(text));
+    CKPT_TRY(m_cuts, decide_rollback(files, now, tree_was_stopped));
+    return {};
+}
+
+Status Rollback::apply(std::chrono::milliseconds limit) {
+    for (std::size_t i = 0; i < m_cuts.size(); ++i) {
+        CKPT_TRY(Fd tail,
+                 open_beneath(m_tails, "tail-" + std::to_string(i), O_RDWR | O_CREAT | O_TRUNC, 0600));
+        m_tail_files.push_back(std::move(tail));
+    }
+    const auto saved = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
+        for (std::size_t i = 0; i < m_cuts.size(); ++i)
+            CKPT_CHECK(save_tail(m_cuts[i], m_tail_files[i].get()));
+        return std::string();
+    });
+    if (!saved) return tl::unexpected(saved.error());
+    for (const Fd& tail : m_tail_files)
+        CKPT_CHECK(sync_fd(tail.get(), "a tail"));
+    for (; m_applied < m_cuts.size(); ++m_applied) {
+        const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
+            CKPT_CHECK(cut_file(m_cuts[m_applied]));
+            return std::string();
+        });
+        if (done) continue;
+        (void)undo(limit);
+        return tl::unexpected(done.error());
+    }
+    return {};
+}
+
+Status Rollback::undo(std::chrono::milliseconds limit) {
+    const std::size_t count = std::exchange(m_applied, 0);
+    const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
+        Status worst;
+        for (std::size_t i = 0; i < count; ++i)
+            if (Status back = put_back(m_cuts[i], m_tail_files[i].get()); !back) worst = std::move(back);
+        if (!worst) return tl::unexpected(worst.error());
+        return std::string();
+    });
+    if (!done) return tl::unexpected(done.error());
+    return {};
+}
+
+} // namespace ckpt

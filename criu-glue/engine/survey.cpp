@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/survey.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <sstream>
+#include <thread>
+
+#include "engine/tree.hpp"
+#include "os/files.hpp"
+#include "os/procfs.hpp"
+#include "os/safe_path.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::size_t k_proc_file_max = 4 << 20;
+constexpr std::size_t k_mount = 0; // in k_namespace_names
+constexpr std::size_t k_pid = 1;
+constexpr std::size_t k_user = 2;
+constexpr int k_stranger_attempts = 4;
+constexpr std::chrono::milliseconds k_stranger_pause{25};
+
+std::string read_link(int dir, const std::string& name) {
+    std::string target(PATH_MAX, '\0');
+    const ssize_t n = ::readlinkat(dir, name.c_str(), target.data(), target.size());
+    target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return target;
+}
+
+Result<std::string> read_file(int dir, const char* name) {
+    const Fd fd(::openat(dir, name, O_RDONLY | O_CLOEXEC));
+    if (!fd) return fail_errno(Code::not_found, std::string("open ") + name);
+    return read_all(fd.get(), k_proc_file_max);
+}
+
+// "Uid:\t1 2 3 4" and friends of /proc/PID/status.
+void read_status(const std::string& status, Member& member) {
+    std::istringstream lines(status);
+    for (std::string line; std::getline(lines, line);) {
+        const std::size_t colon = line.find(':');
+        if (colon == std::string::npos) continue;
+        const std::string key = line.substr(0, colon);
+        std::istringstream values(line.substr(colon + 1));
+        if (key == "Name")
+            member.name = line.substr(colon + 2);
+        else if (key == "State")
+            values >> member.state;
+        else if (key == "Uid")
+            for (uid_t& id : member.uids)
+                values >> id;
+        else if (key == "Gid")
+            for (gid_t& id : member.gids)
+                values >> id;
+        else if (key == "CapPrm")
+            values >> std::hex >> member.capabilities;
+    }
+}
+
+Status read_namespaces(int proc, Namespaces& out) {
+    for (std::size_t i = 0; i < k_namespace_names.size(); ++i) {
+        struct stat st{};
+        if (::fstatat(proc, (std::string("ns/") + k_namespace_names.at(i)).c_str(), &st, 0) == 0)
+            out.at(i) = st.st_ino;
+        else if (errno != ENOENT) // an older kernel without time namespaces
+            return fail_errno(Code::os, "look at a namespace");
+    }
+    return {};
+}
+
+Status read_special_files(int proc, std::vector<std::string>& out) {
+    const Fd fds(::openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fds) return fail_errno(Code::os, "list descriptors");
+    CKPT_TRY(const auto names, list_dir(fds.get()));
+    for (const std::string& name : names) {
+        std::string link = read_link(fds.get(), name);
+        if (link.starts_with("anon_inode:") || link.starts_with("/dev/")) out.push_back(std::move(link));
+    }
+    return {};
+}
+
+Result<Member> read_member(pid_t pid) {
+    CKPT_TRY(const Fd proc, open_proc(pid));
+    Member member;
+    member.pid = pid;
+    CKPT_TRY(const std::string status, read_file(proc.get(), "status"));
+    read_status(status, member);
+    member.exe = read_link(proc.get(), "exe");
+    if (member.state == 'Z') return member;
+    CKPT_CHECK(read_namespaces(proc.get(), member.namespaces));
+    CKPT_CHECK(read_special_files(proc.get(), member.special));
+    return member;
+}
+
+// The root must be where ckptd pinned it: everything that enters its namespaces as root relies on that.
+Status judge_root(const Member& root, int mount_ns, int pid_ns) {
+    struct stat mount{};
+    struct stat pid{};
+    struct stat user{};
+    if (::fstat(mount_ns, &mount) != 0 || ::fstat(pid_ns, &pid) != 0 ||
+        ::stat("/proc/self/ns/user", &user) != 0)
+        return fail_errno(Code::os, "look at the pinned namespaces");
+    if (root.namespaces.at(k_mount) != mount.st_ino || root.namespaces.at(k_pid) != pid.st_ino ||
+        root.namespaces.at(k_user) != user.st_ino)
+        return fail(Code::dump_refused, "the job is not in the namespaces it was started in",
+                    "jobs in user namespaces or containers cannot be checkpointed");
+    return {};
+}
+
+Result<std::vector<pid_t>> cgroup_members(pid_t root) {
+    CKPT_TRY(const std::string dir, cgroup_dir(root));
+    const Fd file(::open((dir + "/cgroup.procs").c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return fail_errno(Code::os, "open " + dir + "/cgroup.procs");
+    CKPT_TRY(const std::string text, read_all(file.get(), k_proc_file_max));
+    std::istringstream in(text);
+    std::vector<pid_t> pids;
+    for (pid_t pid = 0; in >> pid;)
+        pids.push_back(pid);
+    return pids;
+}
+
+// A process may be born, end or change its parent while we look, so a stranger counts when it stays one.
+Status judge_cgroup(const wire::DumpRequest& request) {
+    std::vector<pid_t> found;
+    for (int attempt = 0; attempt < k_stranger_attempts; ++attempt) {
+        if (attempt > 0) std::this_thread::sleep_for(k_stranger_pause);
+        CKPT_TRY(const auto cgroup, cgroup_members(request.root_pid));
+        CKPT_TRY(const auto tree, tree_pids(request.root_pid));
+        found = strangers(cgroup, tree, request.outsiders);
+        if (found.empty()) return {};
+    }
+    const auto info = process_info(found.front());
+    return fail(Code::dump_refused,
+                (info ? info->name : "a process") + " (pid " + std::to_string(found.front()) +
+                    ") runs in the job's cgroup but not below the job's first process",
+                "it would be lost in a restore; start it from the job's own processes");
+}
+
+} // namespace
+
+Result<std::vector<Member>> survey(const wire::DumpRequest& request, int mount_ns, int pid_ns) {
+    CKPT_TRY(const auto pids, tree_pids(request.root_pid));
+    std::vector<Member> members;
+    for (const pid_t pid : pids) {
+        auto member = read_member(pid);
+        if (member)
+            members.push_back(std::move(*member));
+        else if (pid == request.root_pid)
+            return tl::unexpected(member.error());
+    }
+    CKPT_CHECK(judge_members(members, request.user));
+    CKPT_CHECK(judge_root(members.front(), mount_ns, pid_ns));
+    CKPT_CHECK(judge_cgroup(request));
+    return members;
+}
+
+} // namespace ckpt

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a dump must not find. Looked for before any memory is read: CRIU would notice some of it late and some
+// never.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "result/result.hpp"
+#include "wire/worker.hpp"
+
+namespace ckpt {
+
+// The namespaces in which a member must agree with the root.
+constexpr std::array k_namespace_names = {"mnt", "pid", "user", "net", "ipc", "uts", "cgroup", "time"};
+using Namespaces = std::array<std::uint64_t, k_namespace_names.size()>;
+
+struct Member {
+    pid_t pid = 0;
+    char state = '?';
+    std::string name;            // comm
+    std::string exe;             // what /proc/PID/exe points to; empty for zombies
+    std::array<uid_t, 4> uids{}; // real, effective, saved, file system
+    std::array<gid_t, 4> gids{};
+    std::uint64_t capabilities = 0; // permitted
+    Namespaces namespaces{};
+    std::vector<std::string> special; // links of descriptors that are neither files, pipes nor sockets
+};
+
+// The first reason against dumping `members` (root first), nothing when there is none.
+Status judge_members(const std::vector<Member>& members, const wire::UserIds& user);
+
+// Pids in the cgroup that are neither of the tree nor of ours.
+std::vector<pid_t> strangers(const std::vector<pid_t>& cgroup, const std::vector<pid_t>& tree,
+                             const std::vector<std::int32_t>& outsiders);
+
+// Surveys the tree of `request`. `mount_ns` and `pid_ns` are the pinned namespaces.
+Result<std::vector<Member>> survey(const wire::DumpRequest& request, int mount_ns, int pid_ns);
+
+} // namespace ckpt
