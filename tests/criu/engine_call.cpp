@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine_call.hpp"
+
+#include <unistd.h>
+
+#include "os/procfs.hpp"
+#include "os/socket.hpp"
+
+namespace ckpt::testing {
+
+namespace {
+
+constexpr std::chrono::seconds k_patience{60};
+
+struct Call {
+    Child engine;
+    Packet answer;
+};
+
+Result<Call> call_engine(const std::string& request, const std::vector<int>& fds) {
+    CKPT_TRY(auto sockets, make_socket_pair());
+    SpawnSpec spec;
+    spec.path = CKPT_LIBEXEC_DIR "/ckpt-engine";
+    spec.argv = {"ckpt-engine"};
+    spec.fds = {{sockets.second.get(), wire::k_worker_fd}, {2, 2}};
+    Call call;
+    CKPT_TRY(call.engine, spawn(spec));
+    sockets.second.reset();
+    CKPT_CHECK(send_packet(sockets.first.get(), request, fds));
+    CKPT_TRY(call.answer, receive_packet(sockets.first.get(), k_patience));
+    CKPT_TRY(const int status, call.engine.wait(k_patience));
+    (void)status;
+    return call;
+}
+
+} // namespace
+
+Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall& options) {
+    wire::DumpRequest request;
+    request.criu = options.criu;
+    request.root_pid = task.root();
+    request.root_pid_inside = task.root_inside();
+    request.user = user();
+    if (task.init() != 0) request.outsiders.push_back(task.init());
+    request.ghost_limit = options.ghost_limit;
+    request.timeout_ms = options.timeout_ms;
+    request.leave_stopped = options.leave_stopped;
+    std::vector<int> fds = {images, task.mount_ns(), task.pid_ns()};
+    for (const int fd : task.stdio())
+        fds.push_back(fd);
+    CKPT_TRY(const Call call, call_engine(wire::encode(request), fds));
+    CKPT_TRY(auto result, wire::decode<wire::DumpResult>(call.answer.bytes));
+    CKPT_CHECK(wire::status_of(result.outcome));
+    return result;
+}
+
+Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, const RestoreCall& options) {
+    wire::RestoreRequest request;
+    request.criu = "/usr/sbin/criu";
+    request.user = user();
+    request.cgroup_dirs = {task.cgroup()};
+    request.timeout_ms = options.timeout_ms;
+    request.script = options.script;
+    request.tree_was_stopped = options.tree_was_stopped;
+    CKPT_TRY(const Fd mount_ns, open_namespace(::getpid(), "mnt"));
+    std::vector<int> fds = {images, tails, mount_ns.get()};
+    for (const int fd : task.stdio())
+        fds.push_back(fd);
+    fds.push_back(task.status_pipe());
+    CKPT_TRY(Call call, call_engine(wire::encode(request), fds));
+    CKPT_TRY(auto result, wire::decode<wire::RestoreResult>(call.answer.bytes));
+    CKPT_CHECK(wire::status_of(result.outcome));
+    if (call.answer.fds.size() != 3) return fail(Code::internal, "a restore without descriptors");
+    task.adopt(result.root_pid, result.root_pid_inside, result.init_pid, std::move(call.answer.fds[0]),
+               std::move(call.answer.fds[1]), std::move(call.answer.fds[2]));
+    return result;
+}
+
+} // namespace ckpt::testing

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Plays ckptd: starts a ckpt-engine, sends it one request, takes its answer.
+#pragma once
+
+#include <string>
+
+#include "result/result.hpp"
+#include "task.hpp"
+
+namespace ckpt::testing {
+
+struct DumpCall {
+    bool leave_stopped = false;
+    std::uint32_t timeout_ms = 30000;
+    std::uint64_t ghost_limit = 64 << 20;
+    std::string criu = "/usr/sbin/criu";
+};
+Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall& options = {});
+
+struct RestoreCall {
+    bool tree_was_stopped = false;
+    std::uint32_t timeout_ms = 30000;
+    std::string script;
+};
+// On success `task` owns the restored tree.
+Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, const RestoreCall& options = {});
+
+} // namespace ckpt::testing

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "task.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <thread>
+
+#include "engine/tree.hpp"
+#include "os/creds.hpp"
+#include "os/files.hpp"
+#include "os/procfs.hpp"
+
+namespace ckpt::testing {
+
+namespace {
+
+constexpr const char* k_init = CKPT_LIBEXEC_DIR "/ckpt-init";
+
+[[noreturn]] void become_init(const std::string& cgroup, const std::string& place,
+                              const std::vector<int>& stdio, int status, const std::string& script) {
+    std::ofstream(cgroup + "/cgroup.procs") << "0";
+    for (int fd = 0; fd <= 2; ++fd)
+        ::dup2(stdio.at(static_cast<std::size_t>(fd)), fd);
+    ::dup2(status, wire::k_status_fd);
+    ::close_range(3, wire::k_status_fd - 1, 0);
+    if (!drop_to({k_uid, k_gid, {k_group}}) || ::chdir(place.c_str()) != 0) ::_exit(126);
+    std::array<const char*, 11> argv = {"ckpt-init", "run", "--mask",       "0",    "--", "/bin/bash",
+                                        "bash",      "-c",  script.c_str(), nullptr};
+    ::execv(k_init, const_cast<char**>(argv.data())); // execv takes char* by history
+    ::_exit(126);
+}
+
+} // namespace
+
+wire::UserIds user() {
+    return {k_uid, k_gid, {k_group}};
+}
+
+Task::Task(std::string place, const std::string& name, Output output)
+    : m_place(std::move(place)), m_cgroup("/sys/fs/cgroup/" + name), m_kind(output) {
+    ::mkdir(m_cgroup.c_str(), 0755);
+    make_stdio(name + ".out");
+}
+
+Task::~Task() {
+    kill_tree();
+    for (int i = 0; i < 200 && ::rmdir(m_cgroup.c_str()) != 0; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
+void Task::make_stdio(const std::string& output_name) {
+    m_input = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    auto status = make_pipe();
+    m_status_read = std::move(status->read);
+    m_status_write = std::move(status->write);
+    if (m_kind == Output::pipe) {
+        auto pipe = make_pipe();
+        m_output_read = std::move(pipe->read);
+        m_output = std::move(pipe->write);
+        ::fcntl(m_output_read.get(), F_SETFL, O_NONBLOCK);
+        return;
+    }
+    m_output_path = m_place + "/" + output_name;
+    m_output = Fd(::open(m_output_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
+    (void)!::fchown(m_output.get(), k_uid, k_gid);
+}
+
+void Task::start(const std::string& script) {
+    m_root = ::fork();
+    if (m_root == 0) become_init(m_cgroup, m_place, stdio(), m_status_write.get(), script);
+    m_root_inside = m_root;
+    m_root_pidfd = std::move(*open_pidfd(m_root));
+    m_mount_ns = std::move(*open_namespace(::getpid(), "mnt"));
+    m_pid_ns = std::move(*open_namespace(::getpid(), "pid"));
+}
+
+wire::InitReport Task::report(std::chrono::milliseconds limit) {
+    wire::InitReport report{static_cast<wire::InitStatus>(0), 0};
+    pollfd wait_for{m_status_read.get(), POLLIN, 0};
+    if (::poll(&wait_for, 1, static_cast<int>(limit.count())) > 0)
+        (void)!::read(m_status_read.get(), &report, sizeof report);
+    return report;
+}
+
+void Task::renew(const std::string& output_name) {
+    (void)output(); // what the old pipe still holds
+    make_stdio(output_name);
+}
+
+void Task::adopt(pid_t root, pid_t root_inside, pid_t init, Fd root_pidfd, Fd mount_ns, Fd pid_ns) {
+    m_root = root;
+    m_root_inside = root_inside;
+    m_init = init;
+    m_root_pidfd = std::move(root_pidfd);
+    m_mount_ns = std::move(mount_ns);
+    m_pid_ns = std::move(pid_ns);
+}
+
+void Task::signal(int number, wire::SignalScope scope) {
+    siginfo_t info{};
+    info.si_signo = number;
+    info.si_code = SI_QUEUE;
+    info.si_value.sival_int = static_cast<int>(scope);
+    ::syscall(SYS_pidfd_send_signal, m_root_pidfd.get(), number, &info, 0);
+}
+
+void Task::kill_tree() {
+    if (m_root == 0) return;
+    if (const auto pids = tree_pids(m_root)) {
+        for (const pid_t pid : *pids)
+            ::kill(pid, SIGKILL);
+    }
+    ::waitpid(m_root, nullptr, 0); // ours only before the first restore
+    m_root = 0;
+    eventually([this] { return cgroup_pids().empty(); });
+}
+
+std::string Task::output() {
+    if (m_kind == Output::file) return file_text(m_output_path);
+    std::array<char, 4096> buffer{};
+    for (ssize_t n = 0; (n = ::read(m_output_read.get(), buffer.data(), buffer.size())) > 0;)
+        m_delivered.append(buffer.data(), static_cast<std::size_t>(n));
+    return m_delivered;
+}
+
+std::vector<pid_t> Task::cgroup_pids() const {
+    std::ifstream in(m_cgroup + "/cgroup.procs");
+    return {std::istream_iterator<pid_t>(in), {}};
+}
+
+bool eventually(const std::function<bool()>& ready, std::chrono::milliseconds limit) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!ready()) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return true;
+}
+
+std::string file_text(const std::string& path) {
+    const std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+} // namespace ckpt::testing
