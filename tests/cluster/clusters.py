@@ -34,10 +34,11 @@ class Cluster:
         self.command = f"cluster --name {name}"
         self.directory = CLUSTERS / name
         self.shared = self.directory / "shared"
+        self.layers_file = self.directory / "layers"  # a node's disk goes only with those that it was first started on
         self.cgroup = cgroups.Cgroup(cgroups.mount_point() / f"slurm-checkpoint-{name}")
 
     def locked(self):
-        return host.locked(self.directory)
+        return host.locked(f"cluster-{self.name}")
 
     def is_up(self):
         return self.cgroup.child("switch").child("init.scope").populated()
@@ -63,20 +64,21 @@ class Cluster:
         with self.locked():
             if self.is_up():
                 raise ClusterError(f"cluster {self.name} is already up", remedy=f"{self.command} down")
-            self._clear()  # what an interrupted command has left
             try:
+                self._clear()  # what an interrupted command has left
                 start = time.time()
                 self._boot(layers, compute_nodes, conf)
                 self.wait_registered(self.nodes()[1:], start)
+                _block_signals()  # up it is: an interrupt that comes only now is too late to be told from success
             except BaseException:
                 with _undisturbed():
                     self._clear()
-                    self.directory.rmdir()
                 raise
 
     def _boot(self, layers, compute_nodes, conf):
         names = ["ctl", *(f"n{number}" for number in range(1, compute_nodes + 1))]
         self._make_shared(layers)
+        self.layers_file.write_text("\n".join(map(str, layers)))
         self.cgroup.create().delegate_controllers()
         self._start_switch(layers)
         files = {"/etc/hosts": network.hosts_file(names), "/etc/slurm/cgroup.conf": slurm.CGROUP_CONF,
@@ -137,13 +139,12 @@ class Cluster:
     def down(self):
         with self.locked(), _undisturbed():
             self._clear()
-            self.directory.rmdir()
         rootfs.remove_partial()
 
     def _clear(self):
         self.cgroup.kill_and_remove()
-        for path in self.directory.iterdir():
-            shutil.rmtree(path)
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
 
     def kill_node(self, name):
         with self.locked():
@@ -152,7 +153,6 @@ class Cluster:
             node.power_off()
 
     def start_node(self, name):
-        layers = rootfs.layers()
         with self.locked():
             self.require_up()
             node = self.node(name)
@@ -161,7 +161,7 @@ class Cluster:
             if node.pid_1():
                 raise ClusterError(f"node {name} is already running")
             start = time.time()
-            node.boot(layers)
+            node.boot(self.layers_file.read_text().splitlines())
             self.start_services([node])
             if self.node("ctl").pid_1():
                 self.wait_registered([node] if name != "ctl" else [], start)
@@ -170,8 +170,12 @@ class Cluster:
 @contextmanager
 def _undisturbed():
     """Clean-up runs to its end: ^C and SIGTERM wait until it is done."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    blocked = _block_signals()
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _block_signals():
+    return signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from contextlib import contextmanager
 
+from paths import LOCKS
 from report import ClusterError, step
 
 # program that shows it is installed -> Debian package
@@ -50,27 +51,14 @@ def debian_mirror():
 
 
 @contextmanager
-def locked(directory):
-    """Hold DIRECTORY for this process; it is made if need be. The lock dies with the last process that holds it."""
-    while True:
-        directory.mkdir(parents=True, exist_ok=True)
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def locked(name):
+    """Hold the lock NAME. It is released when the last process that inherited it has gone, so also the child that an
+    interrupted command has left in the middle of something. The file stays: removing it would need a lock."""
+    LOCKS.mkdir(parents=True, exist_ok=True)
+    with open(LOCKS / name, "w") as file:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            step(f"waiting for another command that works on {directory}")
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        if _still_there(directory, fd):
-            break
-        os.close(fd)  # its holder has removed it meanwhile
-    try:
+            step(f"waiting for another command ({file.name})")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(fd)
-
-
-def _still_there(directory, fd):
-    try:
-        return os.path.samestat(os.stat(directory), os.fstat(fd))
-    except FileNotFoundError:
-        return False

@@ -11,5 +11,6 @@ SOURCE = HERE.parent.parent
 # Root file systems, compiled objects and, while a cluster is up, the disks of its nodes: gigabytes, so not under /run.
 CACHE = Path(os.environ.get("SLURM_CHECKPOINT_CACHE", "/var/cache/slurm-checkpoint"))
 CLUSTERS = CACHE / "clusters"
+LOCKS = CACHE / "locks"
 CCACHE = CACHE / "ccache"
 BUILD_ROOT = CACHE / "build"  # one directory for each preset

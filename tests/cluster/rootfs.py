@@ -35,7 +35,7 @@ def _cached(name, inputs, build):
     directory = CACHE / f"{name}-{key}"
     if directory.is_dir():
         return directory
-    with host.locked(CACHE / "lock"):
+    with host.locked("rootfs"):
         if not directory.is_dir():  # else somebody made it while we waited
             partial = CACHE / f"{name}-{key}.partial"
             _remove(partial)
@@ -47,7 +47,7 @@ def _cached(name, inputs, build):
 def remove_partial():
     """What an interrupted build has left, unless a build is running."""
     if any(CACHE.glob("*.partial")):
-        with host.locked(CACHE / "lock"):
+        with host.locked("rootfs"):
             for partial in CACHE.glob("*.partial"):
                 _remove(partial)
 

@@ -11,6 +11,9 @@ mkdir -p /usr/libexec/cluster
 gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o /usr/libexec/cluster/prlimit.so "$shims/prlimit.c"
 gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o /usr/libexec/cluster/hybrid-cgroup.so "$shims/hybrid-cgroup.c"
 
+criu_version=$(dpkg-query --show --showformat='${Version}' criu)
+dpkg --compare-versions "$criu_version" ge 4.2.1 || { echo "CRIU $criu_version is too old, see packages.txt" >&2; exit 1; }
+
 # The product runs "criu" and knows nothing of shims. The shim changes nothing where the kernel answers by itself.
 mv /usr/sbin/criu /usr/sbin/criu.real
 gcc -O2 -Wall -Wextra -Werror -static -o /usr/sbin/criu "$shims/criu-wrapper.c"
