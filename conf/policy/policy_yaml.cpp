@@ -4,9 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <format>
 #include <iterator>
 #include <limits>
+#include <memory>
 
 #include "policy/resolve.hpp"
 #include "policy/text.hpp"
@@ -31,11 +33,12 @@ Result<bool> parse_bool(std::string_view text) {
 // "2.5%" as 0.025.
 Result<double> parse_share(std::string_view text) {
     double percent = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, percent, std::chars_format::fixed);
+    const char* const end = std::to_address(text.end());
+    const auto [stop, error] =
+        std::from_chars(std::to_address(text.begin()), end, percent, std::chars_format::fixed);
     if (error != std::errc{} || std::string_view(stop, end) != "%")
         return fail(Code::policy_value, quote(text) + " is not a percentage");
-    if (!(percent >= 0.01 && percent <= 50))
+    if (std::isnan(percent) || percent < 0.01 || percent > 50)
         return fail(Code::policy_value, quote(text) + " is not between 0.01% and 50%");
     return percent / 100;
 }

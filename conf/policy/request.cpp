@@ -121,9 +121,9 @@ std::span<const OptionRow> option_table() {
 }
 
 const OptionRow* find_option(std::string_view name) {
-    const auto row = std::find_if(k_options.begin(), k_options.end(),
-                                  [name](const OptionRow& r) { return name == r.name; });
-    return row == k_options.end() ? nullptr : &*row;
+    const auto* const row =
+        std::ranges::find_if(k_options, [name](const OptionRow& r) { return name == r.name; });
+    return row == k_options.end() ? nullptr : row;
 }
 
 const OptionRow& option_row(Option option) {
@@ -138,8 +138,8 @@ Status Request::set(std::string_view name, std::string_view value) {
     const OptionRow* row = find_option(name);
     if (row == nullptr) {
         std::array<std::string_view, k_options.size()> names;
-        std::transform(k_options.begin(), k_options.end(), names.begin(),
-                       [](const OptionRow& r) { return std::string_view(r.name); });
+        std::ranges::transform(k_options, names.begin(),
+                               [](const OptionRow& r) { return std::string_view(r.name); });
         return fail(Code::option_value, quote(name) + " is not an option of checkpoint",
                     did_you_mean(name, names));
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Signals by name; kept apart from the other values because their names come from libc.
-#include <array>
 #include <charconv>
 #include <csignal>
 #include <cstring>
 #include <format>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -19,8 +19,8 @@ constexpr int k_named_max = 31;
 
 std::optional<int> by_number(std::string_view text) {
     int value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    const char* const end = std::to_address(text.end());
+    const auto [stop, error] = std::from_chars(std::to_address(text.begin()), end, value);
     if (error != std::errc{} || stop != end || value < 1) return std::nullopt;
     const bool named = value <= k_named_max;
     const bool real_time = value >= SIGRTMIN && value <= SIGRTMAX;

@@ -58,13 +58,12 @@ std::string without_controls(std::string text) {
 
 std::string lower(std::string_view text) {
     std::string result(text);
-    std::transform(result.begin(), result.end(), result.begin(), lower_char);
+    std::ranges::transform(result, result.begin(), lower_char);
     return result;
 }
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](char x, char y) { return lower_char(x) == lower_char(y); });
+    return std::ranges::equal(a, b, {}, lower_char, lower_char);
 }
 
 std::string did_you_mean(std::string_view text, std::span<const std::string_view> candidates) {

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <format>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -26,8 +27,8 @@ tl::unexpected<Error> refuse(std::string_view text, std::string_view why) {
 // An unsigned decimal number and nothing else: no sign, no blanks, no overflow.
 std::optional<std::uint64_t> number(std::string_view text) {
     std::uint64_t value = 0;
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    const char* const end = std::to_address(text.end());
+    const auto [stop, error] = std::from_chars(std::to_address(text.begin()), end, value);
     if (text.empty() || error != std::errc{} || stop != end) return std::nullopt;
     return value;
 }
@@ -41,11 +42,11 @@ bool all_digits(std::string_view text) {
 std::optional<std::uint64_t> colon_fields(std::string_view text, std::span<const std::uint64_t> factors) {
     constexpr std::size_t k_field_digits = 9;
     std::uint64_t sum = 0;
-    for (std::size_t i = 0; i < factors.size(); ++i) {
+    for (const std::uint64_t factor : factors) {
         const std::size_t colon = text.find(':');
         const auto field = number(text.substr(0, colon));
         if (!field || std::min(colon, text.size()) > k_field_digits) return std::nullopt;
-        sum += *field * factors[i];
+        sum += *field * factor;
         if (colon == std::string_view::npos) return sum;
         text.remove_prefix(colon + 1);
     }

@@ -59,6 +59,7 @@ Result<std::vector<std::string>> submit_advice(const Request& request, const Job
                                                const Policy& policy) {
     CKPT_TRY(const Plan plan, resolve(request, facts, policy));
     std::vector<std::string> lines;
+    lines.reserve(plan.notes.size());
     for (const Error& note : plan.notes)
         lines.push_back(one_line(note));
     return lines;

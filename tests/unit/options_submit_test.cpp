@@ -69,7 +69,7 @@ TEST(Overlay, CommandLineWinsFieldByField) {
     EXPECT_EQ(merged.enabled, true);
     EXPECT_EQ(merged.interval, Interval{Seconds{1800}});
     EXPECT_EQ(merged.keep, 3U);
-    EXPECT_EQ(merged.on->bits, 0);
+    EXPECT_EQ(merged.on, Triggers{});
     EXPECT_EQ(overlay(below, apply_options({{"checkpoint", "off"}}).value()).enabled, false);
 }
 
