@@ -141,10 +141,13 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
                         done->commit_runs = false;
                         const auto result = result_of<wire::CommitResult>(packet);
                         event::CommitEnded ended{gen, std::nullopt, 0};
-                        if (result)
+                        if (result) {
                             ended.stored_bytes = result->stored_bytes;
-                        else
+                            for (const std::string& note : result->notes)
+                                log::warning("job " + std::to_string(job_id) + ": " + note);
+                        } else {
                             ended.error = result.error();
+                        }
                         handle(job_id, ended);
                         if (Job* still = find_job(job_id)) start_next_commit(*still);
                     });
