@@ -35,11 +35,11 @@ std::string subject(const std::string& path) {
     return "cannot use the policy " + without_controls(path);
 }
 
-Status check_trust(int fd, const std::string& path) {
+Status check_trust(int fd, const std::string& path, uid_t owner) {
     struct stat st{};
     if (::fstat(fd, &st) != 0) return fail_errno(Code::policy_unreadable, subject(path));
     if (!S_ISREG(st.st_mode)) return fail(Code::policy_unreadable, subject(path) + ": not a regular file");
-    if (st.st_uid != 0)
+    if (st.st_uid != owner)
         return fail(Code::policy_unreadable,
                     std::format("{}: it belongs to uid {}, expected root", subject(path), st.st_uid),
                     "chown root " + without_controls(path));
@@ -68,7 +68,7 @@ Result<std::string> read_bounded(int fd, const std::string& path) {
 
 } // namespace
 
-Result<Policy> load_policy(const std::string& path) {
+Result<Policy> load_policy(const std::string& path, uid_t owner) {
     // O_NONBLOCK: opening a FIFO must not wait for a writer before fstat tells what it is.
     const File file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (file.fd() < 0) {
@@ -77,7 +77,7 @@ Result<Policy> load_policy(const std::string& path) {
             return fail(Code::policy_unreadable, subject(path) + ": it is a symbolic link, expected a file");
         return fail_errno(Code::policy_unreadable, subject(path));
     }
-    CKPT_CHECK(check_trust(file.fd(), path));
+    CKPT_CHECK(check_trust(file.fd(), path, owner));
     CKPT_TRY(const std::string text, read_bounded(file.fd(), path));
     return parse_policy(path, text);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +19,8 @@ Result<Policy> parse_policy(std::string_view file_name, std::string_view text);
 
 // Reads and parses `path`. The file is opened once and trusted only if that open file belongs to root and is
 // writable by nobody else (policy_unreadable otherwise). A missing file yields the defaults of policy.hpp.
-Result<Policy> load_policy(const std::string& path);
+// `owner` is root everywhere but in tests.
+Result<Policy> load_policy(const std::string& path, uid_t owner = 0);
 
 // Every key that parse_policy accepts: "version", "defaults.enabled", …; the schema and the manual follow it.
 std::vector<std::string> policy_keys();

@@ -52,6 +52,8 @@ Job Server::make_job(const wire::JobOpen& m) const {
         job.state.plan = std::move(*plan);
     else if (!job.state.unmanaged)
         job.state.unmanaged = plan.error();
+    if (plan && !job.state.plan.enabled.value && !job.state.unmanaged)
+        job.state.unmanaged = Error{Code::option_conflict, "checkpoints are switched off for this job", "", 0};
     job.place = {job.state.plan.base.value, m_config.key_file, m.cluster, m.uuid, m.job_id, m.uid, m.restart_count};
     job.local_name = std::to_string(m.job_id) + "-" + (is_hex32(m.uuid) ? m.uuid.substr(0, 8) : "none") + "-inc" +
                      std::to_string(m.restart_count);
