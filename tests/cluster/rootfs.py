@@ -38,23 +38,26 @@ def _cached(name, inputs, build):
     with host.locked("rootfs"):
         if not directory.is_dir():  # else somebody made it while we waited
             partial = CACHE / f"{name}-{key}.partial"
-            _remove(partial)
-            build(partial)
-            partial.rename(directory)
+            _remove_partial()
+            try:
+                build(partial)
+                partial.rename(directory)
+            finally:
+                _remove_partial()
     return directory
 
 
 def remove_partial():
-    """What an interrupted build has left, unless a build is running."""
-    if any(CACHE.glob("*.partial")):
+    """What a killed build has left."""
+    if any(CACHE.glob("*.partial*")):
         with host.locked("rootfs"):
-            for partial in CACHE.glob("*.partial"):
-                _remove(partial)
+            _remove_partial()
 
 
-def _remove(directory):
-    if directory.exists():
-        shutil.rmtree(directory)
+def _remove_partial():
+    for directory in CACHE.glob("*.partial*"):
+        while directory.exists():  # a process of a build that has just been killed may still create files
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _packages():
@@ -78,18 +81,20 @@ def _build_debian(directory):
         chroot + "apt-get -qq update",
         chroot + f"sh -c '{install} -t {NEXT_RELEASE} {' '.join(newer)} >/dev/null'",
     ]
-    log = CACHE / "debian.log"
-    # Its own pid namespace: nothing of it outlives this process, however that ends.
-    command = ["setpriv", "--pdeathsig=KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc", "mmdebstrap", "--mode=root", "--quiet",
-               "--variant=apt", f"--keyring={host.KEYRING}", "--aptopt=Acquire::Check-Valid-Until false",
-               "--aptopt=Acquire::Retries 3", f"--include={','.join(packages)}",
+    log = CACHE / "rootfs.log"
+    scratch = directory.with_suffix(".partial-tmp")
+    scratch.mkdir(exist_ok=True)
+    scratch.chmod(0o1777)  # apt works in it as another user
+    # Namespaces of its own, so that nothing of it outlives this process, however that ends.
+    command = ["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+               "mmdebstrap", "--mode=root", "--quiet", "--variant=apt", f"--keyring={host.KEYRING}",
+               "--aptopt=Acquire::Check-Valid-Until false", "--aptopt=Acquire::Retries 3", f"--include={','.join(packages)}",
                *(f"--customize-hook={hook}" for hook in hooks), RELEASE, str(directory), mirror]
     with open(log, "w") as output:
         result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                                env={**os.environ, "TMPDIR": "/tmp"})
+                                env={**os.environ, "TMPDIR": str(scratch)})
     if result.returncode:
         raise ClusterError("cannot make the root file system", _last_lines(log), f"all of it: {log}")
-    log.unlink()
 
 
 def _last_lines(path, count=5):
