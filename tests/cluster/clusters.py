@@ -24,7 +24,7 @@ from paths import CLUSTERS
 from report import ClusterError, step
 from services import SERVICES
 
-USABLE = ("idle", "mixed", "allocated")
+UNUSABLE = {"down", "unknown", "not_responding"}
 USERS = {"alice": 2001, "bob": 2002}
 
 
@@ -119,13 +119,14 @@ class Cluster:
                 node.wait_ready(service)
 
     def wait_registered(self, nodes, since, timeout=60):
-        """Until slurmctld would start jobs on NODES, whose slurmd have started at or after SINCE."""
+        """Until slurmctld counts on NODES, whose slurmd have started at or after SINCE."""
         ctl = self.node("ctl").running()
         names = {node.name for node in nodes}
 
         def registered():
             states = slurm.node_states(ctl)
-            return names <= {name for name, (state, start) in states.items() if state in USABLE and start >= int(since)}
+            usable = {name for name, (state, start) in states.items() if start >= int(since) and not state & UNUSABLE}
+            return states and names <= usable
 
         if not linux.wait_until(registered, timeout, interval=0.05):
             states = slurm.node_states(ctl) or "slurmctld does not answer"
@@ -160,11 +161,21 @@ class Cluster:
                 node.running()  # says that there is no such node
             if node.pid_1():
                 raise ClusterError(f"node {name} is already running")
-            start = time.time()
-            node.boot(self.layers_file.read_text().splitlines())
-            self.start_services([node])
-            if self.node("ctl").pid_1():
-                self.wait_registered([node] if name != "ctl" else [], start)
+            try:
+                self._start_node(node)
+            except BaseException:
+                with _undisturbed():
+                    node.power_off()
+                raise
+
+    def _start_node(self, node):
+        start = time.time()
+        node.boot(self.layers_file.read_text().splitlines())
+        self.start_services([node])
+        if node.name == "ctl":
+            self.wait_registered([peer for peer in self.nodes()[1:] if peer.pid_1()], since=0)
+        elif self.node("ctl").pid_1():
+            self.wait_registered([node], start)
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def _key(line):
 
 
 def node_states(ctl_pid):
-    """{node: (state, when its slurmd started)} as slurmctld sees it; empty while it does not answer."""
+    """{node: (set of state and flags, when its slurmd started)} as slurmctld sees it; empty while it does not answer."""
     output = session.capture(ctl_pid, ["scontrol", "show", "node", "--json"])
     nodes = json.loads(output)["nodes"] if output else []
-    return {node["name"]: ("+".join(node["state"]).lower(), node["slurmd_start_time"]["number"]) for node in nodes}
+    return {node["name"]: ({flag.lower() for flag in node["state"]}, node["slurmd_start_time"]["number"]) for node in nodes}
