@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "environment.hpp"
+
+#include <sys/random.h>
+
+#include <array>
+
+namespace ckpt {
+
+namespace {
+
+constexpr const char* k_transport = "_SLURM_SPANK_OPTION_checkpoint_";
+constexpr const char* k_in_job = "SLURM_SPANK_";
+
+} // namespace
+
+std::string transport_name(const OptionRow& row) {
+    std::string name = k_transport;
+    for (const char* c = row.name; *c != '\0'; ++c)
+        name += *c == '-' ? '_' : *c;
+    return name;
+}
+
+std::vector<std::string> inherited_variables() {
+    std::vector<std::string> names{"SLURM_RESTART_COUNT", std::string(k_in_job) + k_uuid,
+                                   std::string(k_in_job) + k_open_mode};
+    for (const OptionRow& row : option_table()) {
+        names.push_back(transport_name(row));
+        names.push_back(k_in_job + transport_name(row));
+    }
+    return names;
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> forms_as_transport(std::string_view prefix,
+                                                                            const Environment& environment) {
+    if (const auto valid = request_from_environment(prefix, environment); !valid)
+        return tl::unexpected(valid.error());
+    std::vector<std::pair<std::string, std::string>> variables;
+    for (const OptionRow& row : option_table())
+        if (const char* value = environment((std::string(prefix) + row.environment).c_str()))
+            variables.emplace_back(k_in_job + transport_name(row), value);
+    return variables;
+}
+
+GivenOptions options_in_job_environment(const Environment& environment) {
+    GivenOptions options;
+    for (const OptionRow& row : option_table())
+        if (const char* value = environment((k_in_job + transport_name(row)).c_str()))
+            options.set(row, value);
+    return options;
+}
+
+bool must_truncate(const Environment& task_environment) {
+    const char* mode = task_environment((std::string(k_in_job) + k_open_mode).c_str());
+    return mode != nullptr && std::string_view(mode) == k_made_append &&
+           task_environment("SLURM_RESTART_COUNT") == nullptr;
+}
+
+Result<std::string> make_uuid() {
+    std::array<unsigned char, 16> random{};
+    if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
+        return fail_errno(Code::os, "draw a random number");
+    std::string uuid;
+    for (const unsigned char byte : random) {
+        constexpr std::string_view k_digits = "0123456789abcdef";
+        uuid += k_digits[byte >> 4];
+        uuid += k_digits[byte & 15];
+    }
+    return uuid;
+}
+
+} // namespace ckpt

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// After the job's last process on this node. slurmctld starts a requeued job again only after its last epilog
+// (slurm src/slurmctld/job_mgr.c:batch_requeue_fini), so that waiting here makes the last checkpoint usable.
+#include <algorithm>
+
+#include "ckptd.hpp"
+#include "decision.hpp"
+#include "hooks.hpp"
+#include "job_script.hpp"
+#include "policy/policy_yaml.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::chrono::minutes k_longest{10};
+constexpr std::chrono::seconds k_grace{5}; // ckptd itself answers when the policy's time is over
+
+// Prolog and epilog are different processes, so that what the prolog was told is not known here; the policy
+// is.
+std::chrono::milliseconds limit(const Settings& settings) {
+    const auto policy = load_policy(settings.policy);
+    const Seconds wait = policy ? policy->failure.epilog_wait : PolicyFailure{}.epilog_wait;
+    return std::min<std::chrono::milliseconds>(wait + k_grace, k_longest);
+}
+
+} // namespace
+
+void job_epilog(spank_t spank, const Settings& settings) {
+    if (!is_ours(options_in_job_script(spank), settings)) return;
+    wire::JobEpilog message;
+    if (spank_get_item(spank, S_JOB_ID, &message.job_id) != ESPANK_SUCCESS) return;
+    if (const auto reply = ask_ckptd(wire::encode(message), limit(settings)); !reply)
+        slurm_info("checkpoint: job %u: %s", message.job_id, one_line(reply.error()).c_str());
+}
+
+} // namespace ckpt

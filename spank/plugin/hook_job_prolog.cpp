@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Before anything of the job runs on this node. slurmd's credential says who and which incarnation it is
+// (slurm src/plugins/prep/script/prep_script_slurmd.c:_build_env); nothing later in the job's life is as
+// trustworthy.
+#include <cstdlib>
+
+#include "ckptd.hpp"
+#include "decision.hpp"
+#include "hooks.hpp"
+#include "job_script.hpp"
+#include "policy/text.hpp"
+
+namespace ckpt {
+
+namespace {
+
+// Longer than any valid value; ckptd refuses what was cut.
+constexpr std::size_t k_value_max = 2048;
+
+std::uint32_t number(const char* name, std::uint32_t fallback) {
+    const char* text = std::getenv(name);
+    if (text == nullptr || *text == '\0') return fallback;
+    char* end = nullptr;
+    const unsigned long value = std::strtoul(text, &end, 10);
+    return *end == '\0' && value <= UINT32_MAX ? static_cast<std::uint32_t>(value) : fallback;
+}
+
+std::string text(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? std::string(value).substr(0, k_value_max) : std::string();
+}
+
+} // namespace
+
+void job_prolog(spank_t spank, const Settings& settings) {
+    const GivenOptions options = options_in_job_script(spank);
+    if (!is_ours(options, settings)) return;
+    wire::JobOpen open;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    if (spank_get_item(spank, S_JOB_ID, &open.job_id) != ESPANK_SUCCESS ||
+        spank_get_item(spank, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
+        spank_get_item(spank, S_JOB_GID, &gid) != ESPANK_SUCCESS)
+        return slurm_info("checkpoint: Slurm does not say which job this is");
+    open.uid = uid;
+    open.gid = gid;
+    open.restart_count = number("SLURM_JOB_RESTART_COUNT", 0);
+    open.nodes = number("SLURM_JOB_NUM_NODES", 1);
+    open.user = text("SLURM_JOB_USER");
+    open.cluster = text("SLURM_CLUSTER_NAME");
+    open.uuid = text("SPANK_CKPT_UUID");
+    open.node = text("SLURMD_NODENAME");
+    for (const auto& [name, value] : options.list())
+        open.options.push_back({name, value.substr(0, k_value_max)});
+    if (const auto reply = ask_ckptd(wire::encode(open)); !reply)
+        slurm_info("checkpoint: job %u runs without checkpoints: %s", open.job_id,
+                   one_line(reply.error()).c_str());
+}
+
+} // namespace ckpt

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// slurmstepd before it forks any task, as root.
+#include <sched.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "decision.hpp"
+#include "environment.hpp"
+#include "hooks.hpp"
+#include "option_callback.hpp"
+#include "step.hpp"
+
+namespace ckpt {
+
+void step_init(spank_t spank, const Settings& /*settings*/) {
+    register_options(spank);
+}
+
+// Slurm calls this in the thread that forks the tasks (stepd mgr.c:job_manager), so that they inherit the
+// namespace.
+void step_options_known(spank_t spank, const Settings& settings) {
+    set_managed(false);
+    if (kind_of(spank) != StepKind::batch) return;
+    GivenOptions options = given_options();
+    if (options.empty())
+        options = options_in_job_environment([spank](const char* name) { return job_variable(spank, name); });
+    if (!is_ours(options, settings)) return;
+    set_managed(true);
+    // System V shared memory can only be dumped in an IPC namespace of the job's own.
+    if (::unshare(CLONE_NEWIPC) != 0)
+        slurm_info("checkpoint: no IPC namespace for the job: %s", std::strerror(errno));
+}
+
+} // namespace ckpt

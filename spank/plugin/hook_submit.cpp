@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// In sbatch, salloc, scrontab and srun, as the user who submits. What is decided here is advice: options can
+// also reach the job without us, and ckptd decides again from what Slurm vouches for.
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <string>
+
+#include "decision.hpp"
+#include "environment.hpp"
+#include "hooks.hpp"
+#include "option_callback.hpp"
+#include "policy/policy_yaml.hpp"
+#include "sbatch_options.hpp"
+
+namespace ckpt {
+
+namespace {
+
+bool program_is(std::string_view name) {
+    return std::string_view(program_invocation_short_name).starts_with(name);
+}
+
+const char* variable(const char* name) {
+    return std::getenv(name);
+}
+
+JobFacts facts_of_submitter() {
+    JobFacts facts;
+    facts.uid = ::getuid();
+    facts.gid = ::getgid();
+    if (const passwd* entry = ::getpwuid(facts.uid)) facts.user = entry->pw_name;
+    return facts;
+}
+
+void advise(const Request& request, const Settings& settings) {
+    const auto policy = load_policy(settings.policy);
+    if (!policy) return slurm_info("checkpoint: %s", one_line(policy.error()).c_str());
+    const auto lines = submit_advice(request, facts_of_submitter(), *policy);
+    if (!lines) return refuse(one_line(lines.error()));
+    for (const std::string& line : *lines)
+        slurm_info("checkpoint: %s", line.c_str());
+}
+
+// Slurm empties the output files whenever the job starts, after a requeue too (slurmstepd's
+// io.c:io_get_file_flags); what the job had written must stay. The first start empties them once, as the user
+// expects: must_truncate().
+void keep_output(spank_t spank, const SbatchOptions& sbatch) {
+    if (sbatch.is_set("open-mode") || SbatchOptions::appends_by_default()) return;
+    if (sbatch.set("open-mode", "append")) spank_job_control_setenv(spank, k_open_mode, k_made_append, 1);
+}
+
+void make_requeueable(const SbatchOptions& sbatch) {
+    if (sbatch.is_set("no-requeue"))
+        slurm_info("checkpoint: %s",
+                   one_line(Error{Code::job_not_requeueable,
+                                  "with --no-requeue the job is saved but never goes on by itself",
+                                  "leave --no-requeue away", 0})
+                       .c_str());
+    else if (!sbatch.is_set("requeue"))
+        (void)sbatch.set("requeue", nullptr); // JobRequeue=0 of slurm.conf would forbid it
+}
+
+// The components of a heterogeneous job come one after the other and share the identity.
+void give_identity(spank_t spank) {
+    static const Result<std::string> k_job = make_uuid();
+    if (k_job)
+        spank_job_control_setenv(spank, k_uuid, k_job->c_str(), 1);
+    else
+        slurm_info("checkpoint: %s", one_line(k_job.error()).c_str());
+}
+
+} // namespace
+
+void submit_init(spank_t spank, const Settings& settings) {
+    if (!settings.unknown.empty())
+        slurm_info("checkpoint: plugstack.conf: unknown argument %s, expected policy=/FILE or default=on|off",
+                   settings.unknown.c_str());
+    const bool is_srun = program_is("srun");
+    if (!is_srun)
+        for (const std::string& name : inherited_variables())
+            ::unsetenv(name.c_str());
+    if (is_srun || program_is("sbatch")) {
+        const auto forms = forms_as_transport(is_srun ? "SLURM_" : "SBATCH_", variable);
+        if (!forms) return refuse(one_line(forms.error()));
+        for (const auto& [name, value] : *forms)
+            ::setenv(name.c_str(), value.c_str(), 1);
+    }
+    register_options(spank);
+}
+
+// Before sbatch makes its request (sbatch.c:main): all options are known, from wherever they came.
+void submit_options_known(spank_t spank, const Settings& settings) {
+    if (program_is("salloc") || !is_ours(given_options(), settings)) return;
+    advise(request_of(given_options()).request, settings);
+    give_identity(spank);
+    const auto sbatch = SbatchOptions::find();
+    if (!sbatch) return;
+    keep_output(spank, *sbatch);
+    make_requeueable(*sbatch);
+}
+
+} // namespace ckpt

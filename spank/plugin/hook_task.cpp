@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The life of a task: forked, about to exec, ended. Nothing here may take long: the task's first signal waits
+// for it (slurm src/slurmd/slurmstepd/req.c:_wait_for_job_running).
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "ckptd.hpp"
+#include "environment.hpp"
+#include "hooks.hpp"
+#include "step.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr const char* k_shim = CKPT_LIBEXEC_DIR "/ckpt-shim";
+
+void log_failure(const char* what, const Result<wire::Reply>& reply) {
+    if (!reply) slurm_info("checkpoint: %s: %s", what, one_line(reply.error()).c_str());
+}
+
+bool identify(spank_t spank, std::uint32_t& job, std::uint32_t& step, std::uint32_t& task) {
+    return spank_get_item(spank, S_JOB_ID, &job) == ESPANK_SUCCESS &&
+           spank_get_item(spank, S_JOB_STEPID, &step) == ESPANK_SUCCESS &&
+           spank_get_item(spank, S_TASK_GLOBAL_ID, &task) == ESPANK_SUCCESS;
+}
+
+void add_groups(spank_t spank, wire::TaskRegister& message) {
+    gid_t* groups = nullptr;
+    int count = 0;
+    if (spank_get_item(spank, S_JOB_SUPPLEMENTARY_GIDS, &groups, &count) != ESPANK_SUCCESS) return;
+    for (int i = 0; i < count; ++i)
+        message.groups.push_back(groups[i]);
+}
+
+// A file is emptied, a pipe or a terminal has nothing to empty.
+void empty_output(int fd) {
+    struct stat status{};
+    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) return;
+    if (::ftruncate(fd, 0) != 0) slurm_info("checkpoint: empty the output file: %s", std::strerror(errno));
+}
+
+} // namespace
+
+// The task stands before its exec and waits for us: what ckptd learns about it now, nobody can have changed.
+void task_forked(spank_t spank, const Settings& /*settings*/) {
+    if (!is_managed()) return;
+    wire::TaskRegister message;
+    pid_t pid = 0;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    if (!identify(spank, message.job_id, message.step_id, message.task_id) ||
+        spank_get_item(spank, S_TASK_PID, &pid) != ESPANK_SUCCESS ||
+        spank_get_item(spank, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
+        spank_get_item(spank, S_JOB_GID, &gid) != ESPANK_SUCCESS)
+        return slurm_info("checkpoint: Slurm does not say which task this is");
+    message.pid = pid;
+    message.uid = uid;
+    message.gid = gid;
+    message.batch = true;
+    add_groups(spank, message);
+    log_failure("register the task", ask_ckptd(wire::encode(message)));
+}
+
+// In the task itself, as the user, after the environment was completed and before the exec (stepd
+// task.c:exec_task).
+void task_init(spank_t spank, const Settings& /*settings*/) {
+    if (!is_managed()) return;
+    if (must_truncate([spank](const char* name) { return job_variable(spank, name); })) {
+        empty_output(STDOUT_FILENO);
+        empty_output(STDERR_FILENO);
+    }
+    // In a container's root there may be no shim; the task then runs as it is.
+    if (::access(k_shim, X_OK) != 0)
+        return slurm_info("checkpoint: %s: %s; the job runs without checkpoints", k_shim,
+                          std::strerror(errno));
+    std::array<const char*, 1> shim{k_shim};
+    if (const spank_err_t error = spank_prepend_task_argv(spank, static_cast<int>(shim.size()), shim.data());
+        error != ESPANK_SUCCESS)
+        slurm_info("checkpoint: the job runs without checkpoints: %s", spank_strerror(error));
+}
+
+void task_ended(spank_t spank, const Settings& /*settings*/) {
+    if (!is_managed()) return;
+    wire::TaskExit message;
+    if (!identify(spank, message.job_id, message.step_id, message.task_id)) return;
+    spank_get_item(spank, S_TASK_EXIT_STATUS, &message.wait_status);
+    log_failure("sign the task off", ask_ckptd(wire::encode(message)));
+}
+
+} // namespace ckpt

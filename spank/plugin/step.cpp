@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "step.hpp"
+
+#include <cstring>
+
+namespace ckpt {
+
+namespace {
+bool g_managed = false; // written before slurmstepd forks or clones anything for the job
+} // namespace
+
+StepKind kind_of(spank_t spank) {
+    std::uint32_t step = 0;
+    if (spank_get_item(spank, S_JOB_STEPID, &step) != ESPANK_SUCCESS) return StepKind::external;
+    switch (step) {
+    case SLURM_BATCH_SCRIPT:
+        return StepKind::batch;
+    case SLURM_INTERACTIVE_STEP:
+        return StepKind::interactive;
+    case SLURM_EXTERN_CONT:
+        return StepKind::external;
+    default:
+        return StepKind::normal;
+    }
+}
+
+bool is_managed() {
+    return g_managed;
+}
+
+void set_managed(bool managed) {
+    g_managed = managed;
+}
+
+// Not spank_getenv, which cuts values at the size of the caller's buffer.
+const char* job_variable(spank_t spank, const char* name) {
+    char** environment = nullptr;
+    if (spank_get_item(spank, S_JOB_ENV, &environment) != ESPANK_SUCCESS || environment == nullptr)
+        return nullptr;
+    const std::size_t length = std::strlen(name);
+    for (; *environment != nullptr; ++environment)
+        if (std::strncmp(*environment, name, length) == 0 && (*environment)[length] == '=')
+            return *environment + length + 1;
+    return nullptr;
+}
+
+} // namespace ckpt

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ckptd.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+
+namespace ckpt {
+
+Result<Ckptd> Ckptd::greet(const std::string& script, int status_pipe) {
+    CKPT_TRY(Fd socket, connect_to(wire::k_socket_path));
+    const std::array fds = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, status_pipe};
+    CKPT_CHECK(send_packet(socket.get(), wire::encode(wire::ShimHello{script}), fds));
+    return Ckptd(std::move(socket));
+}
+
+void Ckptd::send_bytes(const std::string& bytes) {
+    if (m_socket && !send_packet(m_socket.get(), bytes)) close();
+}
+
+Result<FromCkptd> Ckptd::receive(int limit_ms) {
+    CKPT_TRY(Packet packet, receive_packet(m_socket.get(), std::chrono::milliseconds(limit_ms)));
+    CKPT_TRY(const std::uint16_t type, wire::type_of(packet.bytes));
+    if (type == wire::ShimOrder::k_type) return wire::decode<wire::ShimOrder>(packet.bytes);
+    if (type == wire::Answer::k_type) return wire::decode<wire::Answer>(packet.bytes);
+    CKPT_TRY(wire::ShimStart start, wire::decode<wire::ShimStart>(packet.bytes));
+    if (start.start == wire::Start::restored && packet.fds.empty())
+        return fail(Code::wire_malformed, "ckptd restored the job but did not say where");
+    return Started{std::move(start), packet.fds.empty() ? Fd() : std::move(packet.fds.front())};
+}
+
+} // namespace ckpt

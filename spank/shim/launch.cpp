@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "launch.hpp"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+#include "ending.hpp"
+#include "exec_error.hpp"
+#include "os/files.hpp"
+#include "os/process.hpp"
+#include "signals.hpp"
+#include "wire/init_protocol.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr const char* k_init = CKPT_LIBEXEC_DIR "/ckpt-init";
+
+[[noreturn]] void fail_as_slurmstepd(const std::string& program, int errnum) {
+    const std::string line = exec_error(std::getenv("SLURMD_NODENAME"), program, errnum);
+    (void)write_all(STDERR_FILENO, line);
+    end_as({false, errnum});
+}
+
+// The descriptor may lie above the user's limit, which is in force already; raised for this one call.
+bool place_status_pipe(int status_write) {
+    rlimit old{};
+    ::getrlimit(RLIMIT_NOFILE, &old);
+    if (old.rlim_cur <= wire::k_status_fd) {
+        const rlimit raised{old.rlim_max, old.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &raised);
+    }
+    const bool placed = ::dup2(status_write, wire::k_status_fd) >= 0;
+    ::setrlimit(RLIMIT_NOFILE, &old);
+    return placed;
+}
+
+// In the child. What follows has to happen before ckpt-init reports: an end without a report tells the shim
+// that nothing was started.
+[[noreturn]] void become_init(const Application& application, int status_write) {
+    if (!place_status_pipe(status_write)) ::_exit(127);
+    std::string mask = mask_as_hex(application.mask);
+    std::string program = application.program;
+    std::string words[] = {"ckpt-init", "run", "--mask", "--"};
+    std::vector<char*> argv{words[0].data(), words[1].data(), words[2].data(),
+                            mask.data(),     words[3].data(), program.data()};
+    argv.insert(argv.end(), application.argv.begin(), application.argv.end());
+    ::execv(k_init, argv.data());
+    ::_exit(127);
+}
+
+Result<Tree> tree_of(pid_t child) {
+    CKPT_TRY(Fd root, open_pidfd(child));
+    return Tree{std::move(root), child};
+}
+
+} // namespace
+
+Result<Tree> launch(const Application& application, int status_read, Fd status_write) {
+    if (::access(k_init, X_OK) != 0) return fail_errno(Code::os, std::string("run ") + k_init);
+    const pid_t child = ::fork();
+    if (child < 0) return fail_errno(Code::os, "start ckpt-init");
+    if (child == 0) become_init(application, status_write.get());
+    status_write.reset();
+    wire::InitReport report{};
+    ssize_t n = 0;
+    while ((n = ::read(status_read, &report, sizeof report)) < 0 && errno == EINTR) {
+    }
+    if (n == static_cast<ssize_t>(sizeof report) && report.status == wire::InitStatus::started)
+        return tree_of(child);
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (n == static_cast<ssize_t>(sizeof report)) fail_as_slurmstepd(application.program, report.value);
+    if (WIFSIGNALED(status)) end_as(ending_of(status)); // somebody killed it; who knows how far it had come
+    return fail(Code::os, "ckpt-init could not set itself up",
+                "is the limit of open files or processes very low?");
+}
+
+void become(const Application& application) {
+    ::sigprocmask(SIG_SETMASK, &application.mask, nullptr);
+    ::execv(application.program.c_str(), application.argv.data());
+    fail_as_slurmstepd(application.program, errno);
+}
+
+} // namespace ckpt

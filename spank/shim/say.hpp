@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string_view>
+
+namespace ckpt {
+
+// Writes "checkpoint: LINE\n" to the job's stderr in one write(2), so that it is never torn by the job's own
+// output. Whoever sent the line, it stays one line.
+void say(std::string_view line);
+
+} // namespace ckpt

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "serve.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+
+#include "os/process.hpp"
+#include "say.hpp"
+#include "signals.hpp"
+
+namespace ckpt {
+
+namespace {
+
+// How long the end of the application waits for ckptd to make the completion record durable: a record that
+// came too late would let a later requeue of the finished job restore an old generation over its results.
+constexpr int k_record_ms = 2000;
+
+constexpr int k_killed = SIGKILL; // a wait status of a tree that nobody reported about
+
+} // namespace
+
+Service::Service(Parts parts)
+    : m_ckptd(std::move(parts.ckptd)), m_tree(std::move(parts.tree)), m_status(std::move(parts.status)),
+      m_checkpoint_signal(parts.checkpoint_signal), m_canary(Canary::start()),
+      m_judge(static_cast<bool>(m_canary)) {
+    if (auto signals = signal_descriptor(every_signal())) m_signals = std::move(*signals);
+    ::fcntl(m_status.get(), F_SETFL, O_NONBLOCK);
+}
+
+void Service::run() {
+    for (;;)
+        poll_once();
+}
+
+int Service::timeout_ms() const {
+    const std::int64_t now = now_ms();
+    std::int64_t wait = -1;
+    if (const auto judge = m_judge.wait_ms(now)) wait = *judge;
+    if (m_term == Term::asked) {
+        const std::int64_t left = std::max<std::int64_t>(m_term_deadline - now, 0);
+        wait = wait < 0 ? left : std::min(wait, left);
+    }
+    return static_cast<int>(wait);
+}
+
+void Service::poll_once() {
+    std::array<pollfd, 5> fds{pollfd{m_ckptd.descriptor(), POLLIN, 0},
+                              pollfd{m_canary.descriptor(), POLLIN, 0}, pollfd{m_signals.get(), POLLIN, 0},
+                              pollfd{m_status.get(), POLLIN, 0}, pollfd{m_tree.root.get(), POLLIN, 0}};
+    if (::poll(fds.data(), fds.size(), timeout_ms()) < 0) return; // EINTR: we were stopped and continued
+    // ckptd first: its order to leave comes before the tree that it kills is seen to be gone.
+    if (fds[0].revents != 0) read_ckptd();
+    if (fds[1].revents != 0) read_canary();
+    if (fds[2].revents != 0) read_signals();
+    deliver_judged();
+    if (m_term == Term::asked && now_ms() >= m_term_deadline) release_term();
+    if (fds[3].revents != 0 || fds[4].revents != 0) look_at_tree();
+}
+
+void Service::read_signals() {
+    while (const auto signal = next_sent_signal(m_signals.get()))
+        m_judge.shim_saw(*signal, now_ms());
+}
+
+void Service::read_canary() {
+    while (const auto signal = m_canary.next())
+        m_judge.canary_saw(*signal, now_ms());
+    if (!m_canary) m_judge.lose_canary();
+}
+
+void Service::deliver_judged() {
+    while (const auto signal = m_judge.next(now_ms()))
+        deliver(*signal);
+}
+
+void Service::deliver(ScopeJudge::Judged signal) {
+    if (signal.signal == SIGTERM && m_ckptd) return hold_back_term(signal);
+    if (signal.signal == m_checkpoint_signal && m_ckptd) return ask_for_checkpoint();
+    relay(m_tree.root.get(), signal.signal, signal.scope);
+}
+
+void Service::hold_back_term(ScopeJudge::Judged signal) {
+    if (m_term != Term::none) return; // one is held back already, and stands for this one too
+    m_term = Term::asked;
+    m_term_scope = signal.scope;
+    m_term_deadline = now_ms() + wire::k_term_patience_s * 1000;
+    m_ckptd.send(wire::ShimTerm{});
+    if (!m_ckptd) lose_ckptd();
+}
+
+void Service::release_term() {
+    if (m_term == Term::none) return;
+    m_term = Term::none;
+    relay(m_tree.root.get(), SIGTERM, m_term_scope);
+}
+
+void Service::ask_for_checkpoint() {
+    const char* job = std::getenv("SLURM_JOB_ID");
+    m_ckptd.send(
+        wire::CreateRequest{job != nullptr ? static_cast<std::uint32_t>(std::strtoul(job, nullptr, 10)) : 0});
+    if (!m_ckptd) lose_ckptd();
+}
+
+void Service::read_ckptd() {
+    auto message = m_ckptd.receive(0);
+    if (!message) {
+        if (message.error().code != Code::deadline) lose_ckptd();
+        return;
+    }
+    if (const auto* order = std::get_if<wire::ShimOrder>(&*message)) obey(*order);
+    if (const auto* answer = std::get_if<wire::Answer>(&*message))
+        if (answer->code != 0) say(answer->text);
+}
+
+void Service::obey(const wire::ShimOrder& order) {
+    if (!order.line.empty()) say(order.line);
+    switch (order.order) {
+    case wire::Order::line:
+        return;
+    case wire::Order::wait:
+        if (m_term == Term::asked) m_term = Term::waiting;
+        return;
+    case wire::Order::relay:
+        return release_term();
+    case wire::Order::leave:
+        m_canary.stop();
+        end_as(ending_of(TreeEnd{read_status(), true, m_term != Term::none}));
+    }
+}
+
+// ckptd died or was restarted; it will not know us again. The job runs on without checkpoints.
+void Service::lose_ckptd() {
+    m_ckptd.close();
+    release_term();
+}
+
+std::optional<int> Service::read_status() {
+    wire::InitReport report{};
+    for (;;) {
+        const ssize_t n = ::read(m_status.get(), &report, sizeof report);
+        if (n < 0 && errno == EINTR) continue;
+        if (n != static_cast<ssize_t>(sizeof report)) return std::nullopt;
+        if (report.status == wire::InitStatus::ended) return report.value;
+    }
+}
+
+void Service::look_at_tree() {
+    if (const auto status = read_status()) finish(status);
+    if (!pidfd_alive(m_tree.root.get())) finish(read_status()); // once more: it reports just before it ends
+}
+
+void Service::finish(std::optional<int> wait_status) {
+    if (m_ckptd) report_end(wait_status.value_or(k_killed));
+    m_canary.stop();
+    end_as(ending_of(TreeEnd{wait_status, false, m_term != Term::none}));
+}
+
+void Service::report_end(int wait_status) {
+    m_ckptd.send(wire::TreeExited{wait_status});
+    const std::int64_t end = now_ms() + k_record_ms;
+    while (m_ckptd && now_ms() < end) {
+        const auto message = m_ckptd.receive(static_cast<int>(end - now_ms()));
+        if (!message) return;
+        const auto* order = std::get_if<wire::ShimOrder>(&*message);
+        if (order == nullptr) continue;
+        if (!order->line.empty()) say(order->line);
+        if (order->order == wire::Order::leave) return;
+    }
+}
+
+} // namespace ckpt

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "canary.hpp"
+#include "ckptd.hpp"
+#include "ending.hpp"
+#include "launch.hpp"
+#include "scope.hpp"
+
+namespace ckpt {
+
+// The shim while its tree runs: passes signals on, asks ckptd about SIGTERM, prints what ckptd has to say,
+// and ends as the application ended. Needs ckptd for none of this: without it a SIGTERM is passed on like any
+// other signal.
+class Service {
+public:
+    struct Parts {
+        Ckptd ckptd; // may be unconnected
+        Tree tree;
+        Fd status; // read end of the status pipe
+        int checkpoint_signal = 0;
+    };
+    explicit Service(Parts parts);
+    [[noreturn]] void run();
+
+private:
+    enum class Term : std::uint8_t { none, asked, waiting };
+
+    void poll_once();
+    [[nodiscard]] int timeout_ms() const;
+    void read_signals();
+    void read_canary();
+    void read_ckptd();
+    void obey(const wire::ShimOrder& order);
+    void lose_ckptd();
+    void deliver_judged();
+    void deliver(ScopeJudge::Judged signal);
+    void hold_back_term(ScopeJudge::Judged signal);
+    void release_term();
+    void ask_for_checkpoint();
+    void look_at_tree();
+    // The application's status, if it is in the pipe.
+    std::optional<int> read_status();
+    [[noreturn]] void finish(std::optional<int> wait_status);
+    void report_end(int wait_status);
+
+    Ckptd m_ckptd;
+    Tree m_tree;
+    Fd m_status;
+    int m_checkpoint_signal;
+    Canary m_canary;
+    ScopeJudge m_judge;
+    Fd m_signals;
+    Term m_term = Term::none;
+    wire::SignalScope m_term_scope = wire::SignalScope::process;
+    std::int64_t m_term_deadline = 0;
+};
+
+} // namespace ckpt

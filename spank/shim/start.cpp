@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "start.hpp"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "ending.hpp"
+#include "hold.hpp"
+#include "say.hpp"
+#include "signals.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr int k_forever = -1;
+constexpr int k_retry_ms = 5000;
+constexpr int k_retries_per_hold = 12;
+
+// Waits until `fd` is readable (-1: nothing but time) or `limit_ms` have passed; true if readable.
+bool wait_readable(int fd, int limit_ms) {
+    const auto term = signal_descriptor(one_signal(SIGTERM));
+    const bool term_ends_us = term && is_default_or_handled(SIGTERM);
+    std::array<pollfd, 2> fds{pollfd{fd, POLLIN, 0}, pollfd{term_ends_us ? term->get() : -1, POLLIN, 0}};
+    const std::int64_t end = now_ms() + limit_ms;
+    for (;;) {
+        const std::int64_t left = limit_ms == k_forever ? -1 : std::max<std::int64_t>(end - now_ms(), 0);
+        const int ready = ::poll(fds.data(), fds.size(), static_cast<int>(left));
+        if (ready > 0 && fds[1].revents != 0) end_as({true, SIGTERM});
+        if (ready >= 0) return ready > 0;
+    }
+}
+
+Error no_answer() {
+    return Error{Code::daemon_unreachable, "ckptd does not answer", "see its log on this node", 0};
+}
+
+Result<Started> await_start(Ckptd& ckptd) {
+    std::int64_t end = now_ms() + wire::k_hello_patience_s * 1000;
+    bool limited = true;
+    for (;;) {
+        const int left = limited ? static_cast<int>(std::max<std::int64_t>(end - now_ms(), 0)) : k_forever;
+        if (!wait_readable(ckptd.descriptor(), left)) return tl::unexpected(no_answer());
+        CKPT_TRY(FromCkptd message, ckptd.receive(0));
+        if (auto* started = std::get_if<Started>(&message)) return std::move(*started);
+        if (const auto* order = std::get_if<wire::ShimOrder>(&message)) {
+            if (order->order == wire::Order::wait) limited = false; // a restore takes as long as it takes
+            if (!order->line.empty()) say(order->line);
+        }
+    }
+}
+
+// The shortest true account of why ckptd could not be asked.
+Error in_short(const Error& error) {
+    if (error.code != Code::not_found) return error;
+    return Error{Code::not_found, "ckptd does not know this task",
+                 "it was not running, or was restarted, when the job started on this node", 0};
+}
+
+} // namespace
+
+bool is_restarted() {
+    const char* count = std::getenv("SLURM_RESTART_COUNT");
+    return count != nullptr && std::atol(count) > 0;
+}
+
+Result<Started> ask_what_to_start(Ckptd& ckptd, const Introduction& introduction) {
+    auto greeted = Ckptd::greet(introduction.script, introduction.status_pipe);
+    if (!greeted) return tl::unexpected(greeted.error());
+    ckptd = std::move(*greeted);
+    auto started = await_start(ckptd);
+    if (started) return started;
+    ckptd.close();
+    return tl::unexpected(in_short(started.error()));
+}
+
+void wait_to_be_ended() {
+    for (;;)
+        wait_readable(-1, k_forever);
+}
+
+Started wait_rather_than_start_over(Ckptd& ckptd, const Introduction& introduction, const Error& why) {
+    say(one_line(why) +
+        "; an earlier run of this job may have been saved, so it does not start from the beginning");
+    const std::int64_t end = now_ms() + k_patience_ms;
+    bool complained = false;
+    for (int round = 0; round == 0 || now_ms() < end; ++round) {
+        if (round % k_retries_per_hold == 0) {
+            if (const auto held = hold_job("checkpoint: " + one_line(why)); held) {
+                say("the job is requeued and held; release it with scontrol release once ckptd runs");
+                wait_to_be_ended();
+            } else if (!std::exchange(complained, true)) {
+                say(one_line(held.error()) + "; the job waits for ckptd");
+            }
+        }
+        wait_readable(-1, k_retry_ms);
+        if (auto started = ask_what_to_start(ckptd, introduction)) return std::move(*started);
+    }
+    say("neither ckptd nor slurmctld could be asked; the job ends here, its checkpoints are kept");
+    end_as({false, k_gave_up});
+}
+
+} // namespace ckpt

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cause.hpp"
+
+#include <slurm/slurm.h>
+
+namespace ckpt {
+
+const char* cause_of(const JobRecord& job) {
+    const bool completing = (job.state & JOB_COMPLETING) != 0;
+    switch (job.state & JOB_STATE_BASE) {
+    case JOB_RUNNING:
+        return "running";
+    case JOB_SUSPENDED:
+        return "suspended";
+    case JOB_PENDING: // preempt_time is cleared only when the cleaning up is over
+                      // (job_mgr.c:batch_requeue_fini)
+        if (!completing) return "pending";
+        return job.preempt_time != 0 ? "preempted" : "requeue";
+    case JOB_PREEMPTED:
+        return "preempted";
+    case JOB_TIMEOUT:
+    case JOB_DEADLINE:
+        return "timeout";
+    case JOB_CANCELLED:
+        return "cancelled";
+    case JOB_NODE_FAIL:
+    case JOB_BOOT_FAIL:
+        return "node_fail";
+    default:
+        return completing ? "completing" : "ended";
+    }
+}
+
+std::string cause_line(const JobRecord& job) {
+    return std::string(cause_of(job)) + " restarts=" + std::to_string(job.restart_count) +
+           " end=" + std::to_string(job.end_time) + " preempt=" + std::to_string(job.preempt_time);
+}
+
+Requeue requeue_of(const JobRecord& job) {
+    switch (job.state & JOB_STATE_BASE) {
+    case JOB_RUNNING:
+    case JOB_SUSPENDED:
+        return Requeue::possible;
+    case JOB_PENDING:
+        return Requeue::done_already;
+    case JOB_TIMEOUT:
+    case JOB_PREEMPTED:
+    case JOB_NODE_FAIL:
+        return Requeue::possible_late;
+    default:
+        return Requeue::refused;
+    }
+}
+
+} // namespace ckpt

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <string>
+
+namespace ckpt {
+
+// The facts of a job's record that tell what is happening to it.
+struct JobRecord {
+    std::uint32_t state = 0; // base state and flags (slurm.h: JOB_STATE_BASE, JOB_STATE_FLAGS)
+    std::time_t preempt_time = 0;
+    std::time_t end_time = 0;
+    std::uint32_t restart_count = 0;
+    std::string reason; // of a pending job, in Slurm's words
+    std::string comment;
+    std::string admin_comment;
+    std::string excluded_nodes;
+};
+
+// One word: running, suspended, requeue, preempted, timeout, cancelled, node_fail, completing (it ended by
+// itself and is being cleaned up), pending, ended (some other final state). A job that is being requeued is
+// PENDING with the flag COMPLETING from the moment on that slurmctld sends the SIGTERM (slurm
+// src/slurmctld/job_mgr.c:_job_requeue_op).
+const char* cause_of(const JobRecord& job);
+
+// The word followed by " restarts=N end=EPOCH preempt=EPOCH"; epoch 0 = none.
+std::string cause_line(const JobRecord& job);
+
+// What requeueing does to a job in this state.
+enum class Requeue : std::uint8_t {
+    possible,      // it runs
+    possible_late, // it hit its limit or lost its node and is being cleaned up: slurmctld still accepts
+    done_already,  // it is pending
+    refused        // it was cancelled or has ended: slurmctld would accept, and run it all over again
+};
+Requeue requeue_of(const JobRecord& job);
+
+} // namespace ckpt

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "job.hpp"
+
+#include <slurm/slurm.h>
+#include <slurm/slurm_errno.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+
+#include "comment.hpp"
+
+namespace ckpt {
+
+namespace {
+
+std::string name_of(std::uint32_t job_id) {
+    return "job " + std::to_string(job_id);
+}
+
+tl::unexpected<Error> refused(const std::string& what) {
+    return fail(Code::slurm_rpc, what + ": " + slurm_strerror(errno));
+}
+
+std::string text(const char* value) {
+    return value != nullptr ? value : "";
+}
+
+struct Request : job_desc_msg_t {
+    explicit Request(std::uint32_t job) : job_desc_msg_t{} {
+        slurm_init_job_desc_msg(this);
+        job_id = job;
+    }
+};
+
+Status update(Request& request, const std::string& what) {
+    if (slurm_update_job(&request) != SLURM_SUCCESS) return refused(what);
+    return {};
+}
+
+// A job that is pending already, e.g. because it is being requeued, is held by its priority.
+Status hold_pending(std::uint32_t job_id) {
+    Request request(job_id);
+    request.priority = 0;
+    request.alloc_sid =
+        0; // the user may release it (scontrol's update_job.c:scontrol_hold, "uhold" and "hold")
+    return update(request, "hold " + name_of(job_id));
+}
+
+} // namespace
+
+Result<JobRecord> load_job(std::uint32_t job_id) {
+    job_info_msg_t* raw = nullptr;
+    // SHOW_LOCAL: in a federation the question would go around all its clusters
+    // (src/api/job_info.c:slurm_load_job).
+    if (slurm_load_job(&raw, job_id, SHOW_LOCAL) != SLURM_SUCCESS)
+        return refused("ask for " + name_of(job_id));
+    const std::unique_ptr<job_info_msg_t, void (*)(job_info_msg_t*)> message(raw, slurm_free_job_info_msg);
+    for (std::uint32_t i = 0; i < message->record_count; ++i) {
+        const slurm_job_info_t& job = message->job_array[i];
+        if (job.job_id != job_id) continue; // an array's id brings all its elements
+        return JobRecord{job.job_state,           job.preempt_time,     job.end_time,
+                         job.restart_cnt,         text(job.state_desc), text(job.comment),
+                         text(job.admin_comment), text(job.exc_nodes)};
+    }
+    return fail(Code::slurm_rpc, "slurmctld does not know " + name_of(job_id));
+}
+
+Status requeue_job(std::uint32_t job_id, bool hold) {
+    CKPT_TRY(const JobRecord before, load_job(job_id));
+    const std::uint32_t hold_flag = hold ? JOB_REQUEUE_HOLD : 0U;
+    switch (requeue_of(before)) {
+    case Requeue::refused:
+        return fail(Code::slurm_rpc, name_of(job_id) + " is not requeued: its state is " + cause_of(before));
+    case Requeue::done_already:
+        return hold ? hold_pending(job_id) : Status{};
+    case Requeue::possible: // JOB_RUNNING: only if it still runs when the request arrives
+        if (slurm_requeue(job_id, JOB_RUNNING | hold_flag) != SLURM_SUCCESS)
+            return refused("requeue " + name_of(job_id));
+        break;
+    case Requeue::possible_late:
+        if (slurm_requeue(job_id, hold_flag) != SLURM_SUCCESS) return refused("requeue " + name_of(job_id));
+    }
+    CKPT_TRY(const JobRecord after, load_job(job_id));
+    if (requeue_of(after) != Requeue::done_already)
+        return fail(Code::slurm_rpc,
+                    name_of(job_id) + " was not requeued: its state is now " + cause_of(after));
+    return {};
+}
+
+Status explain_job(std::uint32_t job_id, const std::string& reason) {
+    CKPT_TRY(const JobRecord job, load_job(job_id));
+    const bool admin = ::geteuid() == 0;
+    std::string comment = with_reason(admin ? job.admin_comment : job.comment, reason);
+    Request request(job_id);
+    (admin ? request.admin_comment : request.comment) = comment.data();
+    return update(request, "comment on " + name_of(job_id));
+}
+
+Status exclude_node(std::uint32_t job_id, const std::string& node) {
+    CKPT_TRY(const JobRecord job, load_job(job_id));
+    std::string nodes = job.excluded_nodes.empty() ? node : job.excluded_nodes + "," + node;
+    Request request(job_id);
+    request.exc_nodes = nodes.data();
+    return update(request, "exclude " + node + " for " + name_of(job_id));
+}
+
+} // namespace ckpt

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// ckpt-slurmctld: one question or one request to slurmctld, then it ends. Runs as root for ckptd, and as the
+// job's user for the shim; slurmctld decides who may do what.
+//
+// Exit status: 0 = done; 1 = refused, no answer, or 10 seconds have passed, with one line on stderr; 2 =
+// wrong usage.
+#include <slurm/slurm.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <span>
+#include <string_view>
+
+#include "job.hpp"
+#include "quiet.hpp"
+
+namespace {
+
+using namespace ckpt;
+
+constexpr unsigned k_deadline_s = 10;
+
+constexpr const char* k_usage =
+    "usage: ckpt-slurmctld cause JOBID                   print why the job is ending\n"
+    "       ckpt-slurmctld hold JOBID REASON             requeue it held\n"
+    "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n";
+
+[[noreturn]] void wrong_usage() {
+    (void)!::write(STDERR_FILENO, k_usage, std::string_view(k_usage).size());
+    ::_exit(2);
+}
+
+Status cause(std::uint32_t job_id) {
+    CKPT_TRY(const JobRecord job, load_job(job_id));
+    std::puts(cause_line(job).c_str());
+    return {};
+}
+
+Status hold(std::uint32_t job_id, const std::string& reason) {
+    CKPT_CHECK(requeue_job(job_id, true));
+    // It is held, whether or not the reason can be shown.
+    if (const auto explained = explain_job(job_id, reason); !explained)
+        std::puts(one_line(explained.error()).c_str());
+    return {};
+}
+
+Status requeue(std::uint32_t job_id, const char* excluded) {
+    CKPT_CHECK(requeue_job(job_id, false));
+    return excluded != nullptr ? exclude_node(job_id, excluded) : Status{};
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const std::span<char*> words(argv, static_cast<std::size_t>(argc));
+    if (words.size() < 3) wrong_usage();
+    const std::string_view verb = words[1];
+    const std::string_view number = words[2];
+    std::uint32_t job_id = 0;
+    if (std::from_chars(number.data(), number.data() + number.size(), job_id).ptr !=
+            number.data() + number.size() ||
+        job_id == 0)
+        wrong_usage();
+    const bool excludes = words.size() == 5 && std::string_view(words[3]) == "--exclude";
+    const bool known = (verb == "cause" && words.size() == 3) || (verb == "hold" && words.size() == 4) ||
+                       (verb == "requeue" && (words.size() == 3 || excludes));
+    if (!known) wrong_usage();
+
+    set_deadline(k_deadline_s);
+    quiet_libslurm();
+    slurm_init(nullptr);
+    const Status done = verb == "cause"  ? cause(job_id)
+                        : verb == "hold" ? hold(job_id, words[3])
+                                         : requeue(job_id, excludes ? words[4] : nullptr);
+    if (!done) refuse(one_line(done.error()));
+    std::fflush(stdout);
+    return 0;
+}
