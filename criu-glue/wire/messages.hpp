@@ -99,7 +99,9 @@ struct ShimStart {
     Start start = Start::fresh;
     std::int32_t root_pid = 0;
     std::string line; // printed into the job's output when not empty
-    template <class V> void fields(V& v) { v(start, root_pid, line); }
+    // 0 = none. Its arrival asks for a checkpoint: the shim sends CreateRequest, the application never sees it.
+    std::int32_t checkpoint_signal = 0;
+    template <class V> void fields(V& v) { v(start, root_pid, line, checkpoint_signal); }
 };
 
 // The shim started ckpt-init; `pid` is its child (checked against /proc).
