@@ -29,6 +29,12 @@ bool is_damage(const Error& error) {
     return std::ranges::find(k_damage, error.errnum) != k_damage.end();
 }
 
+// A failure to read the store, as opposed to one to write the local copy or the record.
+Error of_store(Error error) {
+    error.code = Code::store_corrupt;
+    return error;
+}
+
 class Adopter {
 public:
     Adopter(const AdoptSpec& spec, const SealKey& key, int job, int own_dir)
@@ -48,8 +54,12 @@ private:
 
     Status search() {
         for (int round = 0; round < k_rounds; ++round) {
-            CKPT_TRY(const JobState state, scan(m_job, m_spec.owner, m_key));
+            CKPT_TRY(JobState state, scan(m_job, m_spec.owner, m_key));
             if (round == 0) remember(state);
+            // What an earlier round recorded is not a decision yet and must not fence what has appeared
+            // since.
+            for (IncarnationState& inc : state.incarnations)
+                if (inc.number == m_spec.incarnation) inc.adopted = m_before;
             m_result.newest_generation = state.newest_generation;
             const Choice choice = choose(state, m_spec.incarnation);
             CKPT_TRY(const Try last, try_each(choice));
@@ -70,14 +80,14 @@ private:
     }
 
     Result<Try> try_one(GenerationId id) {
-        CKPT_TRY(const bool sound, check_manifest(id));
-        if (!sound) return Try::passed_over;
+        CKPT_TRY(const Try sound, check_manifest(id));
+        if (sound != Try::taken) return sound;
         CKPT_CHECK(record(id));
-        // Opened (again) only now: prune() removes nothing that a record names, and what it renamed before
-        // the record could be seen is not found here any more.
+        // Opened again, and used, only now: prune() removes nothing that a record names, and what it renamed
+        // before the record could be seen is not found here any more.
         const auto generation = open_generation(m_job, id);
         if (!generation && generation.error().code == Code::not_found) return Try::vanished;
-        if (!generation) return pass_over(id, generation.error());
+        if (!generation) return pass_over(id, of_store(generation.error()));
         m_result.id = id;
         m_result.taken_at = m_manifest.taken_at;
         m_result.tree_was_stopped = m_manifest.tree_was_stopped;
@@ -90,25 +100,20 @@ private:
         return Try::taken;
     }
 
-    // Fills m_manifest; false when the generation is passed over.
-    Result<bool> check_manifest(GenerationId id) {
+    // Fills m_manifest; anything but `taken` when it does not verify.
+    Result<Try> check_manifest(GenerationId id) {
         const auto generation = open_generation(m_job, id);
+        if (!generation && generation.error().code == Code::not_found) return Try::vanished;
         auto manifest = generation ? verified_manifest(generation->get(), m_spec.owner, id, m_key)
                                    : tl::unexpected(generation.error());
-        if (!manifest) {
-            CKPT_TRY([[maybe_unused]] const Try passed, pass_over(id, manifest.error()));
-            return false;
-        }
+        if (!manifest) return pass_over(id, of_store(manifest.error()));
         m_manifest = std::move(*manifest);
-        return true;
+        return Try::taken;
     }
 
     Status unpack(int generation, const PartEntry& part) {
-        auto dir = open_dir(generation, part_dir_name(part.step_id, part.task_id));
-        if (!dir) {
-            dir.error().code = Code::store_corrupt;
-            return tl::unexpected(dir.error());
-        }
+        const auto dir = open_dir(generation, part_dir_name(part.step_id, part.task_id));
+        if (!dir) return tl::unexpected(of_store(dir.error()));
         auto unpacked = unpack_files(dir->get(), m_spec.target, part);
         if (!unpacked) CKPT_CHECK(clear_target());
         return unpacked;
@@ -117,9 +122,7 @@ private:
     // The next older one may be tried only if it is the generation that is bad; anything else ends the
     // adoption.
     Result<Try> pass_over(GenerationId id, const Error& error) {
-        const bool of_generation =
-            error.code == Code::store_corrupt || error.code == Code::os || error.code == Code::not_found;
-        if (!of_generation || !is_damage(error)) return tl::unexpected(error);
+        if (error.code != Code::store_corrupt || !is_damage(error)) return tl::unexpected(error);
         m_passed_over.insert(id);
         m_result.skipped.push_back(std::format("{}: {}", to_text(id), error.what));
         return Try::passed_over;

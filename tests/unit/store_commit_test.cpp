@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <sys/stat.h>
+
+#include "store_testbed.hpp"
+
+namespace ckpt::store::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class CommitTest : public StoreTest {};
+
+TEST_F(CommitTest, RoundTrip) {
+    must_commit({0, 1});
+    const Taken taken = must_adopt(1);
+    EXPECT_EQ(taken.adoption.found, Found::generation);
+    EXPECT_EQ(taken.adoption.id, (GenerationId{0, 1}));
+    EXPECT_EQ(taken.adoption.taken_at, 1700000001);
+    EXPECT_EQ(taken.adoption.node, "n1");
+    EXPECT_EQ(taken.adoption.newest_generation, 1U);
+    EXPECT_FALSE(taken.adoption.tree_was_stopped);
+    EXPECT_THAT(taken.adoption.skipped, IsEmpty());
+    EXPECT_EQ(taken.files, images({0, 1}));
+}
+
+TEST_F(CommitTest, ZerosBecomeHolesAndComeBack) {
+    const std::size_t mib = std::size_t{1} << 20U;
+    std::string mixed(3 * mib, '\0');
+    mixed[mib + 5] = 'x';
+    const Files files{{"zero.img", std::string(5 * mib + 17, '\0')},
+                      {"mixed.img", mixed},
+                      {"odd.img", std::string(65537, 'y')},
+                      {"one.img", std::string(1, '\0')}};
+    const auto done = commit_files({0, 1}, files);
+    ASSERT_TRUE(done) << one_line(done.error());
+    EXPECT_LT(done->stored_bytes, mib);
+    struct stat st{};
+    ASSERT_EQ(::stat((part_path({0, 1}) / "zero.img").c_str(), &st), 0);
+    EXPECT_EQ(st.st_size, static_cast<off_t>(5 * mib + 17));
+    EXPECT_EQ(st.st_blocks, 0);
+    EXPECT_EQ(must_adopt(1).files, files);
+}
+
+TEST_F(CommitTest, OnlyTheOwnerMayReadWhatWasWritten) {
+    const mode_t old = ::umask(0);
+    must_commit({0, 1});
+    must_adopt(1);
+    ::umask(old);
+    for (const auto& entry : fs::recursive_directory_iterator(m_base))
+        EXPECT_EQ(entry.symlink_status().permissions(), entry.is_directory()
+                                                            ? fs::perms::owner_all
+                                                            : fs::perms::owner_read | fs::perms::owner_write)
+            << entry.path();
+}
+
+TEST_F(CommitTest, SeveralPartsAreOneGeneration) {
+    const fs::path batch = make_dump({{"a.img", "batch"}});
+    const fs::path task = make_dump({{"a.img", "task"}});
+    const Fd batch_dir = open_path(batch);
+    const Fd task_dir = open_path(task);
+    const Fd base = open_path(m_base);
+    CommitSpec spec = spec_of(m_owner, {0, 1}, 2, batch_dir.get());
+    spec.tree_was_stopped = true;
+    spec.parts.push_back({{0, 3, "n2", 0, 0, 1, "4.1.1", {}}, task_dir.get()});
+    ASSERT_TRUE(commit(Base{base.get(), m_base}, m_key, spec));
+
+    const auto adopt_part = [&](std::uint32_t step, std::uint32_t task_id) {
+        const fs::path target = make_dump({});
+        const Fd dir = open_path(target);
+        auto adoption = adopt(Base{base.get(), m_base}, m_key, {m_owner, 1, step, task_id, {}, dir.get()});
+        EXPECT_TRUE(adoption);
+        return std::pair(std::move(*adoption), files_in(target));
+    };
+    const auto [first, first_files] = adopt_part(k_step, 0);
+    EXPECT_EQ(first_files, (Files{{"a.img", "batch"}}));
+    EXPECT_TRUE(first.tree_was_stopped);
+    const auto [second, second_files] = adopt_part(0, 3);
+    EXPECT_EQ(second.node, "n2");
+    EXPECT_EQ(second_files, (Files{{"a.img", "task"}}));
+    // A step that began after the cut has nothing to come back from, but belongs to that generation.
+    const auto [third, third_files] = adopt_part(7, 0);
+    EXPECT_EQ(third.found, Found::nothing);
+    EXPECT_EQ(third.id, (GenerationId{0, 1}));
+    EXPECT_THAT(third_files, IsEmpty());
+}
+
+TEST_F(CommitTest, OnlyRegularFilesAreImages) {
+    const auto refused = [&](const std::string& what, const auto& add) {
+        const fs::path dump = make_dump(images({0, 1}));
+        add(dump / "x.img");
+        const Fd dir = open_path(dump);
+        const Fd base = open_path(m_base);
+        const auto done = commit(Base{base.get(), m_base}, m_key, spec_of(m_owner, {0, 1}, 1, dir.get()));
+        ASSERT_FALSE(done) << what;
+        EXPECT_THAT(done.error().what, HasSubstr("x.img")) << what;
+        EXPECT_THAT(listing(), IsEmpty()) << what;
+    };
+    refused("directory", [](const fs::path& path) { fs::create_directory(path); });
+    refused("link", [](const fs::path& path) { fs::create_symlink("core-1.img", path); });
+    refused("dangling link", [](const fs::path& path) { fs::create_symlink("nowhere", path); });
+    refused("fifo", [](const fs::path& path) { ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0); });
+}
+
+TEST_F(CommitTest, NamesThatAreNoImagesAreRefused) {
+    for (const char* name : {".hidden", "a b", "new\nline", "\xff\xfe"}) {
+        const auto done = commit_files({0, 1}, {{name, "x"}});
+        ASSERT_FALSE(done) << name;
+        EXPECT_EQ(done.error().code, Code::internal);
+    }
+    EXPECT_THAT(listing(), IsEmpty());
+}
+
+TEST_F(CommitTest, RequestsThatMakeNoSenseAreRefused) {
+    EXPECT_FALSE(commit_files({0, 0}, images({0, 1})));
+    EXPECT_FALSE(commit_files({0, 1000000}, images({0, 1})));
+    const Fd base = open_path(m_base);
+    CommitSpec spec = spec_of(m_owner, {0, 1}, 1, -1);
+    spec.parts.push_back(spec.parts.front());
+    EXPECT_FALSE(commit(Base{base.get(), m_base}, m_key, spec)) << "the same part twice";
+    spec.parts.clear();
+    EXPECT_FALSE(commit(Base{base.get(), m_base}, m_key, spec)) << "no part";
+    EXPECT_THAT(listing(), IsEmpty());
+}
+
+TEST_F(CommitTest, AGenerationIsNeverWrittenOver) {
+    must_commit({0, 2});
+    EXPECT_FALSE(commit_files({0, 2}, {{"a.img", "other"}}));
+    EXPECT_FALSE(commit_files({0, 1}, {{"a.img", "older"}}));
+    expect_adopted(1, {0, 2});
+}
+
+TEST_F(CommitTest, LeftoversOfAKilledCommitAreSwept) {
+    must_commit({0, 1});
+    const fs::path left = job_path() / "inc-0" / ".tmp-gen-000002";
+    fs::create_directories(left / "part-0-0");
+    write_file(left / "part-0-0" / "a.img", "half");
+    expect_adopted(1, {0, 1});
+    EXPECT_EQ(must_adopt(1).adoption.newest_generation, 2U) << "its number counts as used";
+    fs::remove_all(job_path() / "inc-1");
+    must_commit({0, 3});
+    EXPECT_THAT(listing(), ElementsAre("inc-0/gen-000001", "inc-0/gen-000003"));
+}
+
+TEST_F(CommitTest, AStoreThatCannotBeOpenedIsNotEmpty) {
+    must_commit({0, 1});
+    fs::rename(job_path(), m_temp.path() / "job");
+    write_file(job_path(), "not a directory");
+    const auto taken = try_adopt(1);
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().code, Code::store_unwritable);
+    EXPECT_THAT(taken.error().what, HasSubstr("alpha/4711-0a1b2c3d"));
+}
+
+TEST_F(CommitTest, NothingWasEverCommitted) {
+    expect_found(0, Found::nothing);
+    expect_found(1, Found::nothing);
+    // An earlier incarnation that left no trace is worth a word: is this the right store?
+    fs::remove_all(job_path());
+    EXPECT_THAT(must_adopt(3).adoption.skipped, ElementsAre(HasSubstr("no earlier incarnation")));
+}
+
+TEST_F(CommitTest, TheTargetMustBeEmpty) {
+    must_commit({0, 1});
+    const Fd base = open_path(m_base);
+    const Fd dir = open_path(make_dump({{"core-1.img", "planted"}}));
+    EXPECT_FALSE(adopt(Base{base.get(), m_base}, m_key, {m_owner, 1, k_step, 0, {}, dir.get()}));
+    EXPECT_FALSE(fs::exists(job_path() / "inc-1" / "adopted"));
+}
+
+} // namespace
+} // namespace ckpt::store::test

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A failure or the end of the process at every single system call that changes the store.
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <functional>
+#include <set>
+
+#include "store_faults.hpp"
+#include "store_testbed.hpp"
+
+namespace ckpt::store::test {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr int k_calls_max = 400; // more than any operation here makes
+
+class CrashTest : public StoreTest {
+protected:
+    // A store with generations 1 and 2, as it was at every start.
+    void fresh_store() {
+        fs::remove_all(m_base);
+        fs::create_directory(m_base);
+        must_commit({0, 1});
+        must_commit({0, 2});
+    }
+    // Runs `work` in a process that ends at its `call`-th system call; false when it came to its end before.
+    static bool dies_at(int call, const std::function<bool()>& work) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            Faults faults;
+            faults.die_at(call);
+            const bool done = work();
+            ::_exit(done ? 0 : 1);
+        }
+        int status = 0;
+        EXPECT_EQ(::waitpid(child, &status, 0), child);
+        EXPECT_TRUE(WIFEXITED(status));
+        EXPECT_THAT(WEXITSTATUS(status), AnyOf(0, Faults::k_died)) << "at call " << call;
+        return WEXITSTATUS(status) == Faults::k_died;
+    }
+    // Whatever directories are there as generations are whole.
+    void expect_all_whole(int call) {
+        const Fd job = open_path(job_path());
+        for (const std::string& name : listing()) {
+            if (name.find("/gen-") == std::string::npos) continue;
+            EXPECT_TRUE(fs::exists(job_path() / name / "manifest")) << name << " at call " << call;
+        }
+    }
+};
+
+TEST_F(CrashTest, ACommitThatIsKilledAnywhere) {
+    bool more = true;
+    std::set<std::uint32_t> seen;
+    for (int call = 1; more; ++call) {
+        ASSERT_LT(call, k_calls_max);
+        fresh_store();
+        more = dies_at(call, [&] { return commit_files({0, 3}, images({0, 3}), 2).has_value(); });
+        expect_all_whole(call);
+        const Taken taken = must_adopt(1);
+        ASSERT_EQ(taken.adoption.found, Found::generation) << "at call " << call;
+        ASSERT_GE(taken.adoption.id.generation, 2U) << "at call " << call;
+        EXPECT_EQ(taken.files, images(taken.adoption.id)) << "at call " << call;
+        EXPECT_THAT(taken.adoption.skipped, IsEmpty()) << "at call " << call;
+        seen.insert(taken.adoption.id.generation);
+        // The next commit clears up.
+        fs::remove_all(job_path() / "inc-1");
+        must_commit({0, 4}, 2);
+        EXPECT_THAT(listing(),
+                    ElementsAre(AnyOf("inc-0/gen-000002", "inc-0/gen-000003"), "inc-0/gen-000004"));
+    }
+    EXPECT_THAT(seen, ElementsAre(2, 3));
+}
+
+TEST_F(CrashTest, AnAdoptionThatIsKilledAnywhere) {
+    bool more = true;
+    for (int call = 1; more; ++call) {
+        ASSERT_LT(call, k_calls_max);
+        fresh_store();
+        write_file(part_path({0, 2}) / "core-1.img", "damaged");
+        more = dies_at(call, [&] { return try_adopt(1).has_value(); });
+        expect_adopted(1, {0, 1});
+        expect_adopted(2, {0, 1});
+        must_commit({2, 3}, 1);
+        EXPECT_THAT(listing(), ElementsAre("inc-2/gen-000003"));
+    }
+}
+
+TEST_F(CrashTest, AnEndThatIsKilledAnywhere) {
+    bool more = true;
+    std::set<Found> seen;
+    for (int call = 1; more; ++call) {
+        ASSERT_LT(call, k_calls_max);
+        fresh_store();
+        more = dies_at(call, [&] { return end_job(0, true).has_value(); });
+        const Found found = must_adopt(1).adoption.found;
+        EXPECT_THAT(found, AnyOf(Found::generation, Found::completed));
+        seen.insert(found);
+        if (found != Found::completed) continue;
+        fs::remove_all(job_path() / "inc-1");
+        ASSERT_TRUE(end_job(0, true));
+        EXPECT_THAT(listing(), IsEmpty());
+    }
+    EXPECT_EQ(seen.size(), 2U);
+}
+
+class FaultTest : public CrashTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(FaultTest, ACommitThatFailsAnywhereLeavesNoTrace) {
+    bool more = true;
+    int failed = 0;
+    for (int call = 1; more; ++call) {
+        ASSERT_LT(call, k_calls_max);
+        fresh_store();
+        const fs::path dump = make_dump(images({0, 3}));
+        const Fd dir = open_path(dump);
+        const Fd base = open_path(m_base);
+        Faults faults;
+        faults.fail_at(call, GetParam());
+        const auto done = commit(Base{base.get(), m_base}, m_key, spec_of(m_owner, {0, 3}, 2, dir.get()));
+        more = faults.struck();
+        faults.fail_at(0, 0);
+        if (done) { // the fault struck when the generation was safe
+            EXPECT_EQ(done->notes.empty(), !more) << "a prune that fails is not silent";
+            EXPECT_THAT(listing(), Contains("inc-0/gen-000003"));
+            continue;
+        }
+        ++failed;
+        EXPECT_EQ(done.error().code, GetParam() == EIO ? Code::store_unwritable : Code::store_full);
+        EXPECT_EQ(done.error().errnum, GetParam());
+        EXPECT_THAT(done.error().what, HasSubstr("alpha/4711-0a1b2c3d"));
+        EXPECT_THAT(listing(), ElementsAre("inc-0/gen-000001", "inc-0/gen-000002")) << "at call " << call;
+    }
+    EXPECT_GT(failed, 20);
+    expect_adopted(1, {0, 3});
+}
+
+TEST_P(FaultTest, AnAdoptionThatFailsIsNone) {
+    bool more = true;
+    for (int call = 1; more; ++call) {
+        ASSERT_LT(call, k_calls_max);
+        fresh_store();
+        const fs::path target = make_dump({});
+        const Fd dir = open_path(target);
+        const Fd base = open_path(m_base);
+        Faults faults;
+        faults.fail_at(call, GetParam());
+        const auto adoption = adopt(Base{base.get(), m_base}, m_key, {m_owner, 1, k_step, 0, {}, dir.get()});
+        more = faults.struck();
+        faults.fail_at(0, 0);
+        if (more) {
+            ASSERT_FALSE(adoption) << "at call " << call;
+            EXPECT_EQ(adoption.error().errnum, GetParam());
+            EXPECT_FALSE(fs::exists(job_path() / "inc-1" / "adopted")) << "at call " << call;
+            expect_adopted(1, {0, 2});
+        } else {
+            EXPECT_EQ(adoption->id, (GenerationId{0, 2}));
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Errors, FaultTest, ::testing::Values(ENOSPC, EDQUOT, EIO),
+                         [](const auto& error) { return std::string(::strerrorname_np(error.param)); });
+
+// A medium that does not read what was written is damage; a file server that is away is not.
+TEST_F(CrashTest, OnlyDamageLeadsToAnOlderGeneration) {
+    fresh_store();
+    for (const fs::path& path : {part_path({0, 2}) / "core-1.img", path_of({0, 2}) / "manifest"}) {
+        struct stat st{};
+        ASSERT_EQ(::stat(path.c_str(), &st), 0);
+        for (const int errnum : {EIO, ESTALE, EACCES, ETIMEDOUT, ENOMEM}) {
+            Faults faults;
+            faults.fail_read_of(st.st_ino, errnum);
+            const auto taken = try_adopt(1);
+            if (errnum == EIO) {
+                ASSERT_TRUE(taken) << one_line(taken.error());
+                EXPECT_EQ(taken->adoption.id, (GenerationId{0, 1}));
+            } else {
+                ASSERT_FALSE(taken) << errnum;
+                EXPECT_FALSE(fs::exists(job_path() / "inc-1" / "adopted"));
+            }
+            fs::remove_all(job_path() / "inc-1");
+        }
+    }
+}
+
+// Without a crash that loses what was not synced, the order of the calls must be looked at itself.
+TEST_F(CrashTest, EverythingIsDurableBeforeTheGenerationAppears) {
+    const Fd base = open_path(m_base);
+    const Fd dir = open_path(make_dump(images({0, 1})));
+    Faults faults;
+    ASSERT_TRUE(commit(Base{base.get(), m_base}, m_key, spec_of(m_owner, {0, 1}, 2, dir.get())));
+    std::set<ino_t> dirty; // changed and not synced since
+    bool published = false;
+    for (const Event& event : faults.events()) {
+        if (event.call == "fsync") {
+            dirty.erase(event.inode);
+            continue;
+        }
+        if (event.call == "renameat" && event.name == "manifest") {
+            EXPECT_EQ(dirty.size(), 2U)
+                << "all but the directory of the manifest and the one above must be durable";
+        }
+        if (event.call == "renameat" && event.name == "gen-000001") {
+            published = true;
+            EXPECT_EQ(dirty.size(), 1U) << "all but the directory in which it appears";
+        }
+        dirty.insert(event.inode);
+    }
+    EXPECT_TRUE(published);
+    EXPECT_THAT(dirty, IsEmpty());
+    struct stat st{};
+    for (const auto& entry : fs::recursive_directory_iterator(path_of({0, 1}))) {
+        ASSERT_EQ(::stat(entry.path().c_str(), &st), 0);
+        EXPECT_THAT(faults.events(), Contains(::testing::AllOf(::testing::Field(&Event::call, "fsync"),
+                                                               ::testing::Field(&Event::inode, st.st_ino))))
+            << entry.path() << " was never synced";
+    }
+}
+
+TEST_F(CrashTest, AFileSizeLimitIsAnErrorAndLeavesNoTrace) {
+    fresh_store();
+    const fs::path dump = make_dump(images({0, 3}));
+    const pid_t child = ::fork();
+    if (child == 0) {
+        std::signal(SIGXFSZ, SIG_IGN);
+        const rlimit limit{100000, 100000};
+        ::setrlimit(RLIMIT_FSIZE, &limit);
+        const Fd dir = open_path(dump);
+        const Fd base = open_path(m_base);
+        const auto done = commit(Base{base.get(), m_base}, m_key, spec_of(m_owner, {0, 3}, 1, dir.get()));
+        ::_exit(!done && done.error().code == Code::store_unwritable && done.error().errnum == EFBIG ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_THAT(listing(), ElementsAre("inc-0/gen-000001", "inc-0/gen-000002"));
+}
+
+} // namespace
+} // namespace ckpt::store::test

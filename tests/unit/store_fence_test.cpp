@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Who may start from what: incarnations, fences, the end of the job.
+#include "store_testbed.hpp"
+
+namespace ckpt::store::test {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class FenceTest : public StoreTest {
+protected:
+    // A commit of a node that was declared dead: it passed its last check before the successor came, so it
+    // appears although a successor exists.
+    void arrive_late(GenerationId id) {
+        const fs::path aside = m_temp.path() / "successors";
+        fs::create_directory(aside);
+        for (const auto& inc : fs::directory_iterator(job_path())) {
+            const auto number = incarnation_of(inc.path().filename().string());
+            if (number && *number > id.incarnation) fs::rename(inc.path(), aside / inc.path().filename());
+        }
+        must_commit(id);
+        for (const auto& inc : fs::directory_iterator(aside))
+            fs::rename(inc.path(), job_path() / inc.path().filename());
+    }
+    [[nodiscard]] fs::path record(std::uint32_t incarnation, std::string_view name) const {
+        return job_path() / incarnation_dir_name(incarnation) / name;
+    }
+};
+
+TEST_F(FenceTest, TheNewestOverAllIncarnationsIsTaken) {
+    must_commit({0, 1});
+    must_commit({0, 2});
+    expect_adopted(1, {0, 2});
+    must_commit({1, 3});
+    expect_adopted(2, {1, 3});
+    expect_adopted(3, {1, 3});
+}
+
+TEST_F(FenceTest, ALaterIncarnationIsNewerWhateverTheNumber) {
+    must_commit({0, 9});
+    must_adopt(1);
+    must_commit({1, 3});
+    expect_adopted(2, {1, 3});
+    EXPECT_EQ(must_adopt(3).adoption.newest_generation, 9U);
+}
+
+TEST_F(FenceTest, GenerationsOfLaterIncarnationsAreNotForEarlierOnes) {
+    must_commit({0, 1});
+    must_commit({2, 2});
+    expect_adopted(1, {0, 1});
+}
+
+TEST_F(FenceTest, LateArrivalsAreIgnored) {
+    must_commit({0, 1});
+    expect_adopted(1, {0, 1});
+    arrive_late({0, 2});
+    expect_adopted(1, {0, 1}); // asked again
+    expect_adopted(2, {0, 1}); // asked by the next
+}
+
+TEST_F(FenceTest, LateArrivalsAreIgnoredByThoseWhoFoundNothing) {
+    expect_found(1, Found::nothing);
+    arrive_late({0, 1});
+    expect_found(1, Found::nothing);
+    expect_found(2, Found::nothing);
+    must_commit({2, 2});
+    expect_adopted(3, {2, 2});
+}
+
+TEST_F(FenceTest, AFenceHoldsForEveryOlderIncarnation) {
+    must_commit({0, 1});
+    expect_adopted(1, {0, 1});
+    expect_adopted(2, {0, 1});
+    arrive_late({0, 2});
+    arrive_late({1, 3});
+    expect_adopted(3, {0, 1});
+}
+
+TEST_F(FenceTest, AnOwnGenerationIsTakenAndTheFenceStays) {
+    must_commit({0, 1});
+    expect_adopted(1, {0, 1});
+    must_commit({1, 2});
+    arrive_late({0, 3});
+    expect_adopted(1, {1, 2});
+    fs::remove_all(path_of({1, 2}));
+    expect_adopted(2, {0, 1});
+}
+
+TEST_F(FenceTest, CommitsAreRefusedOnceASuccessorHasAdopted) {
+    must_commit({0, 1});
+    expect_adopted(1, {0, 1});
+    const auto late = commit_files({0, 2}, images({0, 2}));
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, Code::not_permitted);
+    EXPECT_THAT(late.error().what, HasSubstr("incarnation 1 of the job has taken over"));
+    EXPECT_THAT(listing(), ElementsAre("inc-0/gen-000001"));
+}
+
+TEST_F(FenceTest, FallingBackIsRecordedAndFences) {
+    for (const std::uint32_t generation : {1U, 2U, 3U})
+        must_commit({0, generation});
+    expect_adopted(1, {0, 3});
+    expect_adopted(1, {0, 2}, GenerationId{0, 3});
+    expect_adopted(2, {0, 2});
+    expect_adopted(2, {0, 1}, GenerationId{0, 2});
+    expect_adopted(3, {0, 1});
+}
+
+TEST_F(FenceTest, WhoFindsNothingToFallBackToLeavesEverythingToTheNext) {
+    must_commit({0, 1});
+    must_commit({0, 2});
+    expect_adopted(1, {0, 2});
+    expect_adopted(1, {0, 1}, GenerationId{0, 2});
+    expect_found(1, Found::unusable, GenerationId{0, 1});
+    EXPECT_FALSE(fs::exists(record(1, "adopted")));
+    expect_adopted(2, {0, 2}); // on a node where it restores
+}
+
+TEST_F(FenceTest, WhoHasCommittedKeepsItsFence) {
+    must_commit({0, 1});
+    expect_adopted(1, {0, 1});
+    must_commit({1, 2});
+    expect_found(1, Found::unusable, GenerationId{0, 1});
+    EXPECT_TRUE(fs::exists(record(1, "adopted")));
+}
+
+TEST_F(FenceTest, ALostGenerationIsNotAFreshStart) {
+    must_commit({0, 1});
+    expect_adopted(1, {0, 1});
+    fs::remove_all(path_of({0, 1}));
+    const Taken taken = must_adopt(2);
+    EXPECT_EQ(taken.adoption.found, Found::unusable);
+    EXPECT_THAT(taken.adoption.skipped, ElementsAre(HasSubstr("lost")));
+}
+
+TEST_F(FenceTest, ADamagedRecordHidesWhatIsOlder) {
+    must_commit({0, 1});
+    expect_adopted(1, {0, 1});
+    write_file(record(1, "adopted"), "garbage\n");
+    const Taken taken = must_adopt(2);
+    EXPECT_EQ(taken.adoption.found, Found::unusable);
+    EXPECT_THAT(taken.adoption.skipped, ElementsAre(HasSubstr("inc-1/adopted")));
+    must_commit({2, 2});
+    expect_adopted(3, {2, 2});
+}
+
+TEST_F(FenceTest, ARecordOfAnotherIncarnationIsDamage) {
+    must_commit({0, 1});
+    must_commit({0, 2});
+    expect_adopted(1, {0, 2});
+    expect_adopted(1, {0, 1}, GenerationId{0, 2});
+    fs::create_directory(job_path() / "inc-2");
+    fs::copy(record(1, "adopted"), record(2, "adopted"));
+    EXPECT_EQ(must_adopt(3).adoption.found, Found::unusable);
+}
+
+TEST_F(FenceTest, AnIncarnationThatCannotBeReadMayHideGenerations) {
+    must_commit({0, 1});
+    fs::create_symlink("inc-0", job_path() / "inc-1");
+    EXPECT_EQ(must_adopt(2).adoption.found, Found::unusable);
+}
+
+TEST_F(FenceTest, ACompletedJobIsNeverRestored) {
+    must_commit({0, 1});
+    ASSERT_TRUE(end_job(0, false));
+    expect_found(1, Found::completed);
+    expect_found(2, Found::completed);
+    EXPECT_EQ(must_adopt(3).adoption.newest_generation, 1U);
+}
+
+TEST_F(FenceTest, CompletedAndDropped) {
+    must_commit({0, 1});
+    must_commit({0, 2});
+    ASSERT_TRUE(end_job(0, true));
+    EXPECT_THAT(listing(), IsEmpty());
+    const Taken taken = must_adopt(1);
+    EXPECT_EQ(taken.adoption.found, Found::completed);
+    EXPECT_EQ(taken.adoption.newest_generation, 2U);
+}
+
+TEST_F(FenceTest, GenerationsAfterTheEndCount) {
+    must_commit({0, 1});
+    ASSERT_TRUE(end_job(0, false));
+    expect_found(1, Found::completed); // requeued by hand: starts anew
+    must_commit({1, 2});
+    expect_adopted(2, {1, 2});
+    fs::remove(path_of({1, 2}) / "manifest");
+    expect_found(3, Found::unusable);
+}
+
+TEST_F(FenceTest, AnEndThatArrivesLateIsIgnored) {
+    must_commit({0, 1});
+    expect_adopted(1, {0, 1});
+    const auto refused = end_job(0, true);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::not_permitted);
+    fs::rename(job_path() / "inc-1", m_temp.path() / "inc-1");
+    ASSERT_TRUE(end_job(0, false)); // as if it had passed the check before
+    fs::rename(m_temp.path() / "inc-1", job_path() / "inc-1");
+    expect_adopted(2, {0, 1});
+}
+
+TEST_F(FenceTest, ADamagedEndIsNotIgnored) {
+    must_commit({0, 1});
+    ASSERT_TRUE(end_job(0, false));
+    write_file(record(0, "completed"), "");
+    const Taken taken = must_adopt(1);
+    EXPECT_EQ(taken.adoption.found, Found::unusable);
+    EXPECT_THAT(taken.adoption.skipped, ElementsAre(HasSubstr("inc-0/completed")));
+}
+
+TEST_F(FenceTest, NoCommitAfterTheEnd) {
+    must_commit({0, 1});
+    ASSERT_TRUE(end_job(0, true));
+    const auto late = commit_files({0, 2}, images({0, 2}));
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, Code::not_permitted);
+}
+
+TEST_F(FenceTest, AJobThatLeftNothingNeedsNoRecord) {
+    ASSERT_TRUE(end_job(0, true));
+    EXPECT_FALSE(fs::exists(job_path()));
+}
+
+} // namespace
+} // namespace ckpt::store::test
