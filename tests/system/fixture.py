@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""fixture.py up|down: the cluster that all system tests share, with the product and the test programs on it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lib.cluster import COMPUTE, NODES, cluster
+from lib.product import STORE, set_policy
+
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+# More than the two processors that a small machine has, so that many jobs, which mostly sleep, run at once.
+CPUS = 12
+
+
+def up():
+    must(cluster.call("up", "--conf", f"NodeName=n[1-2] CPUs={CPUS} RealMemory=4000 State=UNKNOWN"))
+    must(cluster.call("install", "--build", os.environ["CKPT_BUILD"]))
+    install_programs()
+    cluster.run("ctl", "install", "-d", "-m", "700", STORE)
+    set_policy(*NODES)
+    for node in COMPUTE:
+        cluster.run(node, "/shared/programs/leftovers.py", "--baseline")
+
+
+def install_programs():
+    """At /shared/programs, built on a node."""
+    archive = subprocess.run(["tar", "--create", f"--directory={PROGRAMS}", "--owner=root", "."], check=True, stdout=subprocess.PIPE)
+    script = "mkdir /shared/programs && cd /shared/programs && tar -x && sh build.sh"
+    must(subprocess.run(cluster.command("exec", "ctl", "--", "sh", "-ec", script), input=archive.stdout))
+
+
+def must(done):
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+if sys.argv[1] == "up":
+    up()
+else:
+    must(cluster.call("down"))

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Jobs as a user has them: submitted with sbatch, looked at with scontrol, their output read from the shared file system."""
+
+import itertools
+import os
+import shlex
+import sys
+
+from lib.cluster import cluster
+from lib.waiting import wait_for
+
+ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE"}
+
+_numbers = itertools.count(1)
+submitted = []  # every Job of this test program; lib/suite.py shows their output when a test fails
+
+
+class Job:
+    def __init__(self, job_id, directory, output, user):
+        self.id, self.directory, self.output_path, self.user = int(job_id), directory, output, user
+        submitted.append(self)
+
+    def __str__(self):
+        return f"job {self.id}"
+
+    def info(self):
+        """What `scontrol show job` says, as a dictionary."""
+        return parse(cluster.run("ctl", "scontrol", "--oneliner", "show", "job", self.id))
+
+    def path(self, name):
+        """A file in the job's directory, as the tests see it."""
+        return cluster.shared(self.directory) / name
+
+    def output(self):
+        """Standard output and error, to this moment."""
+        path = cluster.shared(self.output_path)
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def wait_output(self, text, timeout=60):
+        """Until TEXT is in its output. A job that has ended will not write it any more."""
+        def written_or_ended():
+            return text in self.output() or (self.info()["JobState"] in ENDED and "ended")
+
+        if wait_for(f"{self} writes {text!r}", written_or_ended, timeout) == "ended" and text not in self.output():
+            raise AssertionError(f"{self} has ended and has not written {text!r}")
+
+    def wait_file(self, name, lines=1, timeout=60):
+        """Until the file NAME in its directory has that many lines."""
+        def long_enough():
+            path = self.path(name)
+            return path.exists() and path.read_bytes().count(b"\n") >= lines
+
+        wait_for(f"{lines} lines in {name} of {self}", long_enough, timeout)
+
+    def wait_info(self, what, condition, timeout=60):
+        """Until CONDITION, a function of info(), holds; that info."""
+        def look():
+            info = self.info()
+            return info if condition(info) else None
+
+        return wait_for(f"{self} {what}", look, timeout)
+
+    def wait_running(self, node, timeout=60):
+        self.wait_info(f"runs on {node}", lambda info: info["JobState"] == "RUNNING" and info.get("BatchHost") == node, timeout)
+
+    def as_user(self, *argv):
+        return cluster.run("ctl", *argv, user=self.user)
+
+
+def parse(line):
+    """KEY=VALUE KEY=VALUE…, in which values such as Comment hold blanks; a word without "=" continues the value before it."""
+    info, key = {}, None
+    for word in line.split():
+        name, equals, value = word.partition("=")
+        if equals and name[:1].isupper() and name.replace("/", "").replace(":", "").isalnum():
+            key = name
+            info[key] = value
+        elif key:
+            info[key] += " " + word
+    return info
+
+
+def submit(script, *options, node="n1", user="alice", name=None, output=None, prefix=()):
+    """Submit SCRIPT, as text, to NODE, with a directory of its own in the user's home as working directory."""
+    test = os.path.basename(sys.argv[0]).removesuffix(".py").removeprefix("test_")
+    directory = f"/home/{user}/{test}/{next(_numbers)}-{name or 'job'}"
+    done = attempt_submit(script, *options, "--chdir", directory, *(["--nodelist", node] if node else []),
+                          *(["--output", output] if output else []), user=user, prefix=prefix, directory=directory)
+    if done.returncode:
+        raise AssertionError(f"sbatch {shlex.join(map(str, options))}: status {done.returncode}\n{done.stderr}")
+    job_id = done.stdout.strip().split(";")[0]
+    job = Job(job_id, directory, output or f"{directory}/slurm-{job_id}.out", user)
+    job.advice = done.stderr
+    return job
+
+
+def attempt_submit(script, *options, user="alice", prefix=(), directory="/home/alice"):
+    """sbatch with SCRIPT on its standard input; the finished process."""
+    command = 'mkdir -p "$1" && cd "$1" && shift && exec env "$@"'
+    return cluster.attempt("ctl", "sh", "-c", command, "sh", directory, *prefix, "sbatch", "--parsable", *map(str, options),
+                           user=user, input=script)
+
+
+def requeue(*jobs, to, hold=False):
+    """Requeue JOBS as their user and have them start again on the node TO. With HOLD they wait there for `scontrol release`."""
+    ids = ",".join(str(job.id) for job in jobs)
+    jobs[0].as_user("scontrol", "requeuehold" if hold else "requeue", ids)
+    for job in jobs:
+        # COMPLETING until its last epilog has ended; then pending for some seconds, since credentials must expire.
+        job.wait_info("is requeued", lambda info: info["JobState"] in ("PENDING", "REQUEUED", "REQUEUE_HOLD"))
+    jobs[0].as_user("scontrol", "update", f"JobId={ids}", f"ReqNodeList={to}")
+    if not hold:
+        for job in jobs:
+            job.wait_running(to)
+
+
+def end(job, timeout=90):
+    """Wait until JOB has ended for good; its info."""
+    return job.wait_info("ends", lambda info: info["JobState"] in ENDED, timeout)
+
+
+def wait_all(jobs, timeout=90):
+    return [end(job, timeout) for job in jobs]

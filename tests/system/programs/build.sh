@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Run by fixture.py on a node, in /shared/programs.
+set -e
+gcc -O2 -Wall -Wextra -Werror -o probe probe.c
+gcc -O2 -Wall -Wextra -Werror -fopenmp -o threads threads.c
+chmod 755 ./*.sh ./*.py

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A molecular dynamics run, requeued in the middle, goes on on the other node: its trajectory and thermo output are those of an
+uninterrupted run."""
+
+import re
+
+from lib import *
+
+STEPS = 12000
+SCRIPT = f"""#!/bin/bash
+lmp -in /shared/programs/melt.in -var steps {STEPS}
+"""
+
+
+def thermo(text):
+    """The table, without the timings that follow it."""
+    return re.findall(r"^ +\d+(?: +[-+.\de]+){5} *$", text, re.MULTILINE)
+
+
+class Lammps(SystemTest):
+    def test_trajectory_and_thermo_output_are_those_of_an_uninterrupted_run(self):
+        reference = submit(SCRIPT, node="n2", name="reference")
+        job = submit(SCRIPT, "--checkpoint-interval=3s", node="n1", name="requeued")
+        job.wait_output("generation 1 saved")
+        job.wait_file("melt.lammpstrj", lines=10 * 2048)
+        requeue(job, to="n2")
+        job.wait_output("restored generation")
+        ended, expected = end(job), end(reference)
+
+        self.assert_ended(ended)
+        self.assert_ended(expected)
+        self.assertEqual((ended["BatchHost"], ended["Restarts"]), ("n2", "1"))
+        self.assertEqual(len(thermo(reference.output())), STEPS // 50 + 1)
+        self.assertEqual(thermo(job.output()), thermo(reference.output()))
+        self.assertEqual(thermo(job.path("log.lammps").read_text()), thermo(reference.path("log.lammps").read_text()))
+        trajectories = [each.path("melt.lammpstrj").read_bytes() for each in (job, reference)]
+        self.assertTrue(trajectories[0] == trajectories[1], "the trajectories differ")
+        assert_clean(job, reference)
+
+
+main()

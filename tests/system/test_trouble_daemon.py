@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ckptd is not there when a job starts, or dies under a running or a restored one: jobs run and end as if we were not there."""
+
+from lib import *
+
+SCRIPT = """#!/bin/bash
+. /shared/programs/gate.sh
+count line 1 40
+gate go
+exit 7
+"""
+EXPECTED = [f"line {i}" for i in range(1, 41)]
+
+
+class NoDaemon(SystemTest):
+    def tearDown(self):
+        for node in ("n1", "n2"):
+            cluster.service(node, "ckptd", "start")
+
+    def assert_untroubled(self, job):
+        self.assert_ended(end(job), "FAILED", "7:0")
+        self.assertEqual(application_lines(job.output()), EXPECTED)
+        assert_clean(job)
+
+    def test_not_running_at_first_launch(self):
+        cluster.service("n1", "ckptd", "stop")
+        job = submit(SCRIPT, "--checkpoint-interval=1s")
+        job.path("go").touch()
+        self.assert_untroubled(job)
+        self.assert_one_complaint(job, "ckptd.*without checkpoints")
+
+    def test_dies_under_a_running_and_under_a_restored_job(self):
+        running, restored = submit(SCRIPT, "--checkpoint", name="running"), submit(SCRIPT, "--checkpoint", name="restored")
+        for job in (running, restored):
+            job.wait_output("line 10")
+        requeue(restored, to="n2")
+        restored.wait_output("restored generation 1")
+        for node in ("n1", "n2"):
+            cluster.run(node, "pkill", "-KILL", "--exact", "ckptd")
+        for job in (running, restored):
+            job.path("go").touch()
+            self.assert_untroubled(job)
+
+
+main()

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The checkpoint directory is full, read-only or missing, or the node-local one is full: the job runs on and says so once."""
+
+from contextlib import contextmanager
+
+from lib import *
+
+SCRIPT = """#!/usr/bin/python3
+import os, random, sys, time
+block = random.Random(1).randbytes(30 << 20)
+for i in range(1, 61):
+    print("line", i, flush=True)
+    time.sleep(0.05)
+while not os.path.exists("go"):
+    time.sleep(0.05)
+sys.exit(7)
+"""
+EXPECTED = [f"line {i}" for i in range(1, 61)]
+FULL, READONLY = "/mnt/full", "/mnt/readonly"
+
+
+@contextmanager
+def tmpfs(node, path, options):
+    cluster.run(node, "mkdir", "-p", "-m", "700", path)
+    cluster.run(node, "mount", "-t", "tmpfs", "-o", f"mode=700,{options}", "none", path)
+    try:
+        yield
+    finally:
+        clear_policy(node)  # the daemon looks elsewhere
+        cluster.run(node, "umount", path)
+
+
+class StoreTrouble(SystemTest):
+    @classmethod
+    def tearDownClass(cls):
+        clear_policy("n1", "n2")
+
+    def run_on(self, places):
+        """A job on each node of PLACES, {node: pattern of its complaint}."""
+        jobs = {node: submit(SCRIPT, "--checkpoint-interval=1s", node=node) for node in places}
+        for job in jobs.values():
+            wait_for(f"{job} complains", lambda: complaints(job.output()))
+            job.path("go").touch()
+        for node, job in jobs.items():
+            with self.subTest(node):
+                self.assert_ended(end(job), "FAILED", "7:0")
+                self.assertEqual(application_lines(job.output()), EXPECTED)
+                self.assert_one_complaint(job, places[node])
+        return jobs.values()
+
+    def test_full_and_read_only(self):
+        with tmpfs("n1", FULL, "size=1m"), tmpfs("n2", READONLY, "ro"):
+            set_policy("n1", storage={"base": FULL})
+            set_policy("n2", storage={"base": READONLY})
+            jobs = self.run_on({"n1": "full|space", "n2": "[Rr]ead-only"})
+        assert_clean(*jobs)
+
+    def test_local_directory_full_and_base_missing(self):
+        with tmpfs("n1", FULL, "size=1m"):
+            set_policy("n1", storage={"local": FULL})
+            set_policy("n2", storage={"base": "/no/such/directory"})
+            jobs = self.run_on({"n1": "full|space", "n2": "/no/such"})
+        assert_clean(*jobs)
+
+
+main()
