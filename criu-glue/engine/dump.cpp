@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "engine/criu_process.hpp"
+#include "engine/image_creds.hpp"
 #include "engine/open_files.hpp"
 #include "engine/release.hpp"
 #include "engine/same_root.hpp"
@@ -45,6 +46,16 @@ std::uint64_t bytes_in(int images) {
             total += static_cast<std::uint64_t>(st.st_size);
     }
     return total;
+}
+
+// A criu with the user's ids leaves files of the user's. They count as root's: nobody's quota, and no user's
+// to read.
+Status give_to_root(int images) {
+    CKPT_TRY(const auto names, list_dir(images));
+    for (const std::string& name : names)
+        if (::fchownat(images, name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW) != 0)
+            return fail_errno(Code::dump_failed, "take over the images");
+    return {};
 }
 
 // A criu inside a pid namespace is not our child but that of the process spawn() puts in between; it is dead
@@ -85,7 +96,9 @@ public:
         CKPT_TRY(auto sockets, make_socket_pair());
         CKPT_TRY(Child criu, start_criu(sockets.second.get()));
         sockets.second.reset();
-        const Status dumped = converse(sockets.first.get());
+        Status dumped = converse(sockets.first.get());
+        if (dumped) (void)criu.wait(k_end_patience); // it has answered; its destructor kills it if it stays
+        if (dumped) dumped = accept_images();
         if (!dumped) {
             criu.kill(SIGKILL);
             wait_until_gone(sockets.first.get());
@@ -93,7 +106,6 @@ public:
             return tl::unexpected(with_log_reason(as_dump_error(dumped.error(), m_request.timeout_ms),
                                                   m_fds.images.get(), k_log_name));
         }
-        (void)criu.wait(k_end_patience); // it has answered; its destructor kills it if it stays
         m_result.total_us = microseconds(Clock::now() - m_started);
         m_result.image_bytes = bytes_in(m_fds.images.get());
         return m_result;
@@ -124,6 +136,14 @@ private:
         const Status dumped = client.dump(options, hook);
         m_result.frozen_us = microseconds(Clock::now() - m_frozen_from);
         return dumped;
+    }
+
+    // A set-user-id program may have started after the survey; no restore would accept its images.
+    Status accept_images() {
+        CKPT_CHECK(give_to_root(m_fds.images.get()));
+        Status creds = check_image_creds(m_fds.images.get(), m_request.user);
+        if (!creds) creds.error().code = Code::dump_refused;
+        return creds;
     }
 
     Status on_notification(std::string_view script) {

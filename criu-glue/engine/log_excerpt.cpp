@@ -16,8 +16,12 @@ struct KnownCause {
 
 constexpr const char* k_use_app = "use --checkpoint-method=app:SIG if the program can checkpoint itself";
 
+constexpr const char* k_same_cpu = "restrict the job to nodes of the same CPU type (--constraint)";
+constexpr const char* k_next_time = "it will be tried again with the next checkpoint";
+
 constexpr std::array k_causes = {
-    // files.c:dump_unsupp_fd, proc_parse.c:handle_vma
+    // ---- dump ----
+    // files-ext.c:dump_unsupp_fd, proc_parse.c:handle_vma
     KnownCause{"io_uring", "the job uses io_uring, which CRIU cannot save", k_use_app},
     KnownCause{"perf_event", "the job has performance counters open, which CRIU cannot save",
                "run it without the profiler"},
@@ -26,22 +30,34 @@ constexpr std::array k_causes = {
                "run on one node with a shared-memory transport, or use --checkpoint-method=app:SIG"},
     KnownCause{"/dev/nvidia", "the job uses a GPU, which CRIU cannot save without its CUDA plugin",
                k_use_app},
-    // files-reg.c:dump_ghost_file
+    KnownCause{"Unsupported mapping found", "the job has mapped the memory of a device", k_use_app},
+    // files-reg.c:dump_ghost_file, dump_one_reg_file
     KnownCause{"Can't dump ghost file", "the job holds a large deleted file open",
                "raise the ghost file limit in the policy, or keep the file's name until the job ends"},
-    // sk-inet.c:can_dump_inet_sk, sk-tcp.c
-    KnownCause{"Connected TCP socket", "the job has a TCP connection to another machine",
+    KnownCause{"Can't lookup mount", "the job holds a file from outside its own view of the file systems",
+               ""},
+    // sk-inet.c:can_dump_inet_sk, dump_one_inet_fd
+    KnownCause{"Connected TCP socket", "the job has a TCP connection that CRIU cannot save",
                "close connections before the checkpoint, or use --checkpoint-method=app:SIG"},
-    KnownCause{"in-flight connection",
-               "a connection to the job's listening socket was waiting to be accepted",
-               "it will be tried again with the next checkpoint"},
+    KnownCause{"In-flight connection",
+               "a connection to the job's listening socket was waiting to be accepted", k_next_time},
+    KnownCause{"MPTCP", "the job uses multipath TCP, which CRIU cannot save",
+               "set GODEBUG=multipathtcp=0 for Go"},
+    KnownCause{"Unsupported proto 262", "the job uses multipath TCP, which CRIU cannot save",
+               "set GODEBUG=multipathtcp=0 for Go"},
     // sk-unix.c:dump_external_sockets
     KnownCause{"External socket is used", "the job has a socket connection to a process outside of it",
                "end that connection before the checkpoint"},
-    KnownCause{"unix socket", "the job has a socket connection that CRIU cannot save", k_use_app},
-    // seize.c, cr-dump.c: a debugger, strace or a profiler has the task
-    KnownCause{"is already traced", "a debugger or tracer is attached to the job", "detach it"},
-    // files-reg.c:validate_file
+    KnownCause{"not a part of process tree", "the job holds a pidfd of a process outside of it", k_use_app},
+    // infect.c:compel_wait_task, seize.c:collect_task and collect_threads
+    KnownCause{"Unseizable non-zombie", "a debugger or tracer is attached to the job", "detach it"},
+    KnownCause{"pending SIGTRAP", "a debugger or tracer is attached to the job", "detach it"},
+    KnownCause{"Zombies with threads", "a process of the job was ending", k_next_time},
+    KnownCause{"Individually stopped threads", "a single thread of the job is stopped", k_next_time},
+    KnownCause{"32-bit mode", "the job runs a 32-bit program, which this CRIU cannot save", ""},
+    KnownCause{"Can't dump nested", "the job has a namespace of its own, as containers do", k_use_app},
+    // ---- restore ----
+    // files-reg.c:validate_file, open_path
     KnownCause{"has bad size", "a file the job had open has another size than when the checkpoint was taken",
                "put the file back as it was, or let the job start from an older generation"},
     KnownCause{"has bad mode",
@@ -51,19 +67,17 @@ constexpr std::array k_causes = {
                "restore on a node that still has the old version"},
     KnownCause{"Can't open file", "a file the job had open is missing or not accessible here",
                "files on a node's own disk do not follow a job to another node"},
-    // cpu.c:cpu_validate_cpuinfo
-    KnownCause{"cpuinfo", "this node's CPU lacks features that the job was using",
-               "restrict the job to nodes of the same CPU type (--constraint)"},
-    KnownCause{"CPU capabilities", "this node's CPU lacks features that the job was using",
-               "restrict the job to nodes of the same CPU type (--constraint)"},
+    // arch/x86/cpu.c:cpu_validate_features
+    KnownCause{"do not match run time", "this node's CPU lacks features that the job was using", k_same_cpu},
+    KnownCause{"FPU feature required", "this node's CPU lacks features that the job was using", k_same_cpu},
+    KnownCause{"xsave", "this node's CPU saves its registers in another format", k_same_cpu},
+    KnownCause{"xfeatures", "this node's CPU saves its registers in another format", k_same_cpu},
     // cr-restore.c:fork_with_pid
     KnownCause{"Can't fork for", "a process id that the job needs is taken",
                "this is a fault of slurm-checkpoint"},
-    KnownCause{"Can't bind inet socket", "the job listened on a network address of its old node",
+    // sk-inet.c:inet_bind
+    KnownCause{"Can't bind inet socket", "the job listened on a network address that this node does not have",
                "listen on the loopback interface only"},
-    // mount.c, files-reg.c: descriptors from outside the job's mount namespace
-    KnownCause{"Can't lookup mount", "the job holds a file from outside its own view of the file systems",
-               ""},
 };
 
 bool is_error_line(std::string_view line) {

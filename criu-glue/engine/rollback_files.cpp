@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <sstream>
 
 #include "engine/user_child.hpp"
@@ -126,6 +127,21 @@ Status Rollback::apply(std::chrono::milliseconds limit) {
         if (done) continue;
         (void)undo(limit);
         return tl::unexpected(done.error());
+    }
+    return {};
+}
+
+// One name per restore and file; the index says which file a tail was cut from, and where.
+Status Rollback::make_tail_files() {
+    if (m_cuts.empty()) return {};
+    CKPT_TRY(const Fd index, open_beneath(m_tails, "index", O_WRONLY | O_CREAT | O_APPEND, 0600));
+    const std::string prefix = std::to_string(::time(nullptr)) + "-" + std::to_string(::getpid()) + "-";
+    for (const Cut& cut : m_cuts) {
+        const std::string name = prefix + std::to_string(m_tail_files.size());
+        CKPT_TRY(Fd tail, open_beneath(m_tails, name, O_RDWR | O_CREAT | O_EXCL, 0600));
+        m_tail_files.push_back(std::move(tail));
+        CKPT_CHECK(write_all(index.get(),
+                             name + " " + std::to_string(cut.to) + " " + escape_bytes(cut.path) + "\n"));
     }
     return {};
 }

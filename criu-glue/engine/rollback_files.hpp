@@ -13,7 +13,7 @@ namespace ckpt {
 
 class Rollback {
 public:
-    // `tails`: a root-owned directory that gets one file per cut tail.
+    // `tails`: a root-owned directory that gets one file per cut tail, and an index of them.
     Rollback(Identity user, int mount_ns, int tails)
         : m_user(std::move(user)), m_mount_ns(mount_ns), m_tails(tails) {}
 
@@ -28,6 +28,8 @@ public:
     [[nodiscard]] const std::vector<Cut>& cuts() const { return m_cuts; }
 
 private:
+    Status make_tail_files();
+
     Identity m_user;
     int m_mount_ns;
     int m_tails;

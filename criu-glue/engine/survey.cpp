@@ -6,9 +6,14 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <climits>
+#include <cstdlib>
+#include <set>
 #include <sstream>
+#include <string_view>
 #include <thread>
 
+#include "engine/connections.hpp"
 #include "engine/tree.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
@@ -22,6 +27,8 @@ constexpr std::size_t k_proc_file_max = 4 << 20;
 constexpr std::size_t k_mount = 0; // in k_namespace_names
 constexpr std::size_t k_pid = 1;
 constexpr std::size_t k_user = 2;
+constexpr std::string_view k_socket_prefix = "socket:["; // "socket:[INODE]"
+constexpr std::size_t k_net_file_max = 64 << 20;
 constexpr int k_stranger_attempts = 4;
 constexpr std::chrono::milliseconds k_stranger_pause{25};
 
@@ -72,13 +79,16 @@ Status read_namespaces(int proc, Namespaces& out) {
     return {};
 }
 
-Status read_special_files(int proc, std::vector<std::string>& out) {
+Status read_descriptors(int proc, Member& member) {
     const Fd fds(::openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fds) return fail_errno(Code::os, "list descriptors");
     CKPT_TRY(const auto names, list_dir(fds.get()));
     for (const std::string& name : names) {
         std::string link = read_link(fds.get(), name);
-        if (link.starts_with("anon_inode:") || link.starts_with("/dev/")) out.push_back(std::move(link));
+        if (link.starts_with(k_socket_prefix))
+            member.sockets.push_back(std::strtoull(link.c_str() + k_socket_prefix.size(), nullptr, 10));
+        else if (link.starts_with("anon_inode:") || link.starts_with("/dev/"))
+            member.special.push_back(std::move(link));
     }
     return {};
 }
@@ -92,7 +102,7 @@ Result<Member> read_member(pid_t pid) {
     member.exe = read_link(proc.get(), "exe");
     if (member.state == 'Z') return member;
     CKPT_CHECK(read_namespaces(proc.get(), member.namespaces));
-    CKPT_CHECK(read_special_files(proc.get(), member.special));
+    CKPT_CHECK(read_descriptors(proc.get(), member));
     return member;
 }
 
@@ -140,6 +150,27 @@ Status judge_cgroup(const wire::DumpRequest& request) {
                 "it would be lost in a restore; start it from the job's own processes");
 }
 
+Status judge_connections(const std::vector<Member>& members) {
+    std::set<std::uint64_t> own;
+    for (const Member& member : members)
+        own.insert(member.sockets.begin(), member.sockets.end());
+    if (own.empty()) return {};
+    std::vector<Connection> all;
+    for (const char* table : {"tcp", "tcp6"}) {
+        const std::string path = "/proc/" + std::to_string(members.front().pid) + "/net/" + table;
+        const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+        if (!file) continue; // IPv6 may be off
+        CKPT_TRY(const std::string text, read_all(file.get(), k_net_file_max));
+        for (Connection& one : connections_in(text))
+            all.push_back(std::move(one));
+    }
+    if (const auto outside = outside_connection(all, own))
+        return fail(Code::dump_refused,
+                    "the job has a TCP connection to " + readable_address(outside->remote) + " outside of it",
+                    "close it before the checkpoint, or use --checkpoint-method=app:SIG");
+    return {};
+}
+
 } // namespace
 
 Result<std::vector<Member>> survey(const wire::DumpRequest& request, int mount_ns, int pid_ns) {
@@ -155,6 +186,7 @@ Result<std::vector<Member>> survey(const wire::DumpRequest& request, int mount_n
     CKPT_CHECK(judge_members(members, request.user));
     CKPT_CHECK(judge_root(members.front(), mount_ns, pid_ns));
     CKPT_CHECK(judge_cgroup(request));
+    CKPT_CHECK(judge_connections(members));
     return members;
 }
 

@@ -28,7 +28,8 @@ struct Member {
     std::array<gid_t, 4> gids{};
     std::uint64_t capabilities = 0; // permitted
     Namespaces namespaces{};
-    std::vector<std::string> special; // links of descriptors that are neither files, pipes nor sockets
+    std::vector<std::string> special;   // links of descriptors that are neither files, pipes nor sockets
+    std::vector<std::uint64_t> sockets; // inodes
 };
 
 // The first reason against dumping `members` (root first), nothing when there is none.

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The record beside the images, and what is read from the images themselves.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "engine/clocks.hpp"
+#include "engine/image_creds.hpp"
+#include "engine/image_fields.hpp"
+#include "engine/pid_gap.hpp"
+#include "engine/record.hpp"
+
+namespace ckpt {
+
+namespace {
+
+DumpRecord sample() {
+    DumpRecord record;
+    record.stdio = {StdioIdentity{}, StdioIdentity{StdioIdentity::Kind::pipe, 12, ""},
+                    StdioIdentity{StdioIdentity::Kind::file, 13, "/home/\xff\n%41/out"}};
+    record.status_pipe = UINT64_MAX;
+    record.script = ScriptPosition{"/spool/job00001/slurm_script", 77};
+    record.clocks = {-5, 1'000'000'000'000};
+    record.files = {{"/home/a b", 1, 2, 3, 4, 0102001}, {"/home/\xc3\xa9", 5, 6, 7, 8, 2}};
+    return record;
+}
+
+TEST(Record, SurvivesJson) {
+    const auto read = record_from_json(to_json(sample()));
+    ASSERT_TRUE(read) << read.error().what;
+    EXPECT_EQ(*read, sample());
+    DumpRecord empty;
+    EXPECT_EQ(*record_from_json(to_json(empty)), empty);
+}
+
+TEST(Record, RefusesNonsense) {
+    for (const char* text : {"", "{", "[]", "{\"version\":2}", "{\"version\":1}", "{\"version\":\"x\"}"}) {
+        const auto read = record_from_json(text);
+        ASSERT_FALSE(read) << text;
+        EXPECT_EQ(read.error().code, Code::store_corrupt);
+    }
+}
+
+TEST(Record, EscapesBytes) {
+    EXPECT_EQ(escape_bytes("a b%\x01\xff"), "a b%25%01%FF");
+    for (const std::string text : {"", "%", "%4", "%zz", "plain", "\x80%41"})
+        EXPECT_EQ(unescape_bytes(escape_bytes(text)), text);
+}
+
+TEST(Clocks, ReadsOffsets) {
+    EXPECT_EQ(parse_offsets("monotonic         12  345\nboottime          -2  5\n"),
+              (ClockReadings{12'000'000'345, -1'999'999'995}));
+    EXPECT_EQ(parse_offsets(""), ClockReadings{});
+}
+
+// ---- protobuf ----
+
+std::string varint(std::uint64_t value) {
+    std::string out;
+    for (; value > 0x7f; value >>= 7)
+        out += static_cast<char>((value & 0x7f) | 0x80);
+    return out + static_cast<char>(value);
+}
+
+std::string number(std::uint32_t field, std::uint64_t value) {
+    return varint(field << 3) + varint(value);
+}
+std::string bytes(std::uint32_t field, const std::string& value) {
+    return varint(field << 3 | 2) + varint(value.size()) + value;
+}
+
+std::string image(const std::vector<std::string>& entries) {
+    const auto u32 = [](std::uint32_t value) {
+        std::string out(4, '\0');
+        std::memcpy(out.data(), &value, 4);
+        return out;
+    };
+    std::string out = u32(0x54564319) + u32(0x55053847);
+    for (const std::string& entry : entries)
+        out += u32(static_cast<std::uint32_t>(entry.size())) + entry;
+    return out;
+}
+
+TEST(ImageFields, ReadsMessages) {
+    const std::string fixed32 = varint(3 << 3 | 5) + std::string("\x07\0\0\0", 4);
+    const std::string whole = number(1, 300) + bytes(2, "xyz") + fixed32;
+    const auto good = fields_of(whole);
+    ASSERT_TRUE(good);
+    ASSERT_EQ(good->size(), 3U);
+    EXPECT_EQ((*good)[2].value, 7U);
+    EXPECT_FALSE(fields_of(std::string_view(fixed32).substr(0, 3)));
+    EXPECT_EQ((*good)[0].value, 300U);
+    EXPECT_EQ((*good)[1].bytes, "xyz");
+}
+
+TEST(ImageFields, RefusesEveryCut) {
+    const std::string whole = image({number(1, 1) + bytes(2, "abc"), number(9, 1)});
+    ASSERT_TRUE(entries_of(whole));
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+        const auto entries = entries_of(std::string_view(whole).substr(0, size));
+        if (!entries) continue;
+        for (const auto entry : *entries)
+            EXPECT_TRUE(fields_of(entry)) << size;
+    }
+    EXPECT_FALSE(entries_of("not an image"));
+    EXPECT_FALSE(fields_of(bytes(1, "abcdef").substr(0, 4)));
+    EXPECT_FALSE(fields_of(std::string(11, '\xff')));
+}
+
+// ---- credentials ----
+
+std::string core(const std::string& creds) {
+    return image({number(1, 1) + bytes(5, number(1, 0) + bytes(10, creds))});
+}
+
+std::string ids(std::uint64_t uid, std::uint64_t gid) {
+    std::string out;
+    for (std::uint32_t field = 1; field <= 8; ++field)
+        out += number(field, field % 2 == 1 ? uid : gid);
+    return out;
+}
+
+TEST(ImageCreds, OnlyTheUsersTasksPass) {
+    const wire::UserIds user{2001, 2002, {3001}};
+    EXPECT_TRUE(check_core_image(
+        core(ids(2001, 2002) + number(10, 0) + number(12, 0xffffffff) + number(14, 3001)), user));
+    EXPECT_TRUE(check_core_image(image({number(1, 1)}), user)); // a zombie
+    EXPECT_EQ(check_core_image(core(ids(0, 2002)), user).error().code, Code::restore_refused);
+    EXPECT_FALSE(check_core_image(core(ids(2001, 0)), user));
+    EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + number(5, 0)), user));    // saved uid, given twice
+    EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + number(10, 1)), user));   // permitted
+    EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + number(11, 1)), user));   // effective
+    EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + number(19, 1)), user));   // ambient
+    EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + number(14, 0)), user));   // group root
+    EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + bytes(10, "\1")), user)); // packed
+}
+
+// ---- pids ----
+
+TEST(PidGap, PrefersHighAndFree) {
+    EXPECT_EQ(*pick_last_pid({500, 501, 700}, 4194304), 100000);
+    EXPECT_EQ(*pick_last_pid({500, 100300}, 4194304), 100300); // behind the taken one
+    EXPECT_EQ(*pick_last_pid({100000, 100100, 100900}, 4194304), 100100);
+}
+
+TEST(PidGap, FindsAPlaceBelowASmallLimit) {
+    const auto picked = pick_last_pid({500, 501, 20000}, 32768);
+    ASSERT_TRUE(picked);
+    EXPECT_EQ(*picked, 20000);
+    const auto wrapped = pick_last_pid({500, 32700}, 32768);
+    ASSERT_TRUE(wrapped);
+    EXPECT_EQ(*wrapped, 500);
+    std::vector<pid_t> full;
+    for (pid_t pid = 300; pid < 32768; pid += 400)
+        full.push_back(pid);
+    EXPECT_FALSE(pick_last_pid(full, 32768));
+}
+
+} // namespace
+
+} // namespace ckpt
