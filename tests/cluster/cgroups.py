@@ -16,7 +16,7 @@ def mount_point():
         fields, _, tail = line.partition(" - ")
         if tail.startswith("cgroup2 "):
             return Path(fields.split()[4])
-    raise ClusterError("no cgroup2 file system is mounted here", "Slurm's cgroup/v2 plugin needs one", "mount -t cgroup2 none DIR")
+    raise ClusterError("no cgroup2 file system here", "Slurm's cgroup/v2 plugin needs one", "mount -t cgroup2 none DIR")
 
 
 class Cgroup:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 import cgroups
 import container
 import host
-import linux
 import network
 import rootfs
 import slurm
@@ -23,6 +22,7 @@ from node import Node
 from paths import CLUSTERS
 from report import ClusterError, step
 from services import SERVICES
+from waiting import wait_until
 
 UNUSABLE = {"down", "unknown", "not_responding"}
 USERS = {"alice": 2001, "bob": 2002}
@@ -41,14 +41,14 @@ class Cluster:
         return host.locked(f"cluster-{self.name}")
 
     def is_up(self):
-        return self.cgroup.child("switch").child("init.scope").populated()
+        return self.switch_pid() is not None
 
     def require_up(self):
         if not self.is_up():
             raise ClusterError(f"cluster {self.name} is down", remedy=f"{self.command} up")
 
     def switch_pid(self):
-        return self.cgroup.child("switch").child("init.scope").pids()[0]
+        return container.pid_1(self.cgroup.child("switch"))
 
     def node(self, name):
         return Node(self, name)
@@ -103,11 +103,10 @@ class Cluster:
             (homes / user).chmod(0o700)
 
     def _start_switch(self, layers):
-        cgroup = self.cgroup.child("switch").create()
-        cgroup.child("init.scope").create()
         mount_point = self.directory / "switch"
         mount_point.mkdir()
-        network.make_switch(container.start(Machine("switch", layers, mount_point, cgroup=cgroup), ["/usr/bin/sleep", "infinity"]))
+        machine = Machine("switch", layers, mount_point, cgroup=self.cgroup.child("switch"))
+        network.make_switch(container.start(machine, ["/usr/bin/sleep", "infinity"]))
 
     def start_services(self, nodes):
         """Service by service rather than node by node: a service may need those before it on other nodes too."""
@@ -128,7 +127,7 @@ class Cluster:
             usable = {name for name, (state, start) in states.items() if start >= int(since) and not state & UNUSABLE}
             return states and names <= usable
 
-        if not linux.wait_until(registered, timeout, interval=0.05):
+        if not wait_until(registered, timeout, interval=0.05):
             states = slurm.node_states(ctl) or "slurmctld does not answer"
             raise ClusterError("Slurm does not get ready", f"{states}\n{self._logs()}")
         step(f"Slurm is ready: {' '.join(sorted(names))}")
@@ -150,7 +149,7 @@ class Cluster:
     def kill_node(self, name):
         with self.locked():
             node = self.node(name)
-            node.running()
+            node.running()  # else an error that says why not
             node.power_off()
 
     def start_node(self, name):
@@ -158,7 +157,7 @@ class Cluster:
             self.require_up()
             node = self.node(name)
             if not node.disk.is_dir():
-                node.running()  # says that there is no such node
+                node.running()  # an error that says which nodes there are
             if node.pid_1():
                 raise ClusterError(f"node {name} is already running")
             try:

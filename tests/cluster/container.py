@@ -21,7 +21,13 @@ from linux import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY
 from report import ClusterError
 
 OWN_NAMESPACES = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWNET | linux.CLONE_NEWCGROUP
-DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0), "net/tun": (10, 200)}
+INIT_SCOPE = "init.scope"
+DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0),
+           "net/tun": (10, 200)}
+LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
+# Signals whose disposition Python changes, or this program.
+CHANGED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
+                   signal.SIGUSR2)
 
 
 @dataclass
@@ -31,11 +37,13 @@ class Machine:
     mount_point: Path  # any empty directory; only this machine sees the mount
     disk: Path | None = None  # what it writes; None: a tmpfs that dies with it
     binds: list = field(default_factory=list)  # (source, target, read-only?)
-    cgroup: Cgroup | None = None  # root of its cgroup namespace, with a leaf init.scope
+    cgroup: Cgroup | None = None  # the root of its cgroup tree; pid 1 is in the leaf init.scope
 
 
 def start(machine, init, stdin=None):
     """Boot MACHINE with INIT as pid 1; its pid as seen here. Returns when INIT has been executed."""
+    if machine.cgroup:
+        machine.cgroup.create().child(INIT_SCOPE).create()
     report_r, report_w = os.pipe()
     child = os.fork()
     if child == 0:
@@ -46,7 +54,9 @@ def start(machine, init, stdin=None):
         pid, _, error = report.read().partition("\n")
     os.waitpid(child, 0)
     if error or not pid:
-        raise ClusterError(f"cannot start {machine.hostname}", error.strip() or "it died early")
+        raise ClusterError(f"cannot start {machine.hostname}", error or "it died early")
+    if machine.cgroup:
+        machine.cgroup.delegate_controllers()
     return int(pid)
 
 
@@ -54,8 +64,8 @@ def _run_and_exit(function, report_w):
     """For a forked child: never return into the parent's code."""
     try:
         function()
-    except BaseException:
-        os.write(report_w, b"\n" + traceback.format_exc(limit=-3).encode())
+    except BaseException as error:
+        os.write(report_w, f"\n{type(error).__name__}: {error}".encode())
     os._exit(1)
 
 
@@ -72,7 +82,7 @@ def _fork_pid_1(machine, init, stdin, report_w):
 
 def _become_pid_1(machine, init, stdin, report_w):
     if machine.cgroup:
-        machine.cgroup.child("init.scope").join()
+        machine.cgroup.child(INIT_SCOPE).join()
     os.setsid()
     socket.sethostname(machine.hostname)
     linux.loopback_up()
@@ -124,8 +134,13 @@ def _mount_kernel_file_systems(with_cgroups):
     for name, (major, minor) in DEVICES.items():
         os.mknod("dev/" + name, 0o666 | stat.S_IFCHR, os.makedev(major, minor))
     os.umask(0o022)
-    for name, target in {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}.items():
+    for name, target in LINKS.items():
         os.symlink(target, "dev/" + name)
+
+
+def pid_1(cgroup):
+    """The pid 1, as seen here, of the machine that was started with CGROUP; None if it is not running."""
+    return next(iter(cgroup.child(INIT_SCOPE).pids()), None)
 
 
 def enter(pid_1, command, cgroup=None):
@@ -148,7 +163,7 @@ def enter(pid_1, command, cgroup=None):
         command()
     except (OSError, ClusterError) as error:
         print(f"cluster: {error}", file=sys.stderr)
-    except BaseException:
+    except Exception:
         traceback.print_exc()
     finally:
         os._exit(126)
@@ -158,8 +173,8 @@ def execute(argv, user="root", options=()):
     """Become ARGV with the environment, groups and directory of USER's login and no descriptor but 0, 1 and 2."""
     os.chdir(_home(user))
     os.umask(0o022)
-    for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored_by_python, signal.SIG_DFL)
+    for number in CHANGED_SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     linux.close_fds_above(2)
     login = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--reset-env", *options]

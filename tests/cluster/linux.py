@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Copyright the slurm-checkpoint authors
-"""The few Linux calls that Python 3.11 does not offer: namespaces, mounts, prctl. Same names and arguments as in section 2 of
+"""The few Linux calls that Python 3.11 does not offer: namespaces and mounts. Same names and arguments as in section 2 of
 the manual; each raises OSError."""
 
 import ctypes
@@ -8,7 +8,6 @@ import fcntl
 import os
 import socket
 import struct
-import time
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWCGROUP = 0x02000000
@@ -26,8 +25,6 @@ MS_BIND = 0x1000
 MS_REC = 0x4000
 MS_PRIVATE = 0x40000
 MNT_DETACH = 0x2
-
-CAP_SYS_RESOURCE = 24
 
 # asm-generic numbers, the same on every architecture that came after them; pivot_root has no libc wrapper and is older.
 _SYS_OPEN_TREE, _SYS_MOVE_MOUNT = 428, 429
@@ -80,11 +77,13 @@ def pivot_root_here():
 
 def open_tree(path):
     """A detached copy of the mount at PATH, to be attached elsewhere, also in another mount namespace."""
-    return _check(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, str(path).encode(), _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC), f"open_tree {path}")
+    return _check(_libc.syscall(_SYS_OPEN_TREE, _AT_FDCWD, str(path).encode(), _OPEN_TREE_CLONE | _OPEN_TREE_CLOEXEC),
+                  f"open_tree {path}")
 
 
 def move_mount(fd, target):
-    _check(_libc.syscall(_SYS_MOVE_MOUNT, fd, b"", _AT_FDCWD, str(target).encode(), _MOVE_MOUNT_F_EMPTY_PATH), f"move_mount {target}")
+    _check(_libc.syscall(_SYS_MOVE_MOUNT, fd, b"", _AT_FDCWD, str(target).encode(), _MOVE_MOUNT_F_EMPTY_PATH),
+           f"move_mount {target}")
 
 
 def close_fds_above(last, keep=None):
@@ -98,13 +97,3 @@ def loopback_up():
     SIOCSIFFLAGS, IFF_UP = 0x8914, 0x1
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
-
-
-def wait_until(condition, timeout, interval=0.02):
-    """Poll CONDITION; its first true value, or None when TIMEOUT seconds have passed."""
-    deadline = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value or time.monotonic() > deadline:
-            return value or None
-        time.sleep(interval)

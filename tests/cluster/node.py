@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import container
-import linux
 import network
 import session
 from container import Machine
 from report import ClusterError
 from services import SERVICES
+from waiting import wait_until
 
 
 class Node:
@@ -24,13 +24,13 @@ class Node:
 
     def pid_1(self):
         """Its pid 1, as this process sees it; None while the node is off."""
-        pids = self.cgroup.child("init.scope").pids()
-        return pids[0] if pids else None
+        return container.pid_1(self.cgroup)
 
     def running(self):
         pid = self.pid_1()
         if pid is not None:
             return pid
+        self.cluster.require_up()
         if self.disk.is_dir():
             raise ClusterError(f"node {self.name} is off", remedy=f"{self.cluster.command} start-node {self.name}")
         known = " ".join(node.name for node in self.cluster.nodes())
@@ -43,12 +43,10 @@ class Node:
     def boot(self, layers):
         """Power on, as far as a machine with a network; its services come separately."""
         (self.disk / "root").mkdir(parents=True, exist_ok=True)
-        self.cgroup.create().child("init.scope").create()
         shared = self.cluster.shared
         binds = [(shared, "/shared", False), (shared / "home", "/home", False)]
         machine = Machine(self.name, layers, self.disk / "root", self.disk, binds, self.cgroup)
         pid = container.start(machine, ["/usr/bin/sleep", "infinity"])
-        self.cgroup.delegate_controllers()
         network.plug_in(self.cluster.switch_pid(), self.name, pid)
 
     def power_off(self):
@@ -73,15 +71,26 @@ class Node:
         pid = self.running()
         if service.needs and not self.path(service.needs).exists():
             return
-        cgroup = self.cgroup.child("system.slice").create().child(f"{service.name}.service")
-        session.start(pid, ["sh", "-c", service.command], service.log, cgroup)
+        self.cgroup.child("system.slice").create()
+        session.start(pid, ["sh", "-c", service.command], service.log, self._start_cgroup(service))
 
     def wait_ready(self, service):
-        if service.needs and not self.path(service.needs).exists():
+        if not service.listens or service.needs and not self.path(service.needs).exists():
             return
         pid = self.running()
-        if service.listens and not linux.wait_until(lambda: network.listens(pid, service.listens), timeout=20):
+
+        def settled():
+            return network.listens(pid, service.listens) or not self._alive(service)
+
+        wait_until(settled, timeout=20)
+        if not network.listens(pid, service.listens):
             raise ClusterError(f"{service.name} does not start on {self.name}", "\n" + self.last_log_lines(service))
+
+    def _alive(self, service):
+        return self._start_cgroup(service).populated() or bool(self.service_pids(service))
+
+    def _start_cgroup(self, service):
+        return self.cgroup.child("system.slice").child(f"{service.name}.service")
 
     def stop(self, service):
         """SIGTERM, and SIGKILL if that has not helped."""
@@ -89,7 +98,7 @@ class Node:
             for pid in self.service_pids(service):
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
-            if linux.wait_until(lambda: not self.service_pids(service), timeout=10):
+            if wait_until(lambda: not self.service_pids(service), timeout=10):
                 return
 
     def service_pids(self, service):

@@ -19,6 +19,7 @@ from paths import CACHE, CCACHE, HERE, SOURCE
 from report import ClusterError, step
 
 RELEASE, NEXT_RELEASE = "trixie", "forky"
+BUILD_ENVIRONMENT = ["CKPT_BUILD_ROOT=/build", "CCACHE_DIR=/ccache", "CMAKE_CXX_COMPILER_LAUNCHER=ccache"]
 LAYER_INPUTS = [HERE / "testbed-layer.sh", *sorted((HERE / "shims").iterdir())]
 
 
@@ -119,7 +120,7 @@ def run_in_rootfs(argv, source, build_root):
         directory.mkdir(parents=True, exist_ok=True)
     binds = [(source, "/src", True), (build_root, "/build", False), (CCACHE, "/ccache", False)]
     machine = Machine("build", layers(), mount_point, binds=binds)
-    return _run(machine, ["env", "--chdir=/src", "CCACHE_DIR=/ccache", "CKPT_BUILD_ROOT=/build", *argv])
+    return _run(machine, ["env", "--chdir=/src", *BUILD_ENVIRONMENT, *argv])
 
 
 def _run(machine, argv):

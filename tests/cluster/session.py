@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import termios
 import tty
 from contextlib import contextmanager
@@ -29,8 +28,7 @@ def run(pid_1, argv, user="root", cgroup=None, prepare=None):
 
     if os.isatty(0) and os.isatty(1):
         return _run_with_terminal(pid_1, command, cgroup)
-    child = container.enter(pid_1, command, cgroup)
-    with _signals_to(child):
+    with _signals_passed_on(lambda: container.enter(pid_1, command, cgroup)) as child:
         return _status(child)
 
 
@@ -72,10 +70,14 @@ def _status(child):
 
 
 @contextmanager
-def _signals_to(child):
+def _signals_passed_on(fork):
+    """FORK a child; signals are held back until there is somebody to pass them on to."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
+    child = fork()
     former = {number: signal.signal(number, lambda number, _: os.kill(child, number)) for number in PASSED_ON}
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
-        yield
+        yield child
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

@@ -19,7 +19,7 @@ CPUS = 4
 def slurm_conf(cluster_name, compute_nodes, overrides=()):
     """slurm.conf as text. OVERRIDES are lines KEY=VALUE... that replace ours of the same key or are appended."""
     nodes = f"n[1-{compute_nodes}]" if compute_nodes > 1 else "n1"
-    lines = f"""\
+    text = f"""\
 ClusterName={cluster_name}
 SlurmctldHost=ctl
 SlurmUser=slurm
@@ -47,17 +47,15 @@ SlurmdTimeout=10
 MessageTimeout=5
 NodeName={nodes} CPUs={CPUS} RealMemory=4000 State=UNKNOWN
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
-""".splitlines()
-    for override in overrides:
-        same = [index for index, line in enumerate(lines) if _key(line) == _key(override)]
-        lines[same[0] if same else len(lines):] = [override, *(lines[same[0] + 1:] if same else [])]
-    return "\n".join(lines) + "\n"
+"""
+    lines = {_key(line): line for line in [*text.splitlines(), *overrides]}
+    return "\n".join(lines.values()) + "\n"
 
 
 def _key(line):
     """What a line sets: NodeName and PartitionName occur once for each of their values."""
-    key, _, value = line.split()[0].partition("=")
-    return (key.lower(), value if key.lower() in ("nodename", "partitionname") else "")
+    first = line.split()[0].lower()
+    return first if first.startswith(("nodename=", "partitionname=")) else first.partition("=")[0]
 
 
 def node_states(ctl_pid):
