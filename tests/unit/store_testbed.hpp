@@ -138,7 +138,7 @@ protected:
         ASSERT_EQ(taken.adoption.found, Found::generation)
             << ::testing::PrintToString(taken.adoption.skipped);
         EXPECT_EQ(to_text(taken.adoption.id), to_text(id));
-        EXPECT_EQ(taken.files, images(id));
+        EXPECT_TRUE(taken.files == images(id));
     }
     void expect_found(std::uint32_t incarnation, Found found, std::optional<GenerationId> before = {}) {
         const Taken taken = must_adopt(incarnation, before);
