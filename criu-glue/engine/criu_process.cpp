@@ -55,8 +55,8 @@ Identity identity_of_user(const wire::UserIds& user) {
     return Identity{user.uid, user.gid, std::vector<gid_t>(user.groups.begin(), user.groups.end())};
 }
 
-Result<SpawnSpec> criu_spawn_spec(const std::string& criu, const wire::UserIds& user, int socket,
-                                  int images) {
+Result<SpawnSpec> criu_spawn_spec(const std::string& criu, CriuIdentity as, const wire::UserIds& user,
+                                  int socket, int images) {
     if (criu.empty() || criu[0] != '/')
         return fail(Code::internal, "the path of criu is not absolute: " + criu);
     SpawnSpec spec;
@@ -66,15 +66,15 @@ Result<SpawnSpec> criu_spawn_spec(const std::string& criu, const wire::UserIds& 
     spec.argv = {criu, "--no-default-config", "swrk", std::to_string(k_criu_socket)};
     spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
     spec.fds = {{socket, k_criu_socket}, {images, k_criu_images}};
-    if (k_criu_as_user) {
+    if (as == CriuIdentity::user) {
         spec.become = identity_of_user(user);
         spec.ambient = permitted(k_criu_capabilities);
     }
     return spec;
 }
 
-CriuOptions criu_common_options(const std::string& log_file) {
-    return CriuOptions{"/proc/self/fd/" + std::to_string(k_criu_images), log_file, k_criu_as_user};
+CriuOptions criu_common_options(CriuIdentity as, const std::string& log_file) {
+    return CriuOptions{"/proc/self/fd/" + std::to_string(k_criu_images), log_file, as == CriuIdentity::user};
 }
 
 Error with_log_reason(Error error, int images, const std::string& log_file) {

@@ -9,6 +9,7 @@
 
 #include "engine/criu_process.hpp"
 #include "engine/image_creds.hpp"
+#include "engine/ipc.hpp"
 #include "engine/open_files.hpp"
 #include "engine/release.hpp"
 #include "engine/same_root.hpp"
@@ -25,6 +26,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* k_log_name = "dump.log";
+constexpr CriuIdentity k_identity = CriuIdentity::user;
 constexpr std::chrono::seconds k_end_patience{5}; // for a killed criu to be gone
 
 std::uint64_t microseconds(Clock::duration time) {
@@ -116,7 +118,11 @@ private:
     // are not dumped and get inherited on restore (namespaces.c:get_clone_mask), but an IPC namespace must be
     // dumped.
     Result<Child> start_criu(int socket) {
-        CKPT_TRY(SpawnSpec spec, criu_spawn_spec(m_request.criu, m_request.user, socket, m_fds.images.get()));
+        CKPT_TRY(SpawnSpec spec,
+                 criu_spawn_spec(m_request.criu, k_identity, m_request.user, socket, m_fds.images.get()));
+        CKPT_TRY(m_ipc_dumped, has_sysv_objects(m_request.root_pid));
+        CKPT_TRY(const Fd ipc_ns, open_namespace(m_request.root_pid, "ipc"));
+        if (!m_ipc_dumped) spec.enter_namespaces.push_back(ipc_ns.get());
         auto time_ns = open_namespace(m_request.root_pid, "time");
         if (time_ns) spec.enter_namespaces.push_back(time_ns->get());
         spec.enter_namespaces.push_back(m_fds.pid_ns.get());
@@ -128,7 +134,7 @@ private:
         CriuClient client(socket, m_deadline);
         CKPT_TRY(m_result.criu_version, client.version());
         CriuDumpOptions options;
-        options.common = criu_common_options(k_log_name);
+        options.common = criu_common_options(k_identity, k_log_name);
         options.pid = m_request.root_pid_inside;
         options.ghost_limit = m_request.ghost_limit;
         options.leave_stopped = m_request.leave_stopped;
@@ -146,11 +152,21 @@ private:
         return creds;
     }
 
+    // Objects made after we had looked would be missing from the images.
+    Status check_ipc() {
+        if (m_ipc_dumped) return {};
+        CKPT_TRY(const bool objects, has_sysv_objects(m_request.root_pid));
+        if (!objects) return {};
+        return fail(Code::dump_failed, "the job made its first shared memory segment during the dump",
+                    "it will be tried again with the next checkpoint");
+    }
+
     Status on_notification(std::string_view script) {
         // "pre-dump" comes right before the tree is stopped, "post-dump" with all images written and the tree
         // still stopped (cr-dump.c:cr_dump_tasks, cr_dump_finish).
         if (script == "pre-dump") m_frozen_from = Clock::now();
         if (script != "post-dump") return {};
+        CKPT_CHECK(check_ipc());
         CKPT_TRY(DumpRecord record, record_tree(m_request.root_pid));
         const std::array fds = {m_fds.stdio[0].get(), m_fds.stdio[1].get(), m_fds.stdio[2].get()};
         record.stdio = identify_stdio(fds);
@@ -164,6 +180,7 @@ private:
     Clock::time_point m_deadline;
     Clock::time_point m_frozen_from;
     std::vector<Member> m_members;
+    bool m_ipc_dumped = false;
     wire::DumpResult m_result;
 };
 

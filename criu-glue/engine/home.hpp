@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/criu_process.hpp"
 #include "engine/record.hpp"
 #include "os/fd.hpp"
 #include "os/process.hpp"
@@ -27,6 +28,8 @@ struct PassedFile {
 
 struct HomeSpec {
     std::string criu;
+    CriuIdentity identity = CriuIdentity::user;
+    bool fresh_ipc = true; // false: criu restores the IPC namespace
     wire::UserIds user;
     std::vector<std::string> cgroup_dirs;
     int mount_ns = -1; // the shim's, of which the home gets a private copy

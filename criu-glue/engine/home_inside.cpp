@@ -51,7 +51,8 @@ Status make_namespaces(const HomeSpec& spec, const InsideFds& fds) {
     if (::setns(spec.mount_ns, CLONE_NEWNS) != 0)
         return fail_errno(Code::restore_failed, "enter the job's mounts");
     CKPT_CHECK(check_node_root(fds.node, spec.criu));
-    if (::unshare(CLONE_NEWNS) != 0) return fail_errno(Code::restore_failed, "make a mount namespace");
+    if (::unshare(CLONE_NEWNS | (spec.fresh_ipc ? CLONE_NEWIPC : 0)) != 0)
+        return fail_errno(Code::restore_failed, "make a mount and an IPC namespace");
     // Slave: what the node mounts later (automounts of home directories) still appears, ours stays inside.
     if (::mount(nullptr, "/", nullptr, MS_SLAVE | MS_REC, nullptr) != 0)
         return fail_errno(Code::restore_failed, "separate the job's mounts");
@@ -106,7 +107,8 @@ Result<std::vector<Fd>> open_passed_files(const HomeSpec& spec) {
 }
 
 Result<Child> start_criu(const HomeSpec& spec, const InsideFds& fds, const std::vector<Fd>& passed) {
-    CKPT_TRY(SpawnSpec criu, criu_spawn_spec(spec.criu, spec.user, fds.criu.get(), spec.images));
+    CKPT_TRY(SpawnSpec criu,
+             criu_spawn_spec(spec.criu, spec.identity, spec.user, fds.criu.get(), spec.images));
     int number = k_criu_first_inherited;
     for (const Fd& fd : passed)
         criu.fds.emplace_back(fd.get(), number++);

@@ -13,6 +13,7 @@
 #include "engine/home.hpp"
 #include "engine/image_creds.hpp"
 #include "engine/inherit.hpp"
+#include "engine/ipc.hpp"
 #include "engine/open_files.hpp"
 #include "engine/pid_gap.hpp"
 #include "engine/rollback_files.hpp"
@@ -98,6 +99,9 @@ private:
         CKPT_TRY(auto pids, pids_in_images(m_fds.images.get()));
         CKPT_TRY(const pid_t limit, pid_max());
         CKPT_TRY(m_spec.last_pid, pick_last_pid(std::move(pids), limit));
+        CKPT_TRY(const bool with_ipc, images_hold_ipc(m_fds.images.get()));
+        m_spec.fresh_ipc = !with_ipc;
+        m_spec.identity = with_ipc ? CriuIdentity::root : CriuIdentity::user;
         m_spec.criu = m_request.criu;
         m_spec.user = m_request.user;
         m_spec.cgroup_dirs = m_request.cgroup_dirs;
@@ -142,7 +146,7 @@ private:
         for (const Cut& cut : m_rollback.cuts())
             m_restored.result.rolled_back.push_back(describe(cut));
         CriuRestoreOptions options;
-        options.common = criu_common_options(k_log_name);
+        options.common = criu_common_options(m_spec.identity, k_log_name);
         options.inherit = m_inherit;
         const auto hook = [this](std::string_view script, pid_t pid) { return on_notification(script, pid); };
         CKPT_TRY(const pid_t root, client.restore(options, hook));

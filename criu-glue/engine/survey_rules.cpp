@@ -56,12 +56,14 @@ Status judge_credentials(const Member& member, const wire::UserIds& user) {
 }
 
 Status judge_member(const Member& member, const Member& root, const wire::UserIds& user) {
+    // A zombie can do nothing any more. One that CRIU restored still shows criu's own rights
+    // (restore_one_zombie).
+    if (member.state == 'Z') return {};
     if (is_live_srun(member))
         return fail(Code::dump_live_srun,
                     who(member) + " is Slurm's own srun, whose connections cannot be restored",
                     "call srun through the PATH instead of an absolute path or another launcher");
     CKPT_CHECK(judge_credentials(member, user));
-    if (member.state == 'Z') return {}; // a zombie has neither namespaces nor descriptors any more
     for (std::size_t i = 0; i < k_namespace_names.size(); ++i)
         if (member.namespaces.at(i) != root.namespaces.at(i))
             return fail(Code::dump_refused,

@@ -47,7 +47,7 @@ TEST_F(Roundtrip, TwiceRestoredOutputIsExact) {
     ASSERT_TRUE(eventually([&] { return task->output().size() > at_dump + 20; }));
     task->kill_tree();
 
-    task->renew(task->cgroup().substr(task->cgroup().rfind('/') + 1) + ".out");
+    task->renew(task->output_name());
     const auto restored = call_restore(*task, first.get(), m_tails.get());
     ASSERT_OK(restored);
     EXPECT_EQ(restored->rolled_back.size(), 1U);
@@ -63,7 +63,7 @@ TEST_F(Roundtrip, TwiceRestoredOutputIsExact) {
     task->kill_tree();
     EXPECT_EQ(task->output(), at_stop);
 
-    task->renew(task->cgroup().substr(task->cgroup().rfind('/') + 1) + ".out");
+    task->renew(task->output_name());
     RestoreCall stopped;
     stopped.tree_was_stopped = true;
     ASSERT_OK(call_restore(*task, second.get(), m_tails.get(), stopped));
@@ -104,7 +104,7 @@ TEST_F(Roundtrip, SignalsAndOrphansSurvive) {
     ASSERT_OK(dumped);
     EXPECT_GE(dumped->processes, 3U);
     task->kill_tree();
-    task->renew(task->cgroup().substr(task->cgroup().rfind('/') + 1) + ".out");
+    task->renew(task->output_name());
     ASSERT_OK(call_restore(*task, images.get(), m_tails.get()));
     EXPECT_GE(task->cgroup_pids().size(), 4U);   // pid 1, ckpt-init, bash, the orphan
     ASSERT_EQ(::kill(task->root(), SIGUSR1), 0); // a plain signal is not relayed

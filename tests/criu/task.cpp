@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,16 +28,20 @@ namespace {
 
 constexpr const char* k_init = CKPT_LIBEXEC_DIR "/ckpt-init";
 
-[[noreturn]] void become_init(const std::string& cgroup, const std::string& place,
-                              const std::vector<int>& stdio, int status, const std::string& script) {
-    std::ofstream(cgroup + "/cgroup.procs") << "0";
+[[noreturn]] void become_init(const Task& task, const std::vector<std::string>& command) {
+    std::ofstream(task.cgroup() + "/cgroup.procs") << "0";
+    const auto stdio = task.stdio();
     for (int fd = 0; fd <= 2; ++fd)
         ::dup2(stdio.at(static_cast<std::size_t>(fd)), fd);
-    ::dup2(status, wire::k_status_fd);
+    ::dup2(task.status_pipe(), wire::k_status_fd);
     ::close_range(3, wire::k_status_fd - 1, 0);
-    if (!drop_to({k_uid, k_gid, {k_group}}) || ::chdir(place.c_str()) != 0) ::_exit(126);
-    std::array<const char*, 11> argv = {"ckpt-init", "run", "--mask",       "0",    "--", "/bin/bash",
-                                        "bash",      "-c",  script.c_str(), nullptr};
+    if (::unshare(CLONE_NEWIPC) != 0 || !drop_to({k_uid, k_gid, {k_group}}) ||
+        ::chdir(task.place().c_str()) != 0)
+        ::_exit(126);
+    std::vector<const char*> argv = {"ckpt-init", "run", "--mask", "0", "--", command.front().c_str()};
+    for (const std::string& word : command)
+        argv.push_back(word.c_str());
+    argv.push_back(nullptr);
     ::execv(k_init, const_cast<char**>(argv.data())); // execv takes char* by history
     ::_exit(126);
 }
@@ -71,14 +76,19 @@ void Task::make_stdio(const std::string& output_name) {
         ::fcntl(m_output_read.get(), F_SETFL, O_NONBLOCK);
         return;
     }
-    m_output_path = m_place + "/" + output_name;
-    m_output = Fd(::open(m_output_path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
+    m_output_name = output_name;
+    m_output =
+        Fd(::open((m_place + "/" + output_name).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
     (void)!::fchown(m_output.get(), k_uid, k_gid);
 }
 
 void Task::start(const std::string& script) {
+    start_command({"/bin/bash", "-c", script});
+}
+
+void Task::start_command(const std::vector<std::string>& command) {
     m_root = ::fork();
-    if (m_root == 0) become_init(m_cgroup, m_place, stdio(), m_status_write.get(), script);
+    if (m_root == 0) become_init(*this, command);
     m_root_inside = m_root;
     m_root_pidfd = std::move(*open_pidfd(m_root));
     m_mount_ns = std::move(*open_namespace(::getpid(), "mnt"));
@@ -127,7 +137,7 @@ void Task::kill_tree() {
 }
 
 std::string Task::output() {
-    if (m_kind == Output::file) return file_text(m_output_path);
+    if (m_kind == Output::file) return file_text(m_place + "/" + m_output_name);
     std::array<char, 4096> buffer{};
     for (ssize_t n = 0; (n = ::read(m_output_read.get(), buffer.data(), buffer.size())) > 0;)
         m_delivered.append(buffer.data(), static_cast<std::size_t>(n));

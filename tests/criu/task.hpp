@@ -31,8 +31,11 @@ public:
     Task& operator=(const Task&) = delete;
     ~Task();
 
-    // Starts `bash -c script` below ckpt-init, as the user, in the task's cgroup.
+    // Starts `bash -c script` below ckpt-init, as the user, in the task's cgroup and with an IPC namespace of
+    // its own, as the plugin makes one per step.
     void start(const std::string& script);
+    // The same with any command; its first word is the program's path.
+    void start_command(const std::vector<std::string>& command);
     // The status pipe's next report; status 0 when none comes in time.
     wire::InitReport report(std::chrono::milliseconds limit = std::chrono::seconds(20));
     // A fresh output and status pipe, as the next incarnation's slurmstepd and shim make them.
@@ -47,6 +50,8 @@ public:
     [[nodiscard]] pid_t root_inside() const { return m_root_inside; }
     [[nodiscard]] pid_t init() const { return m_init; }
     [[nodiscard]] const std::string& cgroup() const { return m_cgroup; }
+    // The output file's name below place().
+    [[nodiscard]] const std::string& output_name() const { return m_output_name; }
     [[nodiscard]] const std::string& place() const { return m_place; }
     [[nodiscard]] std::vector<pid_t> cgroup_pids() const;
     // stdin, stdout, stderr, and the write end of the status pipe
@@ -60,7 +65,7 @@ private:
 
     std::string m_place;
     std::string m_cgroup;
-    std::string m_output_path;
+    std::string m_output_name;
     Output m_kind;
     Fd m_input;
     Fd m_output;

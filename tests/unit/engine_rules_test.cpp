@@ -53,11 +53,17 @@ TEST(Survey, RefusesForeignRights) {
     EXPECT_EQ(verdict(capable), Code::dump_refused);
 }
 
-TEST(Survey, RefusesOtherNamespacesButNotZombies) {
+TEST(Survey, RefusesOtherNamespaces) {
     Member one = member(11, "bwrap");
     one.namespaces.at(2) = 99;
     EXPECT_EQ(verdict(one), Code::dump_refused);
+}
+
+TEST(Survey, IgnoresZombies) {
+    Member one = member(11, "srun");
     one.state = 'Z';
+    one.uids = {0, 0, 0, 0};
+    one.namespaces.at(2) = 99;
     EXPECT_EQ(verdict(one), static_cast<Code>(0));
 }
 
