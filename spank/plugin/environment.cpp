@@ -50,10 +50,13 @@ GivenOptions options_in_job_environment(const Environment& environment) {
     return options;
 }
 
-bool must_truncate(const Environment& task_environment) {
+bool made_append(const Environment& task_environment) {
     const char* mode = task_environment((std::string(k_in_job) + k_open_mode).c_str());
-    return mode != nullptr && std::string_view(mode) == k_made_append &&
-           task_environment("SLURM_RESTART_COUNT") == nullptr;
+    return mode != nullptr && std::string_view(mode) == k_made_append;
+}
+
+bool must_truncate(const Environment& task_environment) {
+    return made_append(task_environment) && task_environment("SLURM_RESTART_COUNT") == nullptr;
 }
 
 Result<std::string> make_uuid() {

@@ -37,8 +37,9 @@ Result<std::vector<std::pair<std::string, std::string>>> forms_as_transport(std:
 // environment after the plugin has spoken, and only these survive (sbatch.c:main,_set_spank_env).
 GivenOptions options_in_job_environment(const Environment& environment);
 
-// Must this batch step empty its output files? Natively the first incarnation truncates them and later ones
-// do too; we made all of them append, so that a requeued job keeps what it had written.
+// We made Slurm append to the output files, where it would otherwise empty them at each start of the job.
+bool made_append(const Environment& task_environment);
+// ... and this is the first start, which empties them all the same.
 bool must_truncate(const Environment& task_environment);
 
 // 32 hex digits from the kernel's generator.

@@ -70,10 +70,13 @@ void task_forked(spank_t spank, const Settings& /*settings*/) {
 // task.c:exec_task).
 void task_init(spank_t spank, const Settings& /*settings*/) {
     if (!is_managed()) return;
-    if (must_truncate([spank](const char* name) { return job_variable(spank, name); })) {
+    const Environment environment = [spank](const char* name) { return job_variable(spank, name); };
+    if (must_truncate(environment)) {
         empty_output(STDOUT_FILENO);
         empty_output(STDERR_FILENO);
     }
+    // slurmctld tells the job which open mode its user chose (job_scheduler.c:_set_job_env), who chose none.
+    if (made_append(environment)) spank_unsetenv(spank, "SLURM_OPEN_MODE");
     // In a container's root there may be no shim; the task then runs as it is.
     if (::access(k_shim, X_OK) != 0)
         return slurm_info("checkpoint: %s: %s; the job runs without checkpoints", k_shim,

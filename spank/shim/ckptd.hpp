@@ -22,6 +22,7 @@ using FromCkptd = std::variant<Started, wire::ShimOrder, wire::Answer>;
 class Ckptd {
 public:
     Ckptd() = default; // not connected
+    explicit Ckptd(Fd socket) : m_socket(std::move(socket)) {}
     // Connects and introduces this task. `status_pipe`: its write end.
     static Result<Ckptd> greet(const std::string& script, int status_pipe);
 
@@ -37,7 +38,6 @@ public:
     void close() { m_socket.reset(); }
 
 private:
-    explicit Ckptd(Fd socket) : m_socket(std::move(socket)) {}
     void send_bytes(const std::string& bytes);
     Fd m_socket;
 };

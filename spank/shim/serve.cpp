@@ -83,6 +83,12 @@ void Service::deliver_judged() {
 void Service::deliver(ScopeJudge::Judged signal) {
     if (signal.signal == SIGTERM && m_ckptd) return hold_back_term(signal);
     if (signal.signal == m_checkpoint_signal && m_ckptd) return ask_for_checkpoint();
+    // Slurm sends SIGCONT with each SIGTERM (slurmd's req.c:_rpc_terminate_job). A tree that stands still after its last
+    // checkpoint must not run on.
+    if (signal.signal == SIGCONT && m_term != Term::none) {
+        m_cont = signal.scope;
+        return;
+    }
     relay(m_tree.root.get(), signal.signal, signal.scope);
 }
 
@@ -98,6 +104,8 @@ void Service::hold_back_term(ScopeJudge::Judged signal) {
 void Service::release_term() {
     if (m_term == Term::none) return;
     m_term = Term::none;
+    if (m_cont) relay(m_tree.root.get(), SIGCONT, *m_cont);
+    m_cont.reset();
     relay(m_tree.root.get(), SIGTERM, m_term_scope);
 }
 

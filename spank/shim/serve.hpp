@@ -56,6 +56,7 @@ private:
     Fd m_signals;
     Term m_term = Term::none;
     wire::SignalScope m_term_scope = wire::SignalScope::process;
+    std::optional<wire::SignalScope> m_cont; // a SIGCONT that came while a SIGTERM is held back
     std::int64_t m_term_deadline = 0;
 };
 
