@@ -92,15 +92,18 @@ class Cluster:
         self.start_services(self.nodes())
 
     def _make_shared(self, layers):
-        homes = self.shared / "home"
-        homes.mkdir(parents=True)
-        (self.shared / "scratch").mkdir()
-        (self.shared / "scratch").chmod(0o1777)
+        """What a file server gives to every node: a home and a scratch directory for each user."""
+        scratch = self.shared / "scratch"
+        scratch.mkdir(parents=True)
+        scratch.chmod(0o1777)
         for user, uid in USERS.items():
-            shutil.copytree(layers[-1] / "etc/skel", homes / user)
-            for path in (homes / user, *(homes / user).iterdir()):
+            home = self.shared / "home" / user
+            shutil.copytree(layers[-1] / "etc/skel", home)
+            (scratch / user).mkdir()
+            for path in (home, *home.iterdir(), scratch / user):
                 os.chown(path, uid, uid)
-            (homes / user).chmod(0o700)
+            for path in (home, scratch / user):
+                path.chmod(0o700)
 
     def _start_switch(self, layers):
         mount_point = self.directory / "switch"

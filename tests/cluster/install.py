@@ -10,10 +10,12 @@ from paths import SOURCE
 from report import ClusterError, step
 
 # With the sources at /src and the build directory at $BUILD, the path that it was configured under.
+EXAMPLES = "/usr/share/slurm-checkpoint/examples"
 ON_EVERY_NODE = [
     "cmake --install $BUILD --prefix /usr >/var/log/checkpoint-install.log",
-    "install -m 644 /src/conf/examples/checkpoint.yaml /etc/slurm/checkpoint.yaml",
-    "echo 'optional checkpoint.so' >/etc/slurm/plugstack.conf.d/checkpoint.conf",
+    f"install -m 644 {EXAMPLES}/checkpoint.yaml /etc/slurm/checkpoint.yaml",
+    "sed -i 's|^  base: .*|  base: /shared/scratch/%u/.checkpoints|' /etc/slurm/checkpoint.yaml",
+    f"install -m 644 {EXAMPLES}/plugstack-checkpoint.conf /etc/slurm/plugstack.conf.d/checkpoint.conf",
 ]
 # Once for the cluster, on ctl, unless the file is there already; then copied to all others.
 KEY = "/etc/slurm/checkpoint.key"

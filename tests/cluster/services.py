@@ -25,7 +25,7 @@ class Service:
         return [self.log, f"/var/log/slurm/{self.name}.log"]
 
 
-CKPTD = "/usr/libexec/slurm-checkpoint/ckptd"
+CKPTD = "/usr/sbin/ckptd"
 
 SERVICES = [
     Service("munged", "all", listens="/run/munge/munge.socket.2",
@@ -33,7 +33,7 @@ SERVICES = [
                     "exec setpriv --reuid=munge --regid=munge --init-groups munged --foreground"),
     Service("slurmctld", "ctl", "slurmctld", listens=6817),
     # Before slurmd, which starts jobs as soon as it is there.
-    Service("ckptd", "compute", f"exec {CKPTD}", needs=CKPTD),
+    Service("ckptd", "compute", f"exec {CKPTD}", needs=CKPTD, listens="/run/ckptd/ckptd.sock"),
     # The host's uptime is not the node's: -b tells slurmctld that the node was booted, once for each life of /run.
     # slurmd moves itself beside the cgroups of its jobs.
     Service("slurmd", "compute", listens=6818, cgroup="system.slice/{node}_slurmstepd.scope/slurmd",
