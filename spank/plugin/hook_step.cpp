@@ -22,6 +22,9 @@ void step_init(spank_t spank, const Settings& /*settings*/) {
 void step_options_known(spank_t spank, const Settings& settings) {
     set_managed(false);
     if (kind_of(spank) != StepKind::batch) return;
+    // The runtime of an OCI container starts the task in a root of its own (stepd container.c), without our
+    // shim.
+    if (job_variable(spank, "SLURM_CONTAINER") != nullptr) return;
     GivenOptions options = given_options();
     if (options.empty())
         options = options_in_job_environment([spank](const char* name) { return job_variable(spank, name); });

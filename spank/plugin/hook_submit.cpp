@@ -52,13 +52,14 @@ void keep_output(spank_t spank, const SbatchOptions& sbatch) {
     if (sbatch.set("open-mode", "append")) spank_job_control_setenv(spank, k_open_mode, k_made_append, 1);
 }
 
+void warn(Code code, const char* what, const char* hint) {
+    slurm_info("checkpoint: %s", one_line(Error{code, what, hint, 0}).c_str());
+}
+
 void make_requeueable(const SbatchOptions& sbatch) {
     if (sbatch.is_set("no-requeue"))
-        slurm_info("checkpoint: %s",
-                   one_line(Error{Code::job_not_requeueable,
-                                  "with --no-requeue the job is saved but never goes on by itself",
-                                  "leave --no-requeue away", 0})
-                       .c_str());
+        warn(Code::job_not_requeueable, "with --no-requeue the job is saved but never goes on by itself",
+             "leave --no-requeue away");
     else if (!sbatch.is_set("requeue"))
         (void)sbatch.set("requeue", nullptr); // JobRequeue=0 of slurm.conf would forbid it
 }
@@ -93,11 +94,20 @@ void submit_init(spank_t spank, const Settings& settings) {
 
 // Before sbatch makes its request (sbatch.c:main): all options are known, from wherever they came.
 void submit_options_known(spank_t spank, const Settings& settings) {
-    if (program_is("salloc") || !is_ours(given_options(), settings)) return;
+    if (!is_ours(given_options(), settings)) return;
+    if (program_is("salloc") || program_is("srun")) {
+        // A step's options are its job's, and the policy's default is not what this user asked for.
+        if (!given_options().empty() && variable("SLURM_JOB_ID") == nullptr)
+            warn(Code::option_conflict, "only batch jobs are checkpointed", "use sbatch");
+        return;
+    }
     advise(request_of(given_options()).request, settings);
     give_identity(spank);
     const auto sbatch = SbatchOptions::find();
     if (!sbatch) return;
+    if (sbatch->is_set("container"))
+        warn(Code::option_conflict, "a job with --container runs without checkpoints",
+             "its container is outside what can be saved");
     keep_output(spank, *sbatch);
     make_requeueable(*sbatch);
 }

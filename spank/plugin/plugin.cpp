@@ -47,8 +47,7 @@ int slurm_spank_init(spank_t spank, int argc, char* argv[]) {
 }
 
 int slurm_spank_init_post_opt(spank_t spank, int argc, char* argv[]) {
-    if (spank_context() == S_CTX_ALLOCATOR)
-        return run(ckpt::submit_options_known, "init_post_opt", spank, argc, argv);
+    if (at_submit()) return run(ckpt::submit_options_known, "init_post_opt", spank, argc, argv);
     if (spank_context() == S_CTX_REMOTE)
         return run(ckpt::step_options_known, "init_post_opt", spank, argc, argv);
     return 0;

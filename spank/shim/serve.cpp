@@ -83,8 +83,8 @@ void Service::deliver_judged() {
 void Service::deliver(ScopeJudge::Judged signal) {
     if (signal.signal == SIGTERM && m_ckptd) return hold_back_term(signal);
     if (signal.signal == m_checkpoint_signal && m_ckptd) return ask_for_checkpoint();
-    // Slurm sends SIGCONT with each SIGTERM (slurmd's req.c:_rpc_terminate_job). A tree that stands still after its last
-    // checkpoint must not run on.
+    // Slurm sends SIGCONT with each SIGTERM (slurmd's req.c:_rpc_terminate_job). A tree that stands still
+    // after its last checkpoint must not run on.
     if (signal.signal == SIGCONT && m_term != Term::none) {
         m_cont = signal.scope;
         return;

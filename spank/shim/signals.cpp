@@ -46,7 +46,7 @@ std::optional<int> next_sent_signal(int descriptor) {
         if (n < 0 && errno == EINTR) continue;
         if (n != static_cast<ssize_t>(sizeof info)) return std::nullopt;
         const bool sent = info.ssi_code <= 0; // SI_USER, SI_QUEUE, SI_TKILL; the kernel's own are positive
-        const bool by_us = info.ssi_code == SI_USER && info.ssi_pid == static_cast<std::uint32_t>(::getpid());
+        const bool by_us = info.ssi_pid == static_cast<std::uint32_t>(::getpid());
         if (sent && !by_us) return static_cast<int>(info.ssi_signo); // by us: SIGPIPE of our own write
     }
 }

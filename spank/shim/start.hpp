@@ -14,8 +14,9 @@ struct Introduction {
     int status_pipe = -1; // write end
 };
 
-// SLURM_RESTART_COUNT says that an earlier incarnation of the job exists (slurmstepd sets it in the batch
-// step only and only when it is not 0: slurm src/common/env.c:setup_env).
+// True when starting from zero could overwrite results. SLURM_RESTART_COUNT says that an earlier incarnation
+// of the job exists (slurmstepd sets it in the batch step only and only when it is not 0: slurm
+// src/common/env.c:setup_env).
 bool is_restarted();
 
 // Asks ckptd. Nothing is running on our behalf yet, so a SIGTERM ends the shim as it would have ended the

@@ -42,8 +42,7 @@ Status update(Request& request, const std::string& what) {
 Status hold_pending(std::uint32_t job_id) {
     Request request(job_id);
     request.priority = 0;
-    request.alloc_sid =
-        0; // the user may release it (scontrol's update_job.c:scontrol_hold, "uhold" and "hold")
+    request.alloc_sid = ALLOC_SID_USER_HOLD; // the user may release it, whoever held it
     return update(request, "hold " + name_of(job_id));
 }
 

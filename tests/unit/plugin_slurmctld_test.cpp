@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <gtest/gtest.h>
+#include <slurm/slurm.h>
+
+#include "slurmctld/cause.hpp"
+#include "slurmctld/comment.hpp"
+
+namespace ckpt {
+namespace {
+
+JobRecord in_state(std::uint32_t state, std::time_t preempted = 0) {
+    JobRecord job;
+    job.state = state;
+    job.preempt_time = preempted;
+    return job;
+}
+
+TEST(SlurmctldCause, OneWordForEachState) {
+    EXPECT_STREQ(cause_of(in_state(JOB_RUNNING)), "running");
+    EXPECT_STREQ(cause_of(in_state(JOB_SUSPENDED)), "suspended");
+    EXPECT_STREQ(cause_of(in_state(JOB_PENDING | JOB_COMPLETING)), "requeue");
+    EXPECT_STREQ(cause_of(in_state(JOB_PENDING | JOB_COMPLETING, 1)), "preempted");
+    EXPECT_STREQ(cause_of(in_state(JOB_PENDING)), "pending");
+    EXPECT_STREQ(cause_of(in_state(JOB_PREEMPTED | JOB_COMPLETING)), "preempted");
+    EXPECT_STREQ(cause_of(in_state(JOB_TIMEOUT | JOB_COMPLETING)), "timeout");
+    EXPECT_STREQ(cause_of(in_state(JOB_CANCELLED | JOB_COMPLETING)), "cancelled");
+    EXPECT_STREQ(cause_of(in_state(JOB_NODE_FAIL | JOB_COMPLETING)), "node_fail");
+    EXPECT_STREQ(cause_of(in_state(JOB_COMPLETE | JOB_COMPLETING)), "completing");
+    EXPECT_STREQ(cause_of(in_state(JOB_FAILED)), "ended");
+}
+
+TEST(SlurmctldCause, WhatIsOverIsNotRequeued) {
+    EXPECT_EQ(requeue_of(in_state(JOB_RUNNING)), Requeue::possible);
+    EXPECT_EQ(requeue_of(in_state(JOB_TIMEOUT | JOB_COMPLETING)), Requeue::possible_late);
+    EXPECT_EQ(requeue_of(in_state(JOB_PENDING | JOB_COMPLETING)), Requeue::done_already);
+    EXPECT_EQ(requeue_of(in_state(JOB_CANCELLED | JOB_COMPLETING)), Requeue::refused);
+    EXPECT_EQ(requeue_of(in_state(JOB_COMPLETE)), Requeue::refused);
+}
+
+TEST(SlurmctldCause, TheFactsFollowTheWord) {
+    JobRecord job = in_state(JOB_RUNNING);
+    job.end_time = 1000;
+    job.restart_count = 2;
+    EXPECT_EQ(cause_line(job), "running restarts=2 end=1000 preempt=0");
+}
+
+TEST(SlurmctldComment, TheUsersCommentStays) {
+    EXPECT_EQ(with_reason("", "no key"), "checkpoint: no key");
+    EXPECT_EQ(with_reason("mine", "checkpoint: no key"), "mine | checkpoint: no key");
+    EXPECT_EQ(with_reason("mine | checkpoint: no key", "still no key"), "mine | checkpoint: still no key");
+    EXPECT_EQ(with_reason("checkpoint: no key", "x"), "checkpoint: x");
+    EXPECT_EQ(with_reason("", "a\nb\x1b\xff"), "checkpoint: a?b??");
+    EXPECT_LT(with_reason("", std::string(100000, 'x')).size(), 500U);
+}
+
+} // namespace
+} // namespace ckpt

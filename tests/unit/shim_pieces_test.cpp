@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <climits>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "shim/ending.hpp"
+#include "shim/exec_error.hpp"
+#include "shim/path_lookup.hpp"
+#include "shim/scope.hpp"
+#include "shim/signals.hpp"
+
+namespace ckpt {
+namespace {
+
+using wire::SignalScope;
+
+// ---- one process or the whole group ----
+
+TEST(ShimScope, BothSawIt) {
+    ScopeJudge judge(true);
+    judge.shim_saw(SIGUSR1, 100);
+    EXPECT_FALSE(judge.next(105));
+    judge.canary_saw(SIGUSR1, 110);
+    const auto judged = judge.next(110);
+    ASSERT_TRUE(judged);
+    EXPECT_EQ(judged->signal, SIGUSR1);
+    EXPECT_EQ(judged->scope, SignalScope::group);
+    EXPECT_FALSE(judge.next(111));
+}
+
+TEST(ShimScope, TheCanaryMayBeFirst) {
+    ScopeJudge judge(true);
+    judge.canary_saw(SIGUSR1, 100);
+    judge.shim_saw(SIGUSR1, 103);
+    ASSERT_EQ(judge.next(103)->scope, SignalScope::group);
+}
+
+TEST(ShimScope, OnlyTheShimSawIt) {
+    ScopeJudge judge(true);
+    judge.shim_saw(SIGUSR1, 100);
+    EXPECT_EQ(judge.wait_ms(105), 15);
+    EXPECT_FALSE(judge.next(119));
+    ASSERT_EQ(judge.next(120)->scope, SignalScope::process);
+    EXPECT_FALSE(judge.wait_ms(120));
+}
+
+TEST(ShimScope, AnotherSignalOrAnotherTimeDoesNotCount) {
+    ScopeJudge judge(true);
+    judge.canary_saw(SIGUSR1, 70);
+    judge.shim_saw(SIGUSR1, 100);
+    judge.canary_saw(SIGUSR2, 101);
+    EXPECT_EQ(judge.next(120)->scope, SignalScope::process);
+}
+
+TEST(ShimScope, OneReportCountsForOneSignal) {
+    ScopeJudge judge(true);
+    judge.shim_saw(SIGUSR1, 100);
+    judge.canary_saw(SIGUSR1, 100);
+    judge.shim_saw(SIGUSR1, 101);
+    EXPECT_EQ(judge.next(101)->scope, SignalScope::group);
+    EXPECT_FALSE(judge.next(101));
+    EXPECT_EQ(judge.next(121)->scope, SignalScope::process);
+}
+
+TEST(ShimScope, TheOrderIsKept) {
+    ScopeJudge judge(true);
+    judge.shim_saw(SIGCONT, 100);
+    judge.shim_saw(SIGTERM, 101);
+    judge.canary_saw(SIGTERM, 101);
+    EXPECT_FALSE(judge.next(101)) << "SIGCONT is still open";
+    EXPECT_EQ(judge.next(120)->signal, SIGCONT);
+    EXPECT_EQ(judge.next(120)->scope, SignalScope::group);
+}
+
+TEST(ShimScope, WithoutACanaryNothingWaits) {
+    ScopeJudge judge(false);
+    judge.shim_saw(SIGUSR1, 100);
+    EXPECT_EQ(judge.next(100)->scope, SignalScope::process);
+}
+
+// ---- the program, as slurmstepd looks for it ----
+
+class ShimPath : public testing::Test {
+protected:
+    void SetUp() override {
+        m_dir = testing::TempDir() + "/ckpt-path-" + std::to_string(::getpid());
+        std::filesystem::create_directories(m_dir + "/a/prog");
+        std::filesystem::create_directories(m_dir + "/b");
+        std::ofstream(m_dir + "/b/prog") << "x"; // not executable, which slurmstepd does not look at
+        std::filesystem::create_directories(m_dir + "/c");
+        std::ofstream(m_dir + "/c/prog") << "x";
+    }
+    void TearDown() override { std::filesystem::remove_all(m_dir); }
+    std::string m_dir;
+};
+
+TEST_F(ShimPath, AbsoluteNamesAreTakenAsTheyAre) {
+    EXPECT_EQ(build_path("/no/such/file", "/bin"), "/no/such/file");
+}
+
+TEST_F(ShimPath, DottedNamesAreBelowTheWorkingDirectory) {
+    const std::string cwd = std::filesystem::current_path();
+    EXPECT_EQ(build_path("./prog", m_dir.c_str()), cwd + "/./prog");
+    EXPECT_EQ(build_path("../prog", m_dir.c_str()), cwd + "/../prog");
+    EXPECT_EQ(build_path(".hidden", m_dir.c_str()), cwd + "/.hidden");
+}
+
+TEST_F(ShimPath, TheFirstFileThatIsNoDirectory) {
+    const std::string path = m_dir + "/none:" + m_dir + "/a::" + m_dir + "/b:" + m_dir + "/c";
+    EXPECT_EQ(build_path("prog", path.c_str()), m_dir + "/b/prog");
+}
+
+TEST_F(ShimPath, WhatIsNotFoundIsLeftToTheWorkingDirectory) {
+    EXPECT_EQ(build_path("prog", m_dir.c_str()), "prog");
+    EXPECT_EQ(build_path("prog", ""), "prog");
+    EXPECT_EQ(build_path("prog", nullptr), "prog");
+    EXPECT_EQ(build_path("dir/prog", (m_dir + "/none").c_str()), "dir/prog");
+}
+
+TEST_F(ShimPath, NamesAreCutAsInSlurmstepd) {
+    EXPECT_EQ(build_path("/" + std::string(PATH_MAX + 10, 'x'), "").size(), PATH_MAX - 1U);
+}
+
+// ---- failures of execve ----
+
+TEST_F(ShimPath, ExecErrorsAreSlurmstepds) {
+    EXPECT_EQ(exec_error("n1", "nosuchprog", ENOENT),
+              "slurmstepd-n1: error: execve(): nosuchprog: No such file or directory\n");
+    EXPECT_EQ(exec_error("n1", m_dir, EACCES),
+              "slurmstepd-n1: error: execve(): " + m_dir + ": Permission denied\n");
+    std::ofstream(m_dir + "/script") << "#!/no/such/interpreter -x\necho\n";
+    EXPECT_EQ(exec_error("n1", m_dir + "/script", ENOENT),
+              "slurmstepd-n1: error: execve(): bad interpreter(/no/such/interpreter -x): No such file or "
+              "directory\n");
+    EXPECT_EQ(exec_error(nullptr, "x", E2BIG), "slurmstepd: error: execve(): x: Argument list too long\n");
+}
+
+// ---- the end ----
+
+TEST(ShimEnding, MirrorsTheApplication) {
+    EXPECT_EQ(ending_of(W_EXITCODE(7, 0)).number, 7);
+    EXPECT_FALSE(ending_of(W_EXITCODE(7, 0)).by_signal);
+    EXPECT_EQ(ending_of(W_EXITCODE(0, SIGSEGV) | WCOREFLAG).number, SIGSEGV);
+    EXPECT_TRUE(ending_of(W_EXITCODE(0, SIGSEGV)).by_signal);
+}
+
+TEST(ShimEnding, ATreeThatWasKilled) {
+    EXPECT_EQ(ending_of(TreeEnd{}).number, SIGKILL);
+    EXPECT_EQ(ending_of(TreeEnd{std::nullopt, true, false}).number, SIGTERM);
+    EXPECT_EQ(ending_of(TreeEnd{std::nullopt, false, true}).number, SIGTERM);
+    EXPECT_EQ(ending_of(TreeEnd{W_EXITCODE(3, 0), true, true}).number, 3);
+}
+
+int status_of(Ending ending) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::signal(SIGTERM, SIG_IGN);
+        block_all_signals();
+        end_as(ending);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return status;
+}
+
+TEST(ShimEnding, IsTheRealThing) {
+    EXPECT_EQ(status_of({false, 0}), 0);
+    EXPECT_EQ(status_of({false, 255}), W_EXITCODE(255, 0));
+    for (const int signal : {SIGTERM, SIGKILL, SIGSEGV, SIGABRT, SIGHUP, SIGRTMIN + 3})
+        EXPECT_EQ(status_of({true, signal}), signal) << "without a core";
+}
+
+// ---- signals ----
+
+TEST(ShimSignals, TheMaskAsCkptInitReadsIt) {
+    sigset_t set;
+    ::sigemptyset(&set);
+    EXPECT_EQ(mask_as_hex(set), "0");
+    ::sigaddset(&set, SIGHUP);
+    ::sigaddset(&set, SIGTERM);
+    ::sigaddset(&set, 64);
+    EXPECT_EQ(mask_as_hex(set), "8000000000004001");
+}
+
+TEST(ShimSignals, OnlyWhatSomebodySent) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        block_all_signals();
+        ::signal(SIGUSR1, SIG_IGN); // ignored ones arrive as well
+        const auto signals = signal_descriptor(every_signal());
+        ::raise(SIGUSR2); // our own
+        if (::fork() == 0) {
+            ::kill(::getppid(), SIGUSR1);
+            ::_exit(0);
+        }
+        ::usleep(200'000); // its end (SIGCHLD) is the kernel's word to us
+        const auto first = next_sent_signal(signals->get());
+        const auto second = next_sent_signal(signals->get());
+        ::_exit(first == SIGUSR1 && !second ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
+} // namespace
+} // namespace ckpt
