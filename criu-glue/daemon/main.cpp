@@ -35,7 +35,8 @@ ckpt::Result<ckpt::Fd> listener(const ckpt::ServerConfig& config) {
         return ckpt::Fd(k_first_passed_fd);
     }
     const std::string directory = config.socket.substr(0, config.socket.rfind('/'));
-    CKPT_CHECK(ckpt::make_trusted_dir(directory, 0755));
+    CKPT_TRY(const ckpt::Fd dir, ckpt::make_trusted_dir(directory, 0755));
+    if (::fchmod(dir.get(), 0755) != 0) return ckpt::fail_errno(ckpt::Code::os, "set the mode of " + directory);
     return ckpt::listen_at(config.socket, k_socket_mode);
 }
 
