@@ -126,6 +126,7 @@ void on(JobState& job, const event::TreeExited& e, Effects& out) {
         out.emplace_back(effect::RecordCompletion{e.wait_status});
         return; // the shim leaves when the record is durable
     }
+    if (task.term_held && job.final_taken) return; // ... or when the final generation is
     out.emplace_back(effect::LetShimLeave{e.task});
 }
 

@@ -22,6 +22,10 @@ namespace {
 // came too late would let a later requeue of the finished job restore an old generation over its results.
 constexpr int k_record_ms = 2000;
 
+// How long a tree that ended after its final checkpoint waits for that to be saved, so that the job's output says
+// so. Slurm's SIGKILL after KillWait usually comes first; the commit goes on without us.
+constexpr int k_commit_ms = 600'000;
+
 constexpr int k_killed = SIGKILL; // a wait status of a tree that nobody reported about
 
 } // namespace
@@ -172,7 +176,7 @@ void Service::finish(std::optional<int> wait_status) {
 
 void Service::report_end(int wait_status) {
     m_ckptd.send(wire::TreeExited{wait_status});
-    const std::int64_t end = now_ms() + k_record_ms;
+    const std::int64_t end = now_ms() + (m_term == Term::waiting ? k_commit_ms : k_record_ms);
     while (m_ckptd && now_ms() < end) {
         const auto message = m_ckptd.receive(static_cast<int>(end - now_ms()));
         if (!message) return;

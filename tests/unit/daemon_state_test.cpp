@@ -227,6 +227,7 @@ TEST(Requeue, FinalGenerationThenTheTreeEndsThenTheShimLeaves) {
     ASSERT_EQ(all<effect::Commit>(dumped).size(), 1U);
     EXPECT_TRUE(all<effect::Commit>(dumped)[0].tree_was_stopped);
     EXPECT_FALSE(has<effect::LetShimLeave>(dumped));
+    EXPECT_FALSE(has<effect::LetShimLeave>(advance(job, event::TreeExited{k_batch, 9}))); // its tree is gone
     EXPECT_FALSE(has<effect::ReleaseEpilog>(advance(job, event::EpilogArrived{})));
     const Effects committed = advance(job, event::CommitEnded{1, std::nullopt, 1});
     EXPECT_TRUE(has<effect::LetShimLeave>(committed));
