@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "state.hpp"
 
+#include <algorithm>
+
 #include "state_steps.hpp"
 
 namespace ckpt {
@@ -32,9 +34,11 @@ void release_epilog_if_quiet(JobState& job, Effects& out) {
 }
 
 void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out) {
-    std::string text = one_line(error);
-    if (text == job.last_complaint) return;
-    job.last_complaint = text;
+    const std::string text = one_line(error);
+    std::string gist = text; // the same trouble with another pid or inode is the same trouble
+    std::erase_if(gist, [](char c) { return c >= '0' && c <= '9'; });
+    if (gist == job.last_complaint) return;
+    job.last_complaint = gist;
     out.emplace_back(effect::Say{text + "; " + consequence});
 }
 

@@ -62,7 +62,7 @@ Status judge_member(const Member& member, const Member& root, const wire::UserId
     if (is_live_srun(member))
         return fail(Code::dump_live_srun,
                     who(member) + " is Slurm's own srun, whose connections cannot be restored",
-                    "call srun through the PATH instead of an absolute path or another launcher");
+                    "the next checkpoint is taken when its step has ended");
     CKPT_CHECK(judge_credentials(member, user));
     for (std::size_t i = 0; i < k_namespace_names.size(); ++i)
         if (member.namespaces.at(i) != root.namespaces.at(i))
