@@ -32,8 +32,8 @@ SERVICES = [
             command="install -d -o munge -g munge /run/munge && "
                     "exec setpriv --reuid=munge --regid=munge --init-groups munged --foreground"),
     Service("slurmctld", "ctl", "slurmctld", listens=6817),
-    # Before slurmd, which starts jobs as soon as it is there.
-    Service("ckptd", "compute", f"exec {CKPTD}", needs=CKPTD, listens="/run/ckptd/ckptd.sock"),
+    # Before slurmd, which starts jobs as soon as it is there. On ctl for sckpt: it stands for a login node too.
+    Service("ckptd", "all", f"exec {CKPTD}", needs=CKPTD, listens="/run/ckptd/ckptd.sock"),
     # The host's uptime is not the node's: -b tells slurmctld that the node was booted, once for each life of /run.
     # slurmd moves itself beside the cgroups of its jobs.
     Service("slurmd", "compute", listens=6818, cgroup="system.slice/{node}_slurmstepd.scope/slurmd",
