@@ -64,7 +64,7 @@ void Server::perform(Job& job, const effect::StartTask& e) {
     Task& task = found->second;
     task.status_pipe.reset(); // the shim must see the end of the pipe when its tree is gone
     task.worker = 0;
-    wire::ShimStart start{wire_start(e.start), 0, e.line};
+    wire::ShimStart start{wire_start(e.start), 0, e.line, job.state.plan.signal.value};
     log::info("job " + std::to_string(job.facts.job_id) + ": task starts" +
               (e.line.empty() ? std::string() : ": " + e.line));
     if (e.start != effect::Start::restored) return send(task.shim, start);

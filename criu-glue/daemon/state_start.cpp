@@ -39,6 +39,11 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
                                                one_line(*job.unmanaged) + "; the job runs without checkpoints"});
         return;
     }
+    if (job.restart_count > job.plan.max_restarts.value) {
+        hold(task, "restarted " + std::to_string(job.plan.max_restarts.value) +
+                       " times, which is the limit (--checkpoint-max-restarts)", out);
+        return;
+    }
     if (!restarted || job.plan.restore.value.kind == Restore::Kind::never) {
         start_fresh(task, e.task, {}, out);
         return;

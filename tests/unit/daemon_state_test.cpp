@@ -26,6 +26,7 @@ Plan plan() {
     p.interval.value = Seconds(60);
     p.on.value = Triggers{1 | 2 | 4 | 8};
     p.keep.value = 2;
+    p.max_restarts.value = 100;
     return p;
 }
 
@@ -79,6 +80,17 @@ TEST(Start, UnmanagedLaterIncarnationIsHeldNeverStartedFromZero) {
     const Effects out = advance(job, event::ShimArrived{k_batch});
     EXPECT_TRUE(has<effect::HoldJob>(out));
     EXPECT_FALSE(has<effect::StartTask>(out));
+}
+
+TEST(Start, RestartsBeyondTheLimitAreHeld) {
+    JobState job = fresh_job();
+    job.plan.max_restarts.value = 3;
+    job.restart_count = 4;
+    EXPECT_TRUE(has<effect::HoldJob>(advance(job, event::ShimArrived{k_batch})));
+    JobState last = fresh_job();
+    last.plan.max_restarts.value = 3;
+    last.restart_count = 3;
+    EXPECT_TRUE(has<effect::Adopt>(advance(last, event::ShimArrived{k_batch})));
 }
 
 struct Outcome {
@@ -146,6 +158,16 @@ TEST(Start, NumbersGoOnAfterTheHighestEverUsed) {
     const Effects out = advance(job, event::IntervalElapsed{});
     ASSERT_EQ(all<effect::Dump>(out).size(), 1U);
     EXPECT_EQ(all<effect::Dump>(out)[0].generation, 10U);
+}
+
+TEST(Interval, TheSameTroubleWithAnotherPidIsTheSameTrouble) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpEnded{k_batch, Error{Code::dump_live_srun, "srun (pid 1) runs", "", 0}, 0, 0});
+    advance(job, event::IntervalElapsed{});
+    EXPECT_THAT(all<effect::Say>(advance(job, event::DumpEnded{
+                    k_batch, Error{Code::dump_live_srun, "srun (pid 22) runs", "", 0}, 0, 0})),
+                IsEmpty());
 }
 
 // ---- periodic generations ----

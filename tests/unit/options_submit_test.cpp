@@ -84,6 +84,16 @@ TEST(SubmitAdvice, TellsWhatWasCapped) {
     EXPECT_EQ(advice({{"checkpoint-dir", "/etc"}}).error().code, Code::option_value);
 }
 
+TEST(SubmitAdvice, RefusesWhatThisReleaseDoesNotDo) {
+    for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+             {"checkpoint-method", "app:USR1"}, {"checkpoint-restore", "12@3"}, {"checkpoint-files", "copy"}}) {
+        const auto advice = submit_advice(apply_options({{name, value}}).value(), {}, {});
+        ASSERT_FALSE(advice) << name;
+        EXPECT_THAT(advice.error().what, HasSubstr("--" + name + "=" + value));
+        EXPECT_NE(advice.error().hint, "");
+    }
+}
+
 std::vector<std::string> words(const std::string& line) {
     std::istringstream stream(line);
     std::vector<std::string> result;
