@@ -44,7 +44,8 @@ void fill(criu_opts& out, const CriuOptions& options) {
     out.set_log_file(options.log_file);
     out.set_log_level(k_log_level);
     out.set_notify_scripts(true);
-    out.set_unprivileged(options.unprivileged);
+    out.set_unprivileged(
+        true); // criu_rights.hpp; CRIU insists on it for every uid but 0 (cr-check.c:check_caps)
     // CRIU's default would move tasks into the cgroups of the old job (cgroup.c:prepare_task_cgroup).
     out.set_manage_cgroups(true);
     out.set_manage_cgroups_mode(IGNORE);

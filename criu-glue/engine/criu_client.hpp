@@ -22,7 +22,6 @@ using Deadline = std::chrono::steady_clock::time_point;
 struct CriuOptions {
     std::string images_dir; // as criu sees it: /proc/self/fd/N
     std::string log_file;   // a plain name, created in the images directory
-    bool unprivileged = false;
 };
 
 struct CriuDumpOptions {

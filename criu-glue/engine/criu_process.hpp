@@ -2,7 +2,6 @@
 // How criu is started: with whose identity, in which environment, with which descriptors.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "engine/criu_client.hpp"
@@ -16,19 +15,15 @@ constexpr int k_criu_socket = 3;
 constexpr int k_criu_images = 4;
 constexpr int k_criu_first_inherited = 5;
 
-// The switch between criu as root and criu with the user's ids and capabilities. As the user it can open what
-// only the user may open (home directories with root_squash), and the kernel refuses to restore another
-// user's ids.
-enum class CriuIdentity : std::uint8_t { user, root };
-
 Identity identity_of_user(const wire::UserIds& user);
 
-// `criu swrk` on `socket`, its images in `images`. Further descriptors may be appended to `fds`.
-Result<SpawnSpec> criu_spawn_spec(const std::string& criu, CriuIdentity as, const wire::UserIds& user,
+// `criu swrk` on `socket` with the user's ids and `rights` (criu_rights.hpp), its images in `images`. Further
+// descriptors may be appended to `fds`.
+Result<SpawnSpec> criu_spawn_spec(const std::string& criu, const wire::UserIds& user, CapabilitySet rights,
                                   int socket, int images);
 
 // The options that follow from criu_spawn_spec.
-CriuOptions criu_common_options(CriuIdentity as, const std::string& log_file);
+CriuOptions criu_common_options(const std::string& log_file);
 
 // Puts the first error of CRIU's log into an error for which CRIU gave no reason over its socket.
 Error with_log_reason(Error error, int images, const std::string& log_file);

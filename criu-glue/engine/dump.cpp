@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "engine/criu_process.hpp"
+#include "engine/criu_rights.hpp"
 #include "engine/image_creds.hpp"
 #include "engine/ipc.hpp"
 #include "engine/open_files.hpp"
@@ -26,7 +27,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* k_log_name = "dump.log";
-constexpr CriuIdentity k_identity = CriuIdentity::user;
 constexpr std::chrono::seconds k_end_patience{5}; // for a killed criu to be gone
 
 std::uint64_t microseconds(Clock::duration time) {
@@ -48,16 +48,6 @@ std::uint64_t bytes_in(int images) {
             total += static_cast<std::uint64_t>(st.st_size);
     }
     return total;
-}
-
-// A criu with the user's ids leaves files of the user's. They count as root's: nobody's quota, and no user's
-// to read.
-Status give_to_root(int images) {
-    CKPT_TRY(const auto names, list_dir(images));
-    for (const std::string& name : names)
-        if (::fchownat(images, name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW) != 0)
-            return fail_errno(Code::dump_failed, "take over the images");
-    return {};
 }
 
 // A criu inside a pid namespace is not our child but that of the process spawn() puts in between; it is dead
@@ -118,9 +108,11 @@ private:
     // are not dumped and get inherited on restore (namespaces.c:get_clone_mask), but an IPC namespace must be
     // dumped.
     Result<Child> start_criu(int socket) {
-        CKPT_TRY(SpawnSpec spec,
-                 criu_spawn_spec(m_request.criu, k_identity, m_request.user, socket, m_fds.images.get()));
         CKPT_TRY(m_ipc_dumped, has_sysv_objects(m_request.root_pid));
+        const CapabilitySet rights = rights_for_dump(m_members, m_ipc_dumped);
+        CKPT_TRY(SpawnSpec spec,
+                 criu_spawn_spec(m_request.criu, m_request.user, rights, socket, m_fds.images.get()));
+        CKPT_CHECK(give_images_to(m_fds.images.get(), m_request.user.uid, m_request.user.gid));
         CKPT_TRY(const Fd ipc_ns, open_namespace(m_request.root_pid, "ipc"));
         if (!m_ipc_dumped) spec.enter_namespaces.push_back(ipc_ns.get());
         auto time_ns = open_namespace(m_request.root_pid, "time");
@@ -134,7 +126,7 @@ private:
         CriuClient client(socket, m_deadline);
         CKPT_TRY(m_result.criu_version, client.version());
         CriuDumpOptions options;
-        options.common = criu_common_options(k_identity, k_log_name);
+        options.common = criu_common_options(k_log_name);
         options.pid = m_request.root_pid_inside;
         options.ghost_limit = m_request.ghost_limit;
         options.leave_stopped = m_request.leave_stopped;
@@ -146,10 +138,11 @@ private:
 
     // A set-user-id program may have started after the survey; no restore would accept its images.
     Status accept_images() {
-        CKPT_CHECK(give_to_root(m_fds.images.get()));
-        Status creds = check_image_creds(m_fds.images.get(), m_request.user);
-        if (!creds) creds.error().code = Code::dump_refused;
-        return creds;
+        CKPT_CHECK(give_images_to(m_fds.images.get(), 0, 0));
+        auto creds = check_image_creds(m_fds.images.get(), m_request.user);
+        if (creds) return {};
+        creds.error().code = Code::dump_refused;
+        return tl::unexpected(std::move(creds).error());
     }
 
     // Objects made after we had looked would be missing from the images.

@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/criu_process.hpp"
 #include "engine/record.hpp"
 #include "os/fd.hpp"
 #include "os/process.hpp"
@@ -28,7 +27,7 @@ struct PassedFile {
 
 struct HomeSpec {
     std::string criu;
-    CriuIdentity identity = CriuIdentity::user;
+    CapabilitySet rights = 0;
     bool fresh_ipc = true; // false: criu restores the IPC namespace
     wire::UserIds user;
     std::vector<std::string> cgroup_dirs;

@@ -11,6 +11,7 @@
 
 #include "engine/clocks.hpp"
 #include "engine/criu_process.hpp"
+#include "engine/ipc.hpp"
 #include "os/files.hpp"
 
 namespace ckpt {
@@ -60,6 +61,7 @@ Status make_namespaces(const HomeSpec& spec, const InsideFds& fds) {
         return fail_errno(Code::restore_failed, "mount /proc");
     CKPT_CHECK(enter_clocks(spec.clocks));
     CKPT_CHECK(write_file("/proc/sys/kernel/ns_last_pid", std::to_string(spec.last_pid)));
+    if (!spec.fresh_ipc) CKPT_CHECK(cover_ipc_sysctls());
     // A session outside of the namespace would be 0 inside, which CRIU refuses to dump (pstree.c).
     if (::setsid() < 0) return fail_errno(Code::restore_failed, "start a session");
     return {};
@@ -107,8 +109,7 @@ Result<std::vector<Fd>> open_passed_files(const HomeSpec& spec) {
 }
 
 Result<Child> start_criu(const HomeSpec& spec, const InsideFds& fds, const std::vector<Fd>& passed) {
-    CKPT_TRY(SpawnSpec criu,
-             criu_spawn_spec(spec.criu, spec.identity, spec.user, fds.criu.get(), spec.images));
+    CKPT_TRY(SpawnSpec criu, criu_spawn_spec(spec.criu, spec.user, spec.rights, fds.criu.get(), spec.images));
     int number = k_criu_first_inherited;
     for (const Fd& fd : passed)
         criu.fds.emplace_back(fd.get(), number++);

@@ -9,10 +9,11 @@
 
 namespace ckpt {
 
-// Every core-*.img holds this user's ids and no capability, else Code::restore_refused.
-Status check_image_creds(int images, const wire::UserIds& user);
+// Every core-*.img holds this user's ids and no capability, else Code::restore_refused. True when one has
+// another of the user's groups as its gid.
+Result<bool> check_image_creds(int images, const wire::UserIds& user);
 
 // One such file; zombies have no credentials.
-Status check_core_image(std::string_view image, const wire::UserIds& user);
+Result<bool> check_core_image(std::string_view image, const wire::UserIds& user);
 
 } // namespace ckpt

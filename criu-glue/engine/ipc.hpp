@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Each step has an IPC namespace of its own. Without SysV objects in it there is nothing to save: criu joins
 // it for the dump, and a restore makes a fresh one. With objects criu has to stay outside
-// (shmem.c:check_sysvipc_map_dump refuses otherwise) and dumps the namespace; its restore then has to run as
-// root, since only uid 0 may write the sysctls that CRIU restores with it (kernel
-// ipc/ipc_sysctl.c:ipc_permissions knows no capability).
+// (shmem.c:check_sysvipc_map_dump refuses otherwise), dumps the namespace and restores it.
 #pragma once
 
 #include <sys/types.h>
@@ -17,5 +15,13 @@ Result<bool> has_sysv_objects(pid_t pid);
 
 // The images hold an IPC namespace.
 Result<bool> images_hold_ipc(int images);
+
+// CRIU restores the namespace's sysctls, which only uid 0 may write (kernel ipc/ipc_sysctl.c:ipc_permissions
+// knows no capability), and their values are the kernel's defaults anyway: no user can have changed them. So
+// for the time of the restore their directories are covered, in this process's mount namespace, which must be
+// a private one. Afterwards ns_last_pid in /proc is covered as well.
+Status cover_ipc_sysctls();
+// Takes them away again in the mount namespace `mount_ns`.
+Status uncover_ipc_sysctls(int mount_ns);
 
 } // namespace ckpt

@@ -77,6 +77,11 @@ int main() {
     ::umask(077);               // CRIU creates its images with mode 0644 (image.h:CR_FD_PERM)
     const rlimit no_core{0, 0}; // a core of ours would hold the user's memory
     ::setrlimit(RLIMIT_CORE, &no_core);
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) { // criu opens every descriptor of the tree
+        files.rlim_cur = files.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
     ::signal(SIGPIPE, SIG_IGN); // NOLINT(cert-err33-c): cannot fail for SIGPIPE
     auto packet = receive_packet(wire::k_worker_fd, k_request_patience);
     if (!packet) return EXIT_FAILURE;

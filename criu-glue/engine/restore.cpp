@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "engine/criu_process.hpp"
+#include "engine/criu_rights.hpp"
 #include "engine/home.hpp"
 #include "engine/image_creds.hpp"
 #include "engine/inherit.hpp"
@@ -95,13 +96,13 @@ private:
     // Every check that needs no criu; changes nothing.
     Status prepare() {
         CKPT_TRY(const DumpRecord record, read_record(m_fds.images.get()));
-        CKPT_CHECK(check_image_creds(m_fds.images.get(), m_request.user));
+        CKPT_TRY(const bool other_gids, check_image_creds(m_fds.images.get(), m_request.user));
+        CKPT_TRY(m_spec.rights, rights_for_restore(m_fds.images.get(), other_gids));
         CKPT_TRY(auto pids, pids_in_images(m_fds.images.get()));
         CKPT_TRY(const pid_t limit, pid_max());
         CKPT_TRY(m_spec.last_pid, pick_last_pid(std::move(pids), limit));
         CKPT_TRY(const bool with_ipc, images_hold_ipc(m_fds.images.get()));
         m_spec.fresh_ipc = !with_ipc;
-        m_spec.identity = with_ipc ? CriuIdentity::root : CriuIdentity::user;
         m_spec.criu = m_request.criu;
         m_spec.user = m_request.user;
         m_spec.cgroup_dirs = m_request.cgroup_dirs;
@@ -109,7 +110,16 @@ private:
         m_spec.images = m_fds.images.get();
         m_spec.clocks = record.clocks;
         const std::set<std::string> replaced = plan_inherited(record);
+        CKPT_CHECK(give_to_user());
         return m_rollback.plan(recorded_files(record, replaced), m_request.tree_was_stopped, left());
+    }
+
+    Status give_to_user() {
+        const uid_t uid = m_request.user.uid;
+        const gid_t gid = m_request.user.gid;
+        for (const PassedFile& file : m_spec.passed)
+            if (file.path.empty()) CKPT_CHECK(give_pipe_to(file.fd, uid, gid));
+        return give_images_to(m_fds.images.get(), uid, gid);
     }
 
     std::set<std::string> plan_inherited(const DumpRecord& record) {
@@ -146,7 +156,7 @@ private:
         for (const Cut& cut : m_rollback.cuts())
             m_restored.result.rolled_back.push_back(describe(cut));
         CriuRestoreOptions options;
-        options.common = criu_common_options(m_spec.identity, k_log_name);
+        options.common = criu_common_options(k_log_name);
         options.inherit = m_inherit;
         const auto hook = [this](std::string_view script, pid_t pid) { return on_notification(script, pid); };
         CKPT_TRY(const pid_t root, client.restore(options, hook));
@@ -168,7 +178,7 @@ private:
             m_restored.result.root_pid = candidate;
             m_restored.result.root_pid_inside = pid;
             m_restored.result.init_pid = m_home.pid1.pid();
-            return {};
+            return m_spec.fresh_ipc ? Status() : uncover_ipc_sysctls(m_restored.mount_ns.get());
         }
         return fail(Code::restore_failed, "the restored process was not found");
     }

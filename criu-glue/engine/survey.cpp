@@ -65,6 +65,8 @@ void read_status(const std::string& status, Member& member) {
                 values >> id;
         else if (key == "CapPrm")
             values >> std::hex >> member.capabilities;
+        else if (key == "Seccomp")
+            member.seccomp = line.find_first_not_of("0 \t", colon + 1) != std::string::npos;
     }
 }
 
@@ -101,6 +103,8 @@ Result<Member> read_member(pid_t pid) {
     read_status(status, member);
     member.exe = read_link(proc.get(), "exe");
     if (member.state == 'Z') return member;
+    struct stat owner{};
+    member.dumpable = ::fstat(proc.get(), &owner) == 0 && owner.st_uid == member.uids[1];
     CKPT_CHECK(read_namespaces(proc.get(), member.namespaces));
     CKPT_CHECK(read_descriptors(proc.get(), member));
     return member;

@@ -27,6 +27,8 @@ struct Member {
     std::array<uid_t, 4> uids{}; // real, effective, saved, file system
     std::array<gid_t, 4> gids{};
     std::uint64_t capabilities = 0; // permitted
+    bool seccomp = false;
+    bool dumpable = true; // prctl(2) PR_SET_DUMPABLE, and the program's file may be read
     Namespaces namespaces{};
     std::vector<std::string> special;   // links of descriptors that are neither files, pipes nor sockets
     std::vector<std::uint64_t> sockets; // inodes

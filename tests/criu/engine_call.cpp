@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <csignal>
+
 #include "os/procfs.hpp"
 #include "os/socket.hpp"
 
@@ -17,7 +19,8 @@ struct Call {
     Packet answer;
 };
 
-Result<Call> call_engine(const std::string& request, const std::vector<int>& fds) {
+Result<Call> call_engine(const std::string& request, const std::vector<int>& fds,
+                         std::chrono::milliseconds kill_after) {
     CKPT_TRY(auto sockets, make_socket_pair());
     SpawnSpec spec;
     spec.path = CKPT_LIBEXEC_DIR "/ckpt-engine";
@@ -27,6 +30,11 @@ Result<Call> call_engine(const std::string& request, const std::vector<int>& fds
     CKPT_TRY(call.engine, spawn(spec));
     sockets.second.reset();
     CKPT_CHECK(send_packet(sockets.first.get(), request, fds));
+    if (kill_after.count() > 0) {
+        const auto early = receive_packet(sockets.first.get(), kill_after);
+        if (!early) call.engine.kill(SIGKILL);
+        return fail(Code::internal, "the engine was killed");
+    }
     CKPT_TRY(call.answer, receive_packet(sockets.first.get(), k_patience));
     CKPT_TRY(const int status, call.engine.wait(k_patience));
     (void)status;
@@ -37,7 +45,7 @@ Result<Call> call_engine(const std::string& request, const std::vector<int>& fds
 
 Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall& options) {
     wire::DumpRequest request;
-    request.criu = options.criu;
+    request.criu = "/usr/sbin/criu";
     request.root_pid = task.root();
     request.root_pid_inside = task.root_inside();
     request.user = user();
@@ -48,7 +56,7 @@ Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall&
     std::vector<int> fds = {images, task.mount_ns(), task.pid_ns()};
     for (const int fd : task.stdio())
         fds.push_back(fd);
-    CKPT_TRY(const Call call, call_engine(wire::encode(request), fds));
+    CKPT_TRY(const Call call, call_engine(wire::encode(request), fds, options.kill_engine_after));
     CKPT_TRY(auto result, wire::decode<wire::DumpResult>(call.answer.bytes));
     CKPT_CHECK(wire::status_of(result.outcome));
     return result;
@@ -57,7 +65,7 @@ Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall&
 Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, const RestoreCall& options) {
     wire::RestoreRequest request;
     request.criu = "/usr/sbin/criu";
-    request.user = user();
+    request.user = options.user;
     request.cgroup_dirs = {task.cgroup()};
     request.timeout_ms = options.timeout_ms;
     request.script = options.script;
@@ -67,7 +75,7 @@ Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, cons
     for (const int fd : task.stdio())
         fds.push_back(fd);
     fds.push_back(task.status_pipe());
-    CKPT_TRY(Call call, call_engine(wire::encode(request), fds));
+    CKPT_TRY(Call call, call_engine(wire::encode(request), fds, options.kill_engine_after));
     CKPT_TRY(auto result, wire::decode<wire::RestoreResult>(call.answer.bytes));
     CKPT_CHECK(wire::status_of(result.outcome));
     if (call.answer.fds.size() != 3) return fail(Code::internal, "a restore without descriptors");

@@ -13,7 +13,7 @@ struct DumpCall {
     bool leave_stopped = false;
     std::uint32_t timeout_ms = 30000;
     std::uint64_t ghost_limit = 64 << 20;
-    std::string criu = "/usr/sbin/criu";
+    std::chrono::milliseconds kill_engine_after{0}; // 0 = never
 };
 Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall& options = {});
 
@@ -21,6 +21,8 @@ struct RestoreCall {
     bool tree_was_stopped = false;
     std::uint32_t timeout_ms = 30000;
     std::string script;
+    wire::UserIds user = testing::user();
+    std::chrono::milliseconds kill_engine_after{0};
 };
 // On success `task` owns the restored tree.
 Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, const RestoreCall& options = {});

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <fstream>
 #include <thread>
 
 #include "testbed.hpp"
@@ -96,7 +95,7 @@ if orphan == 0:
     os._exit(0)
 os.waitpid(orphan, 0); time.sleep(0.5)
 check("subreaper", open("../ppid").read() == str(os.getppid()))
-out("done")
+signal.setitimer(signal.ITIMER_REAL, 0); out("done")
 )py";
 
 // SysV objects make criu dump the IPC namespace.
@@ -121,7 +120,7 @@ protected:
     // Runs `program`, dumps it once it is ready, restores it twice, and lets it check itself.
     void survive(const std::string& program) {
         const auto task = make_task();
-        std::ofstream(m_place + "/program.py") << program;
+        put_file(m_place + "/program.py", program);
         task->start_command({"/usr/bin/python3", m_place + "/program.py"});
         ASSERT_EQ(task->report().status, InitStatus::started);
         ASSERT_TRUE(eventually([&] { return task->output() == "ready\n"; })) << task->output();
@@ -139,7 +138,7 @@ protected:
             std::this_thread::sleep_for(std::chrono::milliseconds(300));
             ASSERT_EQ(task->output(), "ready\n");
         }
-        std::ofstream(m_place + "/go") << "go";
+        put_file(m_place + "/go", "go");
         const auto ended = task->report();
         EXPECT_EQ(ended.status, InitStatus::ended);
         EXPECT_EQ(ended.value, 0);

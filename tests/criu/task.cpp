@@ -2,6 +2,7 @@
 #include "task.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -158,11 +160,37 @@ bool eventually(const std::function<bool()>& ready, std::chrono::milliseconds li
     return true;
 }
 
+bool process_named(const std::string& name) {
+    const auto pids = all_pids();
+    return pids && std::ranges::any_of(*pids, [&](pid_t pid) {
+               const auto info = process_info(pid);
+               return info && info->name == name && info->state != 'Z';
+           });
+}
+
+AsUser::AsUser() {
+    (void)!::setgroups(1, &k_group);
+    (void)!::setegid(k_gid);
+    (void)!::seteuid(k_uid);
+}
+
+AsUser::~AsUser() {
+    (void)!::seteuid(0);
+    (void)!::setegid(0);
+    (void)!::setgroups(0, nullptr);
+}
+
 std::string file_text(const std::string& path) {
+    const AsUser as_user;
     const std::ifstream in(path, std::ios::binary);
     std::ostringstream text;
     text << in.rdbuf();
     return text.str();
+}
+
+void put_file(const std::string& path, const std::string& text) {
+    const AsUser as_user;
+    std::ofstream(path, std::ios::binary) << text;
 }
 
 } // namespace ckpt::testing

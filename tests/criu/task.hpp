@@ -85,6 +85,21 @@ private:
 bool eventually(const std::function<bool()>& ready,
                 std::chrono::milliseconds limit = std::chrono::seconds(20));
 
+// A process of this name exists.
+bool process_named(const std::string& name);
+
+// Takes the user's effective ids while it lives: what a test does in the user's directory, which may refuse
+// root.
+class AsUser {
+public:
+    AsUser();
+    AsUser(const AsUser&) = delete;
+    AsUser& operator=(const AsUser&) = delete;
+    ~AsUser();
+};
+
+// As the user.
 std::string file_text(const std::string& path);
+void put_file(const std::string& path, const std::string& text);
 
 } // namespace ckpt::testing

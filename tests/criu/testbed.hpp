@@ -11,7 +11,8 @@
 
 namespace ckpt::testing {
 
-// Needs root, cgroup2 at /sys/fs/cgroup, CRIU and the installed programs: a node of the test cluster.
+// Needs root, cgroup2 at /sys/fs/cgroup, CRIU and the installed programs: a node of the test cluster. The
+// user's files are made in CKPT_TEST_HOME when that is set, for example one that refuses root.
 class CriuTest : public ::testing::Test {
 protected:
     void SetUp() override;
@@ -26,6 +27,8 @@ protected:
     Fd m_tails;
 
 private:
+    void make_place();
+
     int m_tasks = 0;
 };
 

@@ -124,7 +124,8 @@ TEST(ImageCreds, OnlyTheUsersTasksPass) {
     const wire::UserIds user{2001, 2002, {3001}};
     EXPECT_TRUE(check_core_image(
         core(ids(2001, 2002) + number(10, 0) + number(12, 0xffffffff) + number(14, 3001)), user));
-    EXPECT_TRUE(check_core_image(image({number(1, 1)}), user)); // a zombie
+    EXPECT_FALSE(*check_core_image(image({number(1, 1)}), user)); // a zombie
+    EXPECT_TRUE(*check_core_image(core(ids(2001, 3001)), user));  // under newgrp(1)
     EXPECT_EQ(check_core_image(core(ids(0, 2002)), user).error().code, Code::restore_refused);
     EXPECT_FALSE(check_core_image(core(ids(2001, 0)), user));
     EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + number(5, 0)), user));    // saved uid, given twice

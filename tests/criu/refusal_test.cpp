@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Dumps that must not happen or that fail: the job runs on in every case.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <fstream>
+#include <thread>
+
+#include "engine/tree.hpp"
+#include "os/procfs.hpp"
+#include "testbed.hpp"
+
+namespace ckpt::testing {
+
+namespace {
+
+using wire::InitStatus;
+
+class Refusal : public CriuTest {
+protected:
+    // Starts `setup` followed by endless counting, and waits for the count.
+    std::unique_ptr<Task> counting_after(const std::string& setup) {
+        auto task = make_task();
+        task->start(setup + "\nfor ((i = 1; ; i++)); do echo $i; sleep 0.02; done");
+        EXPECT_EQ(task->report().status, InitStatus::started);
+        EXPECT_TRUE(eventually([&] { return task->output().find("5\n") != std::string::npos; }));
+        return task;
+    }
+
+    static void expect_running(Task& task) {
+        const std::size_t size = task.output().size();
+        EXPECT_TRUE(eventually([&] { return task.output().size() > size; })) << "the job stands still";
+        const auto pids = tree_pids(task.root());
+        ASSERT_TRUE(pids);
+        for (const pid_t pid : *pids)
+            if (const auto info = process_info(pid)) {
+                EXPECT_NE(info->state, 'T') << info->name;
+                EXPECT_NE(info->state, 't') << info->name;
+            }
+    }
+
+    void expect_refusal(Task& task, Code code, const std::string& words) {
+        const Fd images = images_dir("gen-" + std::to_string(m_generation++));
+        const auto dumped = call_dump(task, images.get());
+        ASSERT_FALSE(dumped);
+        EXPECT_EQ(dumped.error().code, code) << one_line(dumped.error());
+        EXPECT_NE(one_line(dumped.error()).find(words), std::string::npos) << one_line(dumped.error());
+        expect_running(task);
+    }
+
+    int m_generation = 1;
+};
+
+TEST_F(Refusal, AStrangerInTheCgroup) {
+    const auto task = counting_after("");
+    Child stranger(::fork(), Fd());
+    if (stranger.pid() == 0) {
+        std::ofstream(task->cgroup() + "/cgroup.procs") << "0";
+        ::execl("/bin/sleep", "sleep", "1000", nullptr);
+    }
+    ASSERT_TRUE(eventually([&] { return task->cgroup_pids().size() == 4; }));
+    expect_refusal(*task, Code::dump_refused, "not below the job's first process");
+    ::kill(stranger.pid(), SIGKILL);
+    ::waitpid(stranger.release(), nullptr, 0);
+    const Fd images = images_dir("good");
+    ASSERT_OK(call_dump(*task, images.get()));
+}
+
+TEST_F(Refusal, ALiveSrun) {
+    const auto task = counting_after("cp /bin/sleep srun; ./srun 1000 &");
+    expect_refusal(*task, Code::dump_live_srun, "srun");
+}
+
+TEST_F(Refusal, AUserNamespace) {
+    const auto task = counting_after("unshare -U sleep 1000 &");
+    expect_refusal(*task, Code::dump_refused, "namespace of its own");
+}
+
+TEST_F(Refusal, AnOutsideConnection) {
+    const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size), 0);
+    ASSERT_EQ(::listen(listener.get(), 1), 0);
+    ASSERT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    const std::string port = std::to_string(ntohs(address.sin_port));
+    auto task = make_task();
+    task->start("exec 9<>/dev/tcp/127.0.0.1/" + port +
+                "; for ((i = 1; ; i++)); do echo $i; sleep 0.02; done");
+    const Fd connection(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    ASSERT_TRUE(eventually([&] { return !task->output().empty(); }));
+    expect_refusal(*task, Code::dump_refused, "127.0.0.1:" + port);
+}
+
+TEST_F(Refusal, ALargeDeletedFile) {
+    const auto task = counting_after("head -c 20000000 /dev/urandom > big; exec 9<> big; rm big");
+    const Fd images = images_dir("gen-1");
+    DumpCall small;
+    small.ghost_limit = 1 << 20;
+    const auto dumped = call_dump(*task, images.get(), small);
+    ASSERT_FALSE(dumped);
+    EXPECT_EQ(dumped.error().code, Code::dump_failed);
+    EXPECT_NE(dumped.error().what.find("large deleted file"), std::string::npos) << dumped.error().what;
+    expect_running(*task);
+}
+
+TEST_F(Refusal, ADeadlineLeavesTheJobRunning) {
+    const auto task =
+        counting_after("python3 -c 'x = bytearray(500 << 20); import time; time.sleep(1000)' &\nsleep 2");
+    for (const bool leave_stopped : {false, true}) {
+        const Fd images = images_dir(leave_stopped ? "gen-1" : "gen-2");
+        DumpCall hasty;
+        hasty.timeout_ms = 150;
+        hasty.leave_stopped = leave_stopped;
+        const auto dumped = call_dump(*task, images.get(), hasty);
+        ASSERT_FALSE(dumped);
+        EXPECT_EQ(dumped.error().code, Code::dump_timeout) << one_line(dumped.error());
+        expect_running(*task);
+    }
+    const Fd images = images_dir("good");
+    ASSERT_OK(call_dump(*task, images.get()));
+}
+
+TEST_F(Refusal, AKilledEngineLeavesTheJobRunning) {
+    const auto task =
+        counting_after("python3 -c 'x = bytearray(500 << 20); import time; time.sleep(1000)' &\nsleep 2");
+    const Fd images = images_dir("gen-1");
+    DumpCall killed;
+    killed.kill_engine_after = std::chrono::milliseconds(200);
+    EXPECT_FALSE(call_dump(*task, images.get(), killed));
+    expect_running(*task);
+    EXPECT_TRUE(eventually([] { return !process_named("criu"); }));
+    const Fd good = images_dir("good");
+    ASSERT_OK(call_dump(*task, good.get()));
+}
+
+// A process the user had stopped stays stopped, whatever becomes of the dump.
+TEST_F(Refusal, AStoppedProcessStaysStopped) {
+    const auto task = counting_after("sleep 1000 & kill -STOP $!; echo $! > stopped");
+    const Fd images = images_dir("gen-1");
+    DumpCall hasty;
+    hasty.timeout_ms = 1;
+    EXPECT_FALSE(call_dump(*task, images.get(), hasty));
+    const pid_t stopped = std::stoi(file_text(m_place + "/stopped"));
+    EXPECT_EQ(process_info(stopped)->state, 'T');
+}
+
+} // namespace
+
+} // namespace ckpt::testing
