@@ -11,7 +11,7 @@ from lib.product import STORE, set_policy
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 # More than the two processors that a small machine has, so that many jobs, which mostly sleep, run at once.
-CPUS = 12
+CPUS = 20
 
 
 def up():

@@ -9,7 +9,7 @@ from lib import *
 
 NEW = ("/proc/self/cgroup", "Cpus_allowed_list")
 KEPT = ("working directory", "Umask", "Uid", "Gid", "Groups", "Max open files", "environment", "signal", "SigIgn", "SigBlk", "SigCgt", "nice",
-        "leads its process group", "Cap", "descriptor")
+        "leads its process group", "Cap", "descriptor 0", "descriptor 2")
 SCRIPT = """#!/bin/bash
 . /shared/programs/gate.sh
 umask 077

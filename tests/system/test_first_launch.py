@@ -23,9 +23,10 @@ def born_with(job):
 class FirstLaunch(SystemTest):
     def compare(self, *options, script="#!/shared/programs/probe\n", prefix=(), user="alice"):
         """What a job has without and with --checkpoint, and in which lines they differ undocumented."""
-        jobs = [submit(script, *options, *more, prefix=prefix, user=user) for more in ((), ("--checkpoint",))]
-        for job in jobs:
-            self.assert_ended(end(job))
+        jobs = []
+        for more in ((), ("--checkpoint",)):  # one after the other, so that both get the same processors
+            jobs.append(submit(script, *options, *more, prefix=prefix, user=user))
+            self.assert_ended(end(jobs[-1]))
         plain, with_option = ([line for line in born_with(job) if not DIFFERENCES.match(line)] for job in jobs)
         self.assertGreater(len(plain), 60)
         self.assertEqual(with_option, plain)

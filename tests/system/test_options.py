@@ -23,7 +23,7 @@ BAD = {
 def options():
     """{name: is its argument optional?}"""
     text = cluster.run("ctl", "sbatch", "--help")
-    found = re.findall(r"^ +--(checkpoint[-a-z]*)(\[?)=", text, re.MULTILINE)
+    found = re.findall(r"^ +--(checkpoint[-a-z]*)=(\[?)", text, re.MULTILINE)
     return {name: bool(bracket) for name, bracket in found}
 
 

@@ -3,6 +3,7 @@
 with, and none is restored from another's."""
 
 from lib import *
+from lib.jobs import parse
 
 COUNT = """#!/bin/bash
 #SBATCH --checkpoint
@@ -23,7 +24,7 @@ def expected(who):
 class Stores(SystemTest):
     def test_array_elements_and_a_nested_job(self):
         array = submit(COUNT.replace("$WHO", "element "), "--array=0-1", output="/home/alice/stores/element-%a.out", name="array")
-        elements = [Job(self.job_id(f"{array.id}_{i}"), array.directory, f"/home/alice/stores/element-{i}.out", "alice") for i in (0, 1)]
+        elements = [self.element(array, i) for i in (0, 1)]
         outer = submit(OUTER, name="outer")
         outer.wait_file("nested.id")
         nested = Job(outer.path("nested.id").read_text(), outer.directory, f"{outer.directory}/nested.out", "alice")
@@ -44,9 +45,10 @@ class Stores(SystemTest):
             self.assertEqual(application_lines(job.output()), expected(who))
         assert_clean(*jobs)
 
-    def job_id(self, name):
-        text = wait_for(f"{name} exists", lambda: cluster.attempt("ctl", "squeue", "--noheader", "--array", f"--jobs={name}", "--Format=JobID").stdout)
-        return text.strip()
+    def element(self, array, index):
+        name = f"{array.id}_{index}"
+        found = wait_for(f"{name} exists", lambda: cluster.attempt("ctl", "scontrol", "--oneliner", "show", "job", name).stdout)
+        return Job(parse(found)["JobId"], array.directory, f"/home/alice/stores/element-{index}.out", "alice", name)
 
     def store_of(self, job):
         found = list(cluster.shared("/shared/checkpoints").glob(f"*/{job.id}-*"))

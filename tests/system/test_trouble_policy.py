@@ -41,7 +41,7 @@ class BrokenPolicy(SystemTest):
         cluster.service("n1", "ckptd", "restart")
         job = submit(SCRIPT, "--checkpoint-interval=1s")
         self.assert_runs(job)
-        self.assert_one_complaint(job, r"checkpoint\.yaml.*writable")
+        self.assert_one_complaint(job, r"checkpoint\.yaml.*lets others than root write.*without checkpoints")
 
     def test_a_running_daemon_keeps_the_old_one(self):
         clear_policy("n2")

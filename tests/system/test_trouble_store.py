@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The checkpoint directory is full, read-only or missing, or the node-local one is full: the job runs on and says so once."""
+"""The checkpoint directory or the node-local one is full or read-only: the job runs on and says so once."""
 
 from contextlib import contextmanager
 
@@ -55,11 +55,11 @@ class StoreTrouble(SystemTest):
             jobs = self.run_on({"n1": "full|space", "n2": "[Rr]ead-only"})
         assert_clean(*jobs)
 
-    def test_local_directory_full_and_base_missing(self):
-        with tmpfs("n1", FULL, "size=1m"):
+    def test_local_directory_full_and_read_only(self):
+        with tmpfs("n1", FULL, "size=1m"), tmpfs("n2", READONLY, "ro"):
             set_policy("n1", storage={"local": FULL})
-            set_policy("n2", storage={"base": "/no/such/directory"})
-            jobs = self.run_on({"n1": "full|space", "n2": "/no/such"})
+            set_policy("n2", storage={"local": READONLY})
+            jobs = self.run_on({"n1": "full|space", "n2": "[Rr]ead-only"})
         assert_clean(*jobs)
 
 

@@ -4,6 +4,7 @@
 import itertools
 import os
 import shlex
+import shutil
 import sys
 
 from lib.cluster import cluster
@@ -16,16 +17,20 @@ submitted = []  # every Job of this test program; lib/suite.py shows their outpu
 
 
 class Job:
-    def __init__(self, job_id, directory, output, user):
+    """ID is its number; NAME what Slurm's commands call it, which for an element of an array is something like 12_1: there the
+    number may stand for the whole array."""
+
+    def __init__(self, job_id, directory, output, user, name=None):
         self.id, self.directory, self.output_path, self.user = int(job_id), directory, output, user
+        self.name = name or str(job_id)
         submitted.append(self)
 
     def __str__(self):
-        return f"job {self.id}"
+        return f"job {self.name}"
 
     def info(self):
         """What `scontrol show job` says, as a dictionary."""
-        return parse(cluster.run("ctl", "scontrol", "--oneliner", "show", "job", self.id))
+        return parse(cluster.run("ctl", "scontrol", "--oneliner", "show", "job", self.name))
 
     def path(self, name):
         """A file in the job's directory, as the tests see it."""
@@ -61,7 +66,12 @@ class Job:
         return wait_for(f"{self} {what}", look, timeout)
 
     def wait_running(self, node, timeout=60):
-        self.wait_info(f"runs on {node}", lambda info: info["JobState"] == "RUNNING" and info.get("BatchHost") == node, timeout)
+        def running(info):
+            if info["JobState"] == "PENDING" and info["Priority"] == "0":
+                raise AssertionError(f"{self} is held: {info['Reason']}, {info.get('AdminComment') or info.get('Comment')}")
+            return info["JobState"] == "RUNNING" and info.get("BatchHost") == node
+
+        self.wait_info(f"runs on {node}", running, timeout)
 
     def as_user(self, *argv):
         return cluster.run("ctl", *argv, user=self.user)
@@ -80,10 +90,20 @@ def parse(line):
     return info
 
 
+def directory_of_test(user):
+    test = os.path.basename(sys.argv[0]).removesuffix(".py").removeprefix("test_")
+    return f"/home/{user}/{test}"
+
+
+def forget_earlier():
+    """What an earlier run of this test program has left in the users' homes."""
+    for user in ("alice", "bob"):
+        shutil.rmtree(cluster.shared(directory_of_test(user)), ignore_errors=True)
+
+
 def submit(script, *options, node="n1", user="alice", name=None, output=None, prefix=()):
     """Submit SCRIPT, as text, to NODE, with a directory of its own in the user's home as working directory."""
-    test = os.path.basename(sys.argv[0]).removesuffix(".py").removeprefix("test_")
-    directory = f"/home/{user}/{test}/{next(_numbers)}-{name or 'job'}"
+    directory = f"{directory_of_test(user)}/{next(_numbers)}-{name or 'job'}"
     done = attempt_submit(script, *options, "--chdir", directory, *(["--nodelist", node] if node else []),
                           *(["--output", output] if output else []), user=user, prefix=prefix, directory=directory)
     if done.returncode:
@@ -103,12 +123,12 @@ def attempt_submit(script, *options, user="alice", prefix=(), directory="/home/a
 
 def requeue(*jobs, to, hold=False):
     """Requeue JOBS as their user and have them start again on the node TO. With HOLD they wait there for `scontrol release`."""
-    ids = ",".join(str(job.id) for job in jobs)
-    jobs[0].as_user("scontrol", "requeuehold" if hold else "requeue", ids)
+    jobs[0].as_user("scontrol", "requeuehold" if hold else "requeue", ",".join(job.name for job in jobs))
     for job in jobs:
         # COMPLETING until its last epilog has ended; then pending for some seconds, since credentials must expire.
         job.wait_info("is requeued", lambda info: info["JobState"] in ("PENDING", "REQUEUED", "REQUEUE_HOLD"))
-    jobs[0].as_user("scontrol", "update", f"JobId={ids}", f"ReqNodeList={to}")
+    for job in jobs:
+        job.as_user("scontrol", "update", f"JobId={job.name}", f"ReqNodeList={to}")
     if not hold:
         for job in jobs:
             job.wait_running(to)

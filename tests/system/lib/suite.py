@@ -21,6 +21,15 @@ class SystemTest(unittest.TestCase):
     longMessage = True
     maxDiff = 4000
 
+    def run(self, result=None):
+        """A test that fails ends its jobs, which would disturb those after it."""
+        first = len(jobs.submitted)
+        failures = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > failures and len(jobs.submitted) > first:
+            cluster.run("ctl", "scancel", *(str(job.id) for job in jobs.submitted[first:]))
+        return result
+
     def assert_ended(self, info, state="COMPLETED", exit_code="0:0"):
         self.assertEqual((info["JobState"], info["ExitCode"]), (state, exit_code), f"JobId={info['JobId']}")
 
@@ -36,6 +45,7 @@ def main():
     signal.alarm(LIMIT_S)
     offsets = {log: _size(log) for log in LOGS}
     product.reset()
+    jobs.forget_earlier()
     result = unittest.main(exit=False, verbosity=2).result
     signal.alarm(0)
     if not result.wasSuccessful():

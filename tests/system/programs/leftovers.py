@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-BASELINE = Path("/run/slurm-checkpoint-tests.mounts")
+BASELINE = Path("/var/tmp/slurm-checkpoint-tests.mounts")  # survives a power loss
 LOCAL = Path("/var/spool/slurm-checkpoint/local")
 OURS = ("criu", "ckpt-")
 

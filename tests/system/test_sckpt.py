@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""sckpt list, show and create, for the job's user, for another user and for root."""
+
+import json
+
+from lib import *
+
+SCRIPT = """#!/bin/bash
+#SBATCH --checkpoint-interval=none
+. /shared/programs/gate.sh
+count line 1 20
+gate go
+"""
+
+
+def sckpt(*arguments, user="alice", node="n1"):
+    return cluster.attempt(node, "sckpt", *arguments, user=user)
+
+
+class Sckpt(SystemTest):
+    def test_create_list_show(self):
+        job = submit(SCRIPT)
+        job.wait_output("line 20")
+        with self.subTest("create"):
+            for number in (1, 2):
+                done = sckpt("create", job.id)
+                self.assertEqual((done.returncode, done.stdout), (0, f"generation {number} of job {job.id} saved\n"), done.stderr)
+        with self.subTest("list"):
+            self.assertEqual([(g["job"], g["generation"], g["verified"]) for g in generations(job)], [(job.id, 1, True), (job.id, 2, True)])
+            self.assertEqual(len(sckpt("list", "--job", job.id).stdout.splitlines()), 3)
+        with self.subTest("show"):
+            self.assertRegex(sckpt("show", job.id).stdout, r"generation 2 of incarnation 0\n.*on_demand|on demand")
+            self.assertEqual(json.loads(sckpt("show", "--json", job.id).stdout.splitlines()[0])["job"], job.id)
+        with self.subTest("root sees all"):
+            self.assertIn(str(job.id), sckpt("list", user="root").stdout)
+        with self.subTest("another user"):
+            self.assertNotIn(str(job.id), sckpt("list", "--noheader", user="bob").stdout)
+            for verb in ("show", "create"):
+                done = sckpt(verb, job.id, user="bob")
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(f"{job.id}", done.stderr)
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        assert_clean(job)
+
+    def test_nothing_to_show(self):
+        job = submit("#!/bin/sh\ntrue\n")
+        self.assert_ended(end(job))
+        for verb in ("show", "create"):
+            done = sckpt(verb, job.id)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertRegex(done.stderr, "^sckpt: error: .*\n$")
+
+
+main()
