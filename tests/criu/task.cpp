@@ -79,9 +79,9 @@ void Task::make_stdio(const std::string& output_name) {
         return;
     }
     m_output_name = output_name;
+    const AsUser as_user; // like slurmstepd
     m_output =
         Fd(::open((m_place + "/" + output_name).c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644));
-    (void)!::fchown(m_output.get(), k_uid, k_gid);
 }
 
 void Task::start(const std::string& script) {
