@@ -3,10 +3,14 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 
 #include "engine/home_inside.hpp"
@@ -43,7 +47,16 @@ pid_t fork_pid1(int& pidfd) {
 }
 
 // Nothing arrives when pid 1 has reached its exec: the pipe closes on exec.
-Status await_start(int report) {
+Status await_start(int report, Deadline deadline) {
+    pollfd wait_for{report, POLLIN, 0};
+    for (;;) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        const int ready = ::poll(&wait_for, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+        if (ready > 0) break;
+        if (ready == 0) return fail(Code::deadline, "the namespaces for the restore were not ready in time");
+        if (errno != EINTR) return fail_errno(Code::os, "wait for pid 1");
+    }
     CKPT_TRY(const std::string text, read_all(report, k_failure_max));
     if (text.empty()) return {};
     CKPT_TRY(const HomeFailure failure, wire::decode<HomeFailure>(text));
@@ -52,7 +65,7 @@ Status await_start(int report) {
 
 } // namespace
 
-Result<Home> make_home(const HomeSpec& spec) {
+Result<Home> make_home(const HomeSpec& spec, Deadline deadline) {
     InsideFds fds;
     CKPT_TRY(fds.cgroups, open_cgroups(spec.cgroup_dirs));
     fds.init = Fd(::open(k_init_path, O_RDONLY | O_CLOEXEC));
@@ -76,7 +89,7 @@ Result<Home> make_home(const HomeSpec& spec) {
     control.second.reset();
     criu.second.reset();
     report.write.reset();
-    CKPT_CHECK(await_start(report.read.get()));
+    CKPT_CHECK(await_start(report.read.get(), deadline));
     return home;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/criu_client.hpp"
 #include "engine/record.hpp"
 #include "os/fd.hpp"
 #include "os/process.hpp"
@@ -44,6 +45,7 @@ struct Home {
     Fd criu;    // the swrk socket
 };
 
-Result<Home> make_home(const HomeSpec& spec);
+// Code::deadline when it is not there by then, as when a file server hangs.
+Result<Home> make_home(const HomeSpec& spec, Deadline deadline);
 
 } // namespace ckpt

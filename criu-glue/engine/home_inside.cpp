@@ -5,9 +5,11 @@
 #include <grp.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 
 #include "engine/clocks.hpp"
 #include "engine/criu_process.hpp"
@@ -76,13 +78,15 @@ Status take_effective_ids(uid_t uid, gid_t gid, const std::vector<gid_t>& groups
     return {};
 }
 
+// Not blocking, since a user may have put a FIFO there.
 Result<Fd> open_passed(const PassedFile& file) {
-    Fd fd(::open(file.path.c_str(), file.flags | O_NOCTTY | O_CLOEXEC));
+    Fd fd(::open(file.path.c_str(), file.flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!fd) return fail_errno(Code::restore_failed, "open " + file.path);
     struct stat st{};
-    if (::fstat(fd.get(), &st) != 0 || (file.inode != 0 && st.st_ino != file.inode))
+    if (::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode) || (file.inode != 0 && st.st_ino != file.inode))
         return fail(Code::restore_failed, file.path + " is not the file that Slurm opened");
-    if (file.position != 0 && ::lseek(fd.get(), static_cast<off_t>(file.position), SEEK_SET) < 0)
+    if (::fcntl(fd.get(), F_SETFL, file.flags) != 0 ||
+        (file.position != 0 && ::lseek(fd.get(), static_cast<off_t>(file.position), SEEK_SET) < 0))
         return fail_errno(Code::restore_failed, "seek in " + file.path);
     return fd;
 }
@@ -122,6 +126,7 @@ Status exec_init(const HomeSpec& spec, const InsideFds& fds, pid_t criu) {
     if (!null) return fail_errno(Code::restore_failed, "open /dev/null");
     for (int fd = 0; fd <= 2; ++fd)
         ::dup2(null.get(), fd);
+    ::prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0); // it survives an exec, but ckpt-init is to survive the engine
     // The control socket may sit anywhere, and its number may be in use: dup2 onto a free one of its own
     // choice.
     const int control = ::fcntl(fds.control.get(), F_DUPFD, k_control_fd);
@@ -141,8 +146,11 @@ Status exec_init(const HomeSpec& spec, const InsideFds& fds, pid_t criu) {
 }
 
 Status turn_into_pid1(const HomeSpec& spec, const InsideFds& fds) {
+    // Until ckpt-init watches the control socket, nothing else would end us with the engine.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     CKPT_CHECK(make_namespaces(spec, fds));
     CKPT_TRY(const auto passed, open_passed_files(spec));
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); // changing the effective ids has cleared it (prctl(2))
     CKPT_TRY(const Child criu, start_criu(spec, fds, passed));
     return exec_init(spec, fds, criu.pid());
 }

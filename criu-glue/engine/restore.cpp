@@ -63,7 +63,7 @@ PassedFile passed_stdio(int fd, const StdioIdentity& identity) {
 Error as_restore_error(const Error& error) {
     switch (error.code) {
     case Code::deadline:
-        return {Code::restore_failed, "CRIU did not finish in time and was stopped", "", 0};
+        return {Code::restore_failed, "the restore did not finish in time: " + error.what, "", 0};
     case Code::not_found:
         return {Code::restore_failed, "CRIU ended unexpectedly", "", 0};
     case Code::os:
@@ -81,9 +81,9 @@ public:
           m_rollback(identity_of_user(request.user), fds.mount_ns.get(), fds.tails.get()) {}
 
     Result<Restored> run() {
-        CKPT_CHECK(prepare());
-        CKPT_TRY(m_home, make_home(m_spec));
-        const Status done = restore_inside();
+        Status done = prepare();
+        if (done) done = enter_home();
+        if (done) done = restore_inside();
         if (done) return std::move(m_restored);
         m_home = Home(); // kills pid 1 and waits until the kernel has ended its namespace
         Error error = with_log_reason(as_restore_error(done.error()), m_fds.images.get(), k_log_name);
@@ -93,6 +93,11 @@ public:
     }
 
 private:
+    Status enter_home() {
+        CKPT_TRY(m_home, make_home(m_spec, m_deadline));
+        return {};
+    }
+
     // Every check that needs no criu; changes nothing.
     Status prepare() {
         CKPT_TRY(const DumpRecord record, read_record(m_fds.images.get()));
