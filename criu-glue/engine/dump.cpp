@@ -15,6 +15,7 @@
 #include "engine/release.hpp"
 #include "engine/same_root.hpp"
 #include "engine/survey.hpp"
+#include "engine/timers.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
@@ -139,6 +140,7 @@ private:
     // A set-user-id program may have started after the survey; no restore would accept its images.
     Status accept_images() {
         CKPT_CHECK(give_images_to(m_fds.images.get(), 0, 0));
+        CKPT_CHECK(repair_timers_in(m_fds.images.get()));
         auto creds = check_image_creds(m_fds.images.get(), m_request.user);
         if (creds) return {};
         creds.error().code = Code::dump_refused;

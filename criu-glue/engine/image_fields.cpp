@@ -71,9 +71,11 @@ Result<std::vector<ImageField>> fields_of(std::string_view message) {
     while (!message.empty()) {
         std::uint64_t tag = 0;
         ImageField field;
+        const std::string_view before = message;
         if (!take_varint(message, tag)) return malformed();
         field.number = static_cast<std::uint32_t>(tag >> 3);
         if (!take_value(message, static_cast<WireType>(tag & 7), field)) return malformed();
+        field.raw = before.substr(0, before.size() - message.size());
         fields.push_back(field);
     }
     return fields;

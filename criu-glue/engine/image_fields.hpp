@@ -17,6 +17,7 @@ struct ImageField {
     std::uint64_t value = 0; // of varints and fixed-size fields
     std::string_view bytes;  // of length-delimited ones: strings, messages, packed lists
     bool is_bytes = false;
+    std::string_view raw; // the field with its tag
 };
 
 // The fields of one message; Code::store_corrupt when it is cut or malformed. `message` must outlive the

@@ -56,6 +56,9 @@ for i in range(4): threading.Thread(target=beat, args=(i,), daemon=True).start()
 big = bytearray(os.urandom(1 << 20) * 20); digest = hash(bytes(big))
 before = {"pid": os.getpid(), "pgid": os.getpgid(0), "sid": os.getsid(0), "groups": os.getgroups(), "ids": os.getresuid() + os.getresgid(),
           "caps": [l for l in open("/proc/self/status") if l.startswith(("Cap", "NoNewPrivs", "Seccomp:", "Umask"))]}
+expired = os.timerfd_create(time.CLOCK_MONOTONIC); os.timerfd_settime(expired, initial=0.02, interval=0.02)
+off = os.timerfd_create(time.CLOCK_MONOTONIC, flags=os.TFD_NONBLOCK); os.timerfd_settime(off, initial=0, interval=0.02)
+time.sleep(0.1)
 mono = time.monotonic()
 out("ready")
 while not os.path.exists("../go"):
@@ -85,6 +88,10 @@ check("child and shared memory", os.WEXITSTATUS(st) == 11 and shared[:4] == b"ki
 check("stopped child", open(f"/proc/{stopped}/stat").read().split()[2] == "T")
 os.kill(stopped, signal.SIGKILL); os.kill(stopped, signal.SIGCONT); os.waitpid(stopped, 0)
 check("zombie", os.WEXITSTATUS(os.waitpid(zombie, 0)[1]) == 9)
+for n in range(3): os.read(expired, 8)
+check("expired periodic timerfd", True)
+try: os.read(off, 8); check("timerfd that is off", False)
+except BlockingIOError: check("timerfd that is off", True)
 t = ticks; time.sleep(0.3); check("interval timer", ticks - t >= 3)
 check("pending signal", signal.SIGUSR2 in signal.sigpending())
 n = beats[:]; time.sleep(0.2); check("threads", all(x > y for x, y in zip(beats, n)))

@@ -9,6 +9,7 @@
 #include "engine/image_fields.hpp"
 #include "engine/pid_gap.hpp"
 #include "engine/record.hpp"
+#include "engine/timers.hpp"
 
 namespace ckpt {
 
@@ -134,6 +135,34 @@ TEST(ImageCreds, OnlyTheUsersTasksPass) {
     EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + number(19, 1)), user));   // ambient
     EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + number(14, 0)), user));   // group root
     EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + bytes(10, "\1")), user)); // packed
+}
+
+// ---- timers ----
+
+std::string timer(std::uint64_t waiting, std::uint64_t left, std::uint64_t interval) {
+    return number(1, 17) + number(2, 3) +
+           bytes(12, number(1, 3) + bytes(3, "own") + number(4, 1) + number(5, waiting) + number(7, 0) +
+                         number(8, left) + number(9, 0) + number(10, interval)) +
+           number(99, 1);
+}
+
+TEST(Timers, AnExpiredPeriodicTimerExpiresAgain) {
+    const std::string other = number(1, 1) + bytes(2, "a regular file");
+    const std::string healthy = image({other, timer(0, 500, 1000), timer(0, 0, 1000), timer(1, 0, 0)});
+    EXPECT_EQ(*repair_timers(healthy), healthy);
+    const auto repaired = repair_timers(image({other, timer(2, 0, 1000), other}));
+    ASSERT_TRUE(repaired);
+    const auto entries = entries_of(*repaired);
+    ASSERT_EQ(entries->size(), 3U);
+    EXPECT_EQ((*entries)[0], other);
+    EXPECT_EQ((*entries)[2], other);
+    const auto file = fields_of((*entries)[1]);
+    ASSERT_EQ(file->size(), 4U);
+    const auto fields = fields_of((*file)[2].bytes);
+    ASSERT_EQ(fields->size(), 8U);
+    EXPECT_EQ(fields->back().number, 8U);
+    EXPECT_EQ(fields->back().value, 1U);
+    EXPECT_FALSE(repair_timers("junk"));
 }
 
 // ---- pids ----
