@@ -64,7 +64,7 @@ private:
             const Choice choice = choose(state, m_spec.incarnation);
             CKPT_TRY(const Try last, try_each(choice));
             if (last == Try::taken) return {};
-            if (last == Try::passed_over) return conclude(state, choice);
+            if (last == Try::passed_over) return conclude(choice);
         }
         return fail(Code::busy, "generations come and go while one is being chosen");
     }
@@ -124,22 +124,20 @@ private:
     Result<Try> pass_over(GenerationId id, const Error& error) {
         if (error.code != Code::store_corrupt || !is_damage(error)) return tl::unexpected(error);
         m_passed_over.insert(id);
-        m_result.skipped.push_back(std::format("{}: {}", to_text(id), error.what));
+        m_result.skipped.push_back(std::format("{} is skipped: {}", to_text(id), error.what));
         return Try::passed_over;
     }
 
     // No candidate is left.
-    Status conclude(const JobState& state, const Choice& choice) {
+    Status conclude(const Choice& choice) {
         m_result.id = {};
         if (!choice.doubt.empty()) m_result.skipped.push_back(choice.doubt + "; what is older is not used");
         if (choice.lost)
-            m_result.skipped.push_back(to_text(*choice.lost) + ": lost, it had been adopted before");
+            m_result.skipped.push_back(to_text(*choice.lost) + " is lost; it had been adopted before");
         if (!choice.candidates.empty() || !choice.doubtful.empty() || choice.hidden || choice.lost) {
             m_result.found = Found::unusable;
             return {};
         }
-        if (m_spec.incarnation > 0 && state.incarnations.size() == 1)
-            m_result.skipped.push_back("the store knows of no earlier incarnation of this job");
         m_result.found = choice.completed ? Found::completed : Found::nothing;
         auto recorded = record(std::nullopt);
         // The first incarnation has no one to fence; it need not fail because the store is full.

@@ -156,9 +156,6 @@ TEST_F(CommitTest, AStoreThatCannotBeOpenedIsNotEmpty) {
 TEST_F(CommitTest, NothingWasEverCommitted) {
     expect_found(0, Found::nothing);
     expect_found(1, Found::nothing);
-    // An earlier incarnation that left no trace is worth a word: is this the right store?
-    fs::remove_all(job_path());
-    EXPECT_THAT(must_adopt(3).adoption.skipped, ElementsAre(HasSubstr("no earlier incarnation")));
 }
 
 TEST_F(CommitTest, TheTargetMustBeEmpty) {

@@ -27,9 +27,9 @@ protected:
         EXPECT_EQ(taken.adoption.found, Found::generation);
         EXPECT_EQ(taken.adoption.id, k_old);
         EXPECT_TRUE(taken.files == images(k_old));
-        EXPECT_THAT(
-            taken.adoption.skipped,
-            ElementsAre(::testing::AllOf(StartsWith("generation 2 of incarnation 0: "), HasSubstr(why))));
+        EXPECT_THAT(taken.adoption.skipped,
+                    ElementsAre(::testing::AllOf(StartsWith("generation 2 of incarnation 0 is skipped: "),
+                                                 HasSubstr(why))));
         fs::remove_all(job_path() / "inc-1");
         fs::rename(path_of(k_old), m_temp.path() / "aside");
         expect_found(1, Found::unusable);
