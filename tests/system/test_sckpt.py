@@ -8,6 +8,7 @@ from lib import *
 SCRIPT = """#!/bin/bash
 #SBATCH --checkpoint-interval=none
 . /shared/programs/gate.sh
+sckpt create
 count line 1 20
 gate go
 """
@@ -21,10 +22,11 @@ class Sckpt(SystemTest):
     def test_create_list_show(self):
         job = submit(SCRIPT)
         job.wait_output("line 20")
-        with self.subTest("create"):
-            for number in (1, 2):
-                done = sckpt("create", job.id)
-                self.assertEqual((done.returncode, done.stdout), (0, f"generation {number} of job {job.id} saved\n"), done.stderr)
+        with self.subTest("create, from inside the job"):
+            self.assertEqual(application_lines(job.output())[0], f"generation 1 of job {job.id} saved")
+        with self.subTest("create, from outside"):
+            done = sckpt("create", job.id)
+            self.assertEqual((done.returncode, done.stdout), (0, f"generation 2 of job {job.id} saved\n"), done.stderr)
         with self.subTest("list"):
             self.assertEqual([(g["job"], g["generation"], g["verified"]) for g in generations(job)], [(job.id, 1, True), (job.id, 2, True)])
             self.assertEqual(len(sckpt("list", "--job", job.id).stdout.splitlines()), 3)

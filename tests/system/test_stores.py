@@ -11,8 +11,8 @@ COUNT = """#!/bin/bash
 count "$WHO$SLURM_ARRAY_TASK_ID line" 1 60
 gate go
 """
-NESTED = COUNT.replace("$WHO", "nested ")
-OUTER = COUNT.replace("$WHO", "outer ") .replace("count", f"""sbatch --parsable --nodelist=n1 --output=nested.out >nested.id <<'END'
+NESTED = COUNT.replace("$WHO", "nested")
+OUTER = COUNT.replace("$WHO", "outer").replace("count", f"""sbatch --parsable --nodelist=n1 --output=nested.out >nested.id <<'END'
 {NESTED}END
 count""", 1)
 
@@ -27,7 +27,7 @@ class Stores(SystemTest):
         elements = [self.element(array, i) for i in (0, 1)]
         outer = submit(OUTER, name="outer")
         outer.wait_file("nested.id")
-        nested = Job(outer.path("nested.id").read_text(), outer.directory, f"{outer.directory}/nested.out", "alice")
+        nested = Job(outer.path("nested.id").read_text().strip(), outer.directory, f"{outer.directory}/nested.out", "alice")
         jobs = [*elements, outer, nested]
         for job in jobs:
             job.wait_output("line 20")
@@ -46,9 +46,14 @@ class Stores(SystemTest):
         assert_clean(*jobs)
 
     def element(self, array, index):
+        """Until it starts it shares the array's record in slurmctld and has no number of its own."""
         name = f"{array.id}_{index}"
-        found = wait_for(f"{name} exists", lambda: cluster.attempt("ctl", "scontrol", "--oneliner", "show", "job", name).stdout)
-        return Job(parse(found)["JobId"], array.directory, f"/home/alice/stores/element-{index}.out", "alice", name)
+
+        def started():
+            info = parse(cluster.attempt("ctl", "scontrol", "--oneliner", "show", "job", name).stdout)
+            return info if info.get("JobState") == "RUNNING" else None
+
+        return Job(wait_for(f"{name} runs", started)["JobId"], array.directory, f"/home/alice/stores/element-{index}.out", "alice", name)
 
     def store_of(self, job):
         found = list(cluster.shared("/shared/checkpoints").glob(f"*/{job.id}-*"))

@@ -2,6 +2,7 @@
 """ckptd is not there when a job starts, or dies under a running or a restored one: jobs run and end as if we were not there."""
 
 from lib import *
+from lib.product import restart_daemon
 
 SCRIPT = """#!/bin/bash
 . /shared/programs/gate.sh
@@ -14,13 +15,18 @@ EXPECTED = [f"line {i}" for i in range(1, 41)]
 
 class NoDaemon(SystemTest):
     def tearDown(self):
-        for node in ("n1", "n2"):
-            cluster.service(node, "ckptd", "start")
+        self.start_daemons()
 
-    def assert_untroubled(self, job):
-        self.assert_ended(end(job), "FAILED", "7:0")
-        self.assertEqual(application_lines(job.output()), EXPECTED)
-        assert_clean(job)
+    def start_daemons(self):
+        for node in ("n1", "n2"):
+            restart_daemon(node)
+
+    def assert_untroubled(self, *jobs):
+        for job in jobs:
+            self.assert_ended(end(job), "FAILED", "7:0")
+            self.assertEqual(application_lines(job.output()), EXPECTED)
+        self.start_daemons()  # what it cannot clear away while it is dead it clears away when it starts
+        assert_clean(*jobs)
 
     def test_not_running_at_first_launch(self):
         cluster.service("n1", "ckptd", "stop")
@@ -39,7 +45,7 @@ class NoDaemon(SystemTest):
             cluster.run(node, "pkill", "-KILL", "--exact", "ckptd")
         for job in (running, restored):
             job.path("go").touch()
-            self.assert_untroubled(job)
+        self.assert_untroubled(running, restored)
 
 
 main()

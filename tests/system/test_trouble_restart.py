@@ -2,6 +2,8 @@
 """A job that has a checkpoint starts where it cannot be restored: it is held with a reason that its user sees, never started from
 zero over its output, and goes on exactly where it was once the cause is gone."""
 
+import re
+
 from lib import *
 from lib.product import restart_daemon, wait_for_daemon
 
@@ -36,7 +38,7 @@ class NoWayToRestore(SystemTest):
         said = " ".join(info.get(key, "") for key in ("Reason", "Comment", "AdminComment"))
         self.assertRegex(said, reason, info)
         self.assertEqual(application_lines(job.output()), self.before[name])
-        self.assertRegex("\n".join(complaints(job.output())), reason)
+        wait_for(f"{job} says so", lambda: re.search(reason, "\n".join(complaints(job.output()))))
         repair()
         cluster.run("ctl", "scontrol", "update", f"JobId={job.id}", "ReqNodeList=n2")
         cluster.run("ctl", "scontrol", "release", job.id)
@@ -86,7 +88,7 @@ class NoWayToRestore(SystemTest):
             for path, data in originals.items():
                 path.write_bytes(data)
 
-        self.assert_held_until("tampered", repair, "verif|tamper|restore")
+        self.assert_held_until("tampered", repair, "altered|can be restored")
 
 
 main()

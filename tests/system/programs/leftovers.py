@@ -50,10 +50,10 @@ def mount_points(mountinfo):
 
 
 def images(ids):
-    if LOCAL.is_dir():
-        for path in LOCAL.iterdir():
-            if path.name.split("-")[0] in ids:
-                yield f"image directory {path}"
+    """Of "tails" there may be some: what a restore has cut from an output file is kept."""
+    for job in LOCAL.glob("*"):
+        if job.name.split("-")[0] in ids:
+            yield from (f"image directory {path}" for path in job.iterdir() if path.name != "tails")
 
 
 def main(ids):
