@@ -7,10 +7,20 @@
 
 namespace ckpt {
 
+namespace {
+
+bool states_default(const Result<Policy>& policy) {
+    return policy && std::ranges::find(policy->stated, "defaults.enabled") != policy->stated.end();
+}
+
+} // namespace
+
+bool on_by_argument(const Settings& settings, const Result<Policy>& policy) {
+    return !states_default(policy) && settings.default_on;
+}
+
 bool on_by_default(const Settings& settings, const Result<Policy>& policy) {
-    if (!policy || std::ranges::find(policy->stated, "defaults.enabled") == policy->stated.end())
-        return settings.default_on;
-    return policy->defaults.enabled;
+    return states_default(policy) ? policy->defaults.enabled : settings.default_on;
 }
 
 bool is_ours(const GivenOptions& options, const Settings& settings) {

@@ -9,6 +9,7 @@ void GivenOptions::set(const OptionRow& row, std::string_view value) {
 
 std::vector<std::pair<std::string, std::string>> GivenOptions::list() const {
     std::vector<std::pair<std::string, std::string>> all;
+    all.reserve(m_values.size());
     for (const auto& [option, value] : m_values)
         all.emplace_back(option_row(option).name, value);
     return all;

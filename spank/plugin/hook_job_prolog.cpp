@@ -8,7 +8,7 @@
 #include "decision.hpp"
 #include "hooks.hpp"
 #include "job_script.hpp"
-#include "policy/text.hpp"
+#include "policy/policy_yaml.hpp"
 
 namespace ckpt {
 
@@ -33,8 +33,10 @@ std::string text(const char* name) {
 } // namespace
 
 void job_prolog(spank_t spank, const Settings& settings) {
-    const GivenOptions options = options_in_job_script(spank);
+    GivenOptions options = options_in_job_script(spank);
     if (!is_ours(options, settings)) return;
+    if (options.empty() && on_by_argument(settings, load_policy(settings.policy)))
+        options.set(option_row(Option::checkpoint), "on");
     wire::JobOpen open;
     uid_t uid = 0;
     gid_t gid = 0;

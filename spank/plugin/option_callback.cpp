@@ -18,7 +18,7 @@ constexpr int k_optional_argument = 2;
 // The status with which Slurm's commands end on an error (sbatch.c:_set_exit_code and its like).
 int exit_status() {
     const char* chosen = std::getenv("SLURM_EXIT_ERROR");
-    const int status = chosen != nullptr ? std::atoi(chosen) : 0;
+    const int status = chosen != nullptr ? static_cast<int>(std::strtol(chosen, nullptr, 10)) : 0;
     return status != 0 ? status : 1;
 }
 

@@ -25,7 +25,7 @@ void end_as(Ending ending) {
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); // a core_pattern with a pipe ignores the limit (core(5))
-    ::signal(ending.number, SIG_DFL);
+    (void)::signal(ending.number, SIG_DFL);
     ::kill(::getpid(), ending.number);
     sigset_t only;
     ::sigemptyset(&only);

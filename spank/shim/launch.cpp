@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "launch.hpp"
 
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,23 +26,11 @@ constexpr const char* k_init = CKPT_LIBEXEC_DIR "/ckpt-init";
     end_as({false, errnum});
 }
 
-// The descriptor may lie above the user's limit, which is in force already; raised for this one call.
-bool place_status_pipe(int status_write) {
-    rlimit old{};
-    ::getrlimit(RLIMIT_NOFILE, &old);
-    if (old.rlim_cur <= wire::k_status_fd) {
-        const rlimit raised{old.rlim_max, old.rlim_max};
-        ::setrlimit(RLIMIT_NOFILE, &raised);
-    }
-    const bool placed = ::dup2(status_write, wire::k_status_fd) >= 0;
-    ::setrlimit(RLIMIT_NOFILE, &old);
-    return placed;
-}
-
 // In the child. What follows has to happen before ckpt-init reports: an end without a report tells the shim
 // that nothing was started.
 [[noreturn]] void become_init(const Application& application, int status_write) {
-    if (!place_status_pipe(status_write)) ::_exit(127);
+    if (::dup2(status_write, wire::k_status_fd) < 0) ::_exit(127); // a hard limit below it
+    ::setrlimit(RLIMIT_NOFILE, &application.files);
     std::string mask = mask_as_hex(application.mask);
     std::string program = application.program;
     std::string words[] = {"ckpt-init", "run", "--mask", "--"};
@@ -82,7 +69,16 @@ Result<Tree> launch(const Application& application, int status_read, Fd status_w
                 "is the limit of open files or processes very low?");
 }
 
+rlimit raise_file_limit() {
+    rlimit old{};
+    ::getrlimit(RLIMIT_NOFILE, &old);
+    const rlimit raised{old.rlim_max, old.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &raised);
+    return old;
+}
+
 void become(const Application& application) {
+    ::setrlimit(RLIMIT_NOFILE, &application.files);
     ::sigprocmask(SIG_SETMASK, &application.mask, nullptr);
     ::execv(application.program.c_str(), application.argv.data());
     fail_as_slurmstepd(application.program, errno);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <csignal>
@@ -17,6 +18,7 @@ struct Application {
     std::string program;     // the file, found as slurmstepd would
     std::vector<char*> argv; // argv[0] is `program`; nullptr last
     sigset_t mask{};         // the mask it starts with
+    rlimit files{};          // its limit of open files, which the shim raises for itself
 };
 
 // A running tree: ckpt-init with the application below it.
@@ -29,6 +31,9 @@ struct Tree {
 // here. An execve that failed ends the shim as it would have ended the task. An error means that nothing was
 // started.
 Result<Tree> launch(const Application& application, int status_read, Fd status_write);
+
+// The user's limit of open files may leave no room for our few. Returns the limit that was in force.
+rlimit raise_file_limit();
 
 // Becomes the application. Does not return.
 [[noreturn]] void become(const Application& application);

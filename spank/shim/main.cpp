@@ -27,6 +27,7 @@ Application application_of(int argc, char** argv, const sigset_t& mask) {
     application.program = build_path(argv[1], std::getenv("PATH"));
     application.argv.assign(argv + 1, argv + argc + 1);
     application.mask = mask;
+    application.files = raise_file_limit();
     return application;
 }
 

@@ -22,8 +22,8 @@ namespace {
 // came too late would let a later requeue of the finished job restore an old generation over its results.
 constexpr int k_record_ms = 2000;
 
-// How long a tree that ended after its final checkpoint waits for that to be saved, so that the job's output says
-// so. Slurm's SIGKILL after KillWait usually comes first; the commit goes on without us.
+// How long a tree that ended after its final checkpoint waits for that to be saved, so that the job's output
+// says so. Slurm's SIGKILL after KillWait usually comes first; the commit goes on without us.
 constexpr int k_commit_ms = 600'000;
 
 constexpr int k_killed = SIGKILL; // a wait status of a tree that nobody reported about
@@ -74,12 +74,20 @@ void Service::read_signals() {
 }
 
 void Service::read_canary() {
-    while (const auto signal = m_canary.next())
-        m_judge.canary_saw(*signal, now_ms());
+    while (const auto signal = m_canary.next()) {
+        if (*signal == Canary::k_answer)
+            m_judge.answered();
+        else
+            m_judge.canary_saw(*signal, now_ms());
+    }
     if (!m_canary) m_judge.lose_canary();
 }
 
 void Service::deliver_judged() {
+    if (m_judge.wants_to_ask(now_ms())) {
+        m_canary.ask();
+        m_judge.asked(now_ms());
+    }
     while (const auto signal = m_judge.next(now_ms()))
         deliver(*signal);
 }
@@ -100,7 +108,7 @@ void Service::hold_back_term(ScopeJudge::Judged signal) {
     if (m_term != Term::none) return; // one is held back already, and stands for this one too
     m_term = Term::asked;
     m_term_scope = signal.scope;
-    m_term_deadline = now_ms() + wire::k_term_patience_s * 1000;
+    m_term_deadline = now_ms() + wire::k_term_patience_s * std::int64_t{1000};
     m_ckptd.send(wire::ShimTerm{});
     if (!m_ckptd) lose_ckptd();
 }

@@ -43,7 +43,7 @@ Error no_answer() {
 }
 
 Result<Started> await_start(Ckptd& ckptd) {
-    std::int64_t end = now_ms() + wire::k_hello_patience_s * 1000;
+    const std::int64_t end = now_ms() + wire::k_hello_patience_s * std::int64_t{1000};
     bool limited = true;
     for (;;) {
         const int left = limited ? static_cast<int>(std::max<std::int64_t>(end - now_ms(), 0)) : k_forever;
@@ -71,7 +71,7 @@ bool is_restarted() {
     const char* restore = std::getenv(k_restore_option);
     const bool never =
         restore != nullptr && ::strcasecmp(restore, "never") == 0; // the user wants to start over
-    return count != nullptr && std::atol(count) > 0 && !never;
+    return count != nullptr && std::strtol(count, nullptr, 10) > 0 && !never;
 }
 
 Result<Started> ask_what_to_start(Ckptd& ckptd, const Introduction& introduction) {

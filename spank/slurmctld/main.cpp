@@ -74,6 +74,6 @@ int main(int argc, char** argv) {
                         : verb == "hold" ? hold(job_id, words[3])
                                          : requeue(job_id, excludes ? words[4] : nullptr);
     if (!done) refuse(one_line(done.error()));
-    std::fflush(stdout);
+    (void)std::fflush(stdout);
     return 0;
 }

@@ -56,7 +56,7 @@ void refuse(const std::string& line) {
 }
 
 void set_deadline(unsigned seconds) {
-    ::signal(SIGALRM, ckpt_deadline);
+    (void)::signal(SIGALRM, ckpt_deadline);
     ::alarm(seconds);
 }
 

@@ -14,7 +14,7 @@ std::vector<char*> g_environment;
 
 void remember(const char* format, va_list arguments) {
     char line[4096];
-    std::vsnprintf(line, sizeof line, format, arguments);
+    (void)std::vsnprintf(line, sizeof line, format, arguments);
     g_fake.log.emplace_back(line);
 }
 

@@ -78,7 +78,7 @@ TEST(PluginEnvironment, OptionsInTheJobsEnvironmentKeepTheirValues) {
     EXPECT_THAT(options.list(), ElementsAre(Pair("checkpoint", "(null)"), Pair("checkpoint-keep", "5")));
 }
 
-GivenOptions given(std::map<Option, std::string> values) {
+GivenOptions given(const std::map<Option, std::string>& values) {
     GivenOptions options;
     for (const auto& [option, value] : values)
         options.set(option_row(option), value);
@@ -105,11 +105,14 @@ TEST(PluginDecision, ThePolicyDecidesOnlyWhatItStates) {
     on.default_on = true;
     Policy silent;
     EXPECT_TRUE(on_by_default(on, silent));
+    EXPECT_TRUE(on_by_argument(on, silent));
+    EXPECT_FALSE(on_by_argument(Settings{}, silent));
     Policy stated;
     stated.stated = {"defaults.enabled"};
     EXPECT_FALSE(on_by_default(on, stated));
     stated.defaults.enabled = true;
     EXPECT_TRUE(on_by_default(Settings{}, stated));
+    EXPECT_FALSE(on_by_argument(on, stated));
     EXPECT_FALSE(on_by_default(Settings{}, fail(Code::policy_syntax, "broken")));
 }
 

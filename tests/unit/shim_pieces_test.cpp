@@ -21,42 +21,64 @@ namespace {
 
 using wire::SignalScope;
 
+// "group 15", "process 10", or "" while nothing is decided.
+std::string next_of(ScopeJudge& judge, std::int64_t now) {
+    const auto judged = judge.next(now);
+    if (!judged) return "";
+    return (judged->scope == SignalScope::group ? "group " : "process ") + std::to_string(judged->signal);
+}
+
 // ---- one process or the whole group ----
 
 TEST(ShimScope, BothSawIt) {
     ScopeJudge judge(true);
     judge.shim_saw(SIGUSR1, 100);
-    EXPECT_FALSE(judge.next(105));
-    judge.canary_saw(SIGUSR1, 110);
-    const auto judged = judge.next(110);
-    ASSERT_TRUE(judged);
-    EXPECT_EQ(judged->signal, SIGUSR1);
-    EXPECT_EQ(judged->scope, SignalScope::group);
-    EXPECT_FALSE(judge.next(111));
+    EXPECT_EQ(next_of(judge, 100), "");
+    judge.canary_saw(SIGUSR1, 400);
+    EXPECT_EQ(next_of(judge, 400), "group 10");
+    EXPECT_EQ(next_of(judge, 400), "");
 }
 
 TEST(ShimScope, TheCanaryMayBeFirst) {
     ScopeJudge judge(true);
     judge.canary_saw(SIGUSR1, 100);
     judge.shim_saw(SIGUSR1, 103);
-    ASSERT_EQ(judge.next(103)->scope, SignalScope::group);
+    EXPECT_EQ(next_of(judge, 103), "group 10");
 }
 
 TEST(ShimScope, OnlyTheShimSawIt) {
     ScopeJudge judge(true);
     judge.shim_saw(SIGUSR1, 100);
-    EXPECT_EQ(judge.wait_ms(105), 15);
-    EXPECT_FALSE(judge.next(119));
-    ASSERT_EQ(judge.next(120)->scope, SignalScope::process);
-    EXPECT_FALSE(judge.wait_ms(120));
+    EXPECT_FALSE(judge.wants_to_ask(101)) << "killpg may still be under way";
+    EXPECT_EQ(judge.wait_ms(101), 1);
+    ASSERT_TRUE(judge.wants_to_ask(102));
+    judge.asked(102);
+    EXPECT_FALSE(judge.wants_to_ask(102));
+    EXPECT_EQ(next_of(judge, 500), "") << "the canary may have to wait for a processor";
+    judge.answered();
+    EXPECT_EQ(next_of(judge, 501), "process 10");
+    EXPECT_FALSE(judge.wait_ms(501));
 }
 
-TEST(ShimScope, AnotherSignalOrAnotherTimeDoesNotCount) {
+TEST(ShimScope, WhatCameAfterTheQuestionIsAskedAnew) {
     ScopeJudge judge(true);
-    judge.canary_saw(SIGUSR1, 70);
+    judge.shim_saw(SIGUSR1, 100);
+    judge.asked(102);
+    judge.shim_saw(SIGUSR2, 103);
+    judge.answered();
+    EXPECT_EQ(next_of(judge, 104), "process 10");
+    EXPECT_EQ(next_of(judge, 104), "");
+    EXPECT_TRUE(judge.wants_to_ask(105));
+}
+
+TEST(ShimScope, AnotherSignalOrAnOldReportDoesNotCount) {
+    ScopeJudge judge(true);
+    judge.canary_saw(SIGUSR1, 40);
     judge.shim_saw(SIGUSR1, 100);
     judge.canary_saw(SIGUSR2, 101);
-    EXPECT_EQ(judge.next(120)->scope, SignalScope::process);
+    judge.asked(102);
+    judge.answered();
+    EXPECT_EQ(next_of(judge, 103), "process 10");
 }
 
 TEST(ShimScope, OneReportCountsForOneSignal) {
@@ -64,9 +86,11 @@ TEST(ShimScope, OneReportCountsForOneSignal) {
     judge.shim_saw(SIGUSR1, 100);
     judge.canary_saw(SIGUSR1, 100);
     judge.shim_saw(SIGUSR1, 101);
-    EXPECT_EQ(judge.next(101)->scope, SignalScope::group);
-    EXPECT_FALSE(judge.next(101));
-    EXPECT_EQ(judge.next(121)->scope, SignalScope::process);
+    EXPECT_EQ(next_of(judge, 101), "group 10");
+    EXPECT_EQ(next_of(judge, 101), "");
+    judge.asked(103);
+    judge.answered();
+    EXPECT_EQ(next_of(judge, 103), "process 10");
 }
 
 TEST(ShimScope, TheOrderIsKept) {
@@ -74,15 +98,22 @@ TEST(ShimScope, TheOrderIsKept) {
     judge.shim_saw(SIGCONT, 100);
     judge.shim_saw(SIGTERM, 101);
     judge.canary_saw(SIGTERM, 101);
-    EXPECT_FALSE(judge.next(101)) << "SIGCONT is still open";
-    EXPECT_EQ(judge.next(120)->signal, SIGCONT);
-    EXPECT_EQ(judge.next(120)->scope, SignalScope::group);
+    EXPECT_EQ(next_of(judge, 101), "") << "SIGCONT is still open";
+    judge.asked(102);
+    judge.answered();
+    EXPECT_EQ(next_of(judge, 103), "process 18");
+    EXPECT_EQ(next_of(judge, 103), "group 15");
 }
 
-TEST(ShimScope, WithoutACanaryNothingWaits) {
-    ScopeJudge judge(false);
+TEST(ShimScope, ACanaryThatDoesNotAnswerHoldsNothingUp) {
+    ScopeJudge judge(true);
     judge.shim_saw(SIGUSR1, 100);
-    EXPECT_EQ(judge.next(100)->scope, SignalScope::process);
+    judge.asked(102);
+    EXPECT_EQ(judge.wait_ms(102), 998);
+    EXPECT_EQ(next_of(judge, 1100), "process 10");
+    ScopeJudge none(false);
+    none.shim_saw(SIGUSR1, 100);
+    EXPECT_EQ(next_of(none, 100), "process 10");
 }
 
 // ---- the program, as slurmstepd looks for it ----
@@ -161,7 +192,7 @@ TEST(ShimEnding, ATreeThatWasKilled) {
 int status_of(Ending ending) {
     const pid_t child = ::fork();
     if (child == 0) {
-        ::signal(SIGTERM, SIG_IGN);
+        (void)::signal(SIGTERM, SIG_IGN);
         block_all_signals();
         end_as(ending);
     }
@@ -193,9 +224,9 @@ TEST(ShimSignals, OnlyWhatSomebodySent) {
     const pid_t child = ::fork();
     if (child == 0) {
         block_all_signals();
-        ::signal(SIGUSR1, SIG_IGN); // ignored ones arrive as well
+        (void)::signal(SIGUSR1, SIG_IGN); // ignored ones arrive as well
         const auto signals = signal_descriptor(every_signal());
-        ::raise(SIGUSR2); // our own
+        (void)::raise(SIGUSR2); // our own
         if (::fork() == 0) {
             ::kill(::getppid(), SIGUSR1);
             ::_exit(0);
