@@ -19,11 +19,12 @@ def thermo(text):
 
 class Lammps(SystemTest):
     def test_trajectory_and_thermo_output_are_those_of_an_uninterrupted_run(self):
-        reference = submit(SCRIPT, node="n2", name="reference")
         job = submit(SCRIPT, "--checkpoint-interval=3s", node="n1", name="requeued")
         job.wait_output("generation 1 saved")
         job.wait_file("melt.lammpstrj", lines=10 * 2048)
         requeue(job, to="n2")
+        # On the other node: Open MPI in lmp listens on the first free port from 1024, and a restored one needs its old port.
+        reference = submit(SCRIPT, node="n1", name="reference")
         job.wait_output("restored generation")
         ended, expected = end(job), end(reference)
 
