@@ -54,10 +54,15 @@ function(ckpt_program name dir)
   install(TARGETS ${name} RUNTIME DESTINATION ${dir})
 endfunction()
 
-# ckpt_test(NAME SOURCES... USES targets...): one GoogleTest program; every TEST becomes a ctest case "unit.…".
+# ckpt_test(NAME [ROOT] SOURCES... USES targets...): one GoogleTest program; every TEST becomes a ctest case "unit.…".
+# ROOT: it mounts file systems or the like and carries the label root instead of unit.
 function(ckpt_test name)
-  cmake_parse_arguments(ARG "" "" "USES" ${ARGN})
+  cmake_parse_arguments(ARG "ROOT" "" "USES" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ckpt_settings ${ARG_USES} GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(${name} TEST_PREFIX "unit." PROPERTIES LABELS unit)
+  if(ARG_ROOT)
+    gtest_discover_tests(${name} TEST_PREFIX "unit." PROPERTIES LABELS root)
+  else()
+    gtest_discover_tests(${name} TEST_PREFIX "unit." PROPERTIES LABELS unit)
+  endif()
 endfunction()
