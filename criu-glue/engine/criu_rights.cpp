@@ -27,7 +27,7 @@ constexpr CapabilitySet bit(unsigned capability) {
 constexpr CapabilitySet k_dump =
     bit(CAP_CHECKPOINT_RESTORE) | // map_files
     bit(CAP_SYS_RESOURCE) |       // prlimit of tasks with other gids
-    bit(CAP_SYS_PTRACE) |         // programs the user may execute but not read
+    bit(CAP_SYS_PTRACE) |         // tasks that have forbidden dumps of themselves
     bit(CAP_DAC_READ_SEARCH);     // the same; linkat(2) of a descriptor; file handles
 constexpr CapabilitySet k_restore = bit(CAP_CHECKPOINT_RESTORE) | // clone3(2) with a chosen pid, the exe link
                                     bit(CAP_SETPCAP) |            // restorer.c drops the bounding set
@@ -66,7 +66,6 @@ CapabilitySet rights_for_dump(const std::vector<Member>& members, bool ipc_dumpe
     for (const Member& member : members) {
         if (!member.sockets.empty()) rights |= k_tcp;
         if (member.seccomp) rights |= k_seccomp;
-        if (!member.dumpable) rights |= bit(CAP_DAC_OVERRIDE); // its files in /proc are root's
     }
     return available(rights);
 }

@@ -33,6 +33,7 @@ using std::chrono::milliseconds;
 
 constexpr const char* k_log_name = "restore.log";
 constexpr std::size_t k_record_max = 64 << 20;
+constexpr std::size_t k_listed_cuts = 10;      // paths may have 4 KiB
 constexpr milliseconds k_end_patience{5000};   // for a criu that has answered, or a killed one, to be gone
 constexpr milliseconds k_undo_patience{30000}; // not bounded by the deadline: files must not stay cut
 
@@ -76,15 +77,16 @@ Error as_restore_error(const Error& error) {
 // One restore under way.
 class Restore {
 public:
-    Restore(const wire::RestoreRequest& request, const RestoreFds& fds)
-        : m_request(request), m_fds(fds), m_deadline(Clock::now() + milliseconds(request.timeout_ms)),
+    Restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver)
+        : m_request(request), m_fds(fds), m_deliver(deliver),
+          m_deadline(Clock::now() + milliseconds(request.timeout_ms)),
           m_rollback(identity_of_user(request.user), fds.mount_ns.get(), fds.tails.get()) {}
 
-    Result<Restored> run() {
+    Status run() {
         Status done = prepare();
         if (done) done = enter_home();
         if (done) done = restore_inside();
-        if (done) return std::move(m_restored);
+        if (done) return {};
         m_home = Home(); // kills pid 1 and waits until the kernel has ended its namespace
         Error error = with_log_reason(as_restore_error(done.error()), m_fds.images.get(), k_log_name);
         if (const Status undone = m_rollback.undo(k_undo_patience); !undone)
@@ -169,6 +171,16 @@ private:
         return commit();
     }
 
+    // The answer has to fit into one message.
+    void list_cuts() {
+        auto& lines = m_restored.result.rolled_back;
+        const auto& cuts = m_rollback.cuts();
+        for (std::size_t i = 0; i < std::min(cuts.size(), k_listed_cuts); ++i)
+            lines.push_back(describe(cuts[i]));
+        if (cuts.size() > k_listed_cuts)
+            lines.push_back("and " + std::to_string(cuts.size() - k_listed_cuts) + " more files");
+    }
+
     // "post-restore" comes when every task exists and none has run yet (cr-restore.c:restore_root_task): a
     // program that ends the moment it is resumed is not missed.
     Status on_notification(std::string_view script, pid_t pid) {
@@ -191,6 +203,7 @@ private:
     // criu must have left the job's cgroup before the job is on its own; then pid 1 takes over.
     Status commit() {
         CKPT_TRY(const Packet ended, receive_packet(m_home.control.get(), k_end_patience));
+        CKPT_CHECK(m_deliver(m_restored));
         const int root = m_restored.result.root_pid_inside;
         std::array<char, sizeof root> bytes{};
         std::memcpy(bytes.data(), &root, sizeof root);
@@ -208,6 +221,7 @@ private:
 
     const wire::RestoreRequest& m_request;
     const RestoreFds& m_fds;
+    const Deliver& m_deliver;
     Deadline m_deadline;
     Rollback m_rollback;
     HomeSpec m_spec;
@@ -218,8 +232,8 @@ private:
 
 } // namespace
 
-Result<Restored> restore(const wire::RestoreRequest& request, const RestoreFds& fds) {
-    return Restore(request, fds).run();
+Status restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver) {
+    return Restore(request, fds, deliver).run();
 }
 
 } // namespace ckpt

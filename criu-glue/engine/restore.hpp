@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 
 #include "os/fd.hpp"
 #include "result/result.hpp"
@@ -26,7 +27,11 @@ struct Restored {
     Fd pid_ns;
 };
 
-// Restores one tree. When it fails nothing of it runs, and output files are as they were found.
-Result<Restored> restore(const wire::RestoreRequest& request, const RestoreFds& fds);
+// Takes the answer to whoever asked. When that fails nobody would know of the tree, so it must not run.
+using Deliver = std::function<Status(const Restored&)>;
+
+// Restores one tree; `deliver` is called once it runs and before it is beyond recall. When the restore fails
+// nothing of it runs, and output files are as they were found.
+Status restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver);
 
 } // namespace ckpt

@@ -95,6 +95,17 @@ Status read_descriptors(int proc, Member& member) {
     return {};
 }
 
+// A process whose program may be run but not read has root as the owner of its files in /proc (kernel
+// fs/exec.c:would_dump). So has one that has forbidden dumps of itself, which is no obstacle.
+bool may_read_program(int proc, uid_t uid) {
+    struct stat owner{};
+    struct stat exe{};
+    if (::fstatat(proc, "fd", &owner, 0) != 0 || owner.st_uid == uid) return true;
+    if (::fstatat(proc, "exe", &exe, 0) != 0) return true;
+    const mode_t readable = S_IROTH | S_IRGRP | (exe.st_uid == uid ? S_IRUSR : 0U);
+    return (exe.st_mode & readable) != 0;
+}
+
 Result<Member> read_member(pid_t pid) {
     CKPT_TRY(const Fd proc, open_proc(pid));
     Member member;
@@ -103,8 +114,7 @@ Result<Member> read_member(pid_t pid) {
     read_status(status, member);
     member.exe = read_link(proc.get(), "exe");
     if (member.state == 'Z') return member;
-    struct stat owner{};
-    member.dumpable = ::fstat(proc.get(), &owner) == 0 && owner.st_uid == member.uids[1];
+    member.exe_readable = may_read_program(proc.get(), member.uids[1]);
     CKPT_CHECK(read_namespaces(proc.get(), member.namespaces));
     CKPT_CHECK(read_descriptors(proc.get(), member));
     return member;

@@ -28,7 +28,7 @@ struct Member {
     std::array<gid_t, 4> gids{};
     std::uint64_t capabilities = 0; // permitted
     bool seccomp = false;
-    bool dumpable = true; // prctl(2) PR_SET_DUMPABLE, and the program's file may be read
+    bool exe_readable = true; // the user may read its program's file
     Namespaces namespaces{};
     std::vector<std::string> special;   // links of descriptors that are neither files, pipes nor sockets
     std::vector<std::uint64_t> sockets; // inodes

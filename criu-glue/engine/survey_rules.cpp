@@ -64,6 +64,9 @@ Status judge_member(const Member& member, const Member& root, const wire::UserId
                     who(member) + " is Slurm's own srun, whose connections cannot be restored",
                     "the next checkpoint is taken when its step has ended");
     CKPT_CHECK(judge_credentials(member, user));
+    if (!member.exe_readable)
+        return fail(Code::dump_refused, "the program of " + who(member) + " may be run but not read",
+                    "no restore could open it as the user; give the user read permission on " + member.exe);
     for (std::size_t i = 0; i < k_namespace_names.size(); ++i)
         if (member.namespaces.at(i) != root.namespaces.at(i))
             return fail(Code::dump_refused,

@@ -30,12 +30,9 @@ Result<Call> call_engine(const std::string& request, const std::vector<int>& fds
     CKPT_TRY(call.engine, spawn(spec));
     sockets.second.reset();
     CKPT_CHECK(send_packet(sockets.first.get(), request, fds));
-    if (kill_after.count() > 0) {
-        const auto early = receive_packet(sockets.first.get(), kill_after);
-        if (!early) call.engine.kill(SIGKILL);
-        return fail(Code::internal, "the engine was killed");
-    }
-    CKPT_TRY(call.answer, receive_packet(sockets.first.get(), k_patience));
+    auto answer = receive_packet(sockets.first.get(), kill_after.count() > 0 ? kill_after : k_patience);
+    if (!answer) call.engine.kill(SIGKILL);
+    CKPT_TRY(call.answer, std::move(answer));
     CKPT_TRY(const int status, call.engine.wait(k_patience));
     (void)status;
     return call;

@@ -122,6 +122,33 @@ print("ok sysv" if ok else "BAD sysv", flush=True)
 print("done", flush=True)
 )py";
 
+// What the user's own rights do not suffice for: a filter, and a process whose /proc files are root's.
+constexpr const char* k_confined = R"py(
+import ctypes, os, struct, time
+libc = ctypes.CDLL(None, use_errno=True)
+allow = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0x7fff0000))
+class Prog(ctypes.Structure): _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+prog = Prog(1, ctypes.addressof(allow))
+child = os.fork()
+if child == 0:
+    assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(prog)) == 0, ctypes.get_errno()
+    while not os.path.exists("go"): time.sleep(0.02)
+    os._exit(5 if "Seccomp:\t2" in open("/proc/self/status").read() else 6)
+hidden = os.fork()
+if hidden == 0:
+    libc.prctl(4, 0, 0, 0, 0)
+    while not os.path.exists("go"): time.sleep(0.02)
+    os._exit(7 if libc.prctl(3, 0, 0, 0, 0) == 0 else 8)
+time.sleep(0.3)
+print("ready", flush=True)
+while not os.path.exists("go"): time.sleep(0.02)
+ok = os.WEXITSTATUS(os.waitpid(child, 0)[1]) == 5
+print("ok seccomp" if ok else "BAD seccomp", flush=True)
+ok = os.WEXITSTATUS(os.waitpid(hidden, 0)[1]) == 7
+print("ok not dumpable" if ok else "BAD not dumpable", flush=True)
+print("done", flush=True)
+)py";
+
 class Kinds : public CriuTest {
 protected:
     // Runs `program`, dumps it once it is ready, restores it twice, and lets it check itself.
@@ -156,6 +183,10 @@ protected:
 
 TEST_F(Kinds, EverythingAtOnce) {
     survive(k_everything);
+}
+
+TEST_F(Kinds, ConfinedProcesses) {
+    survive(k_confined);
 }
 
 TEST_F(Kinds, SysvObjects) {

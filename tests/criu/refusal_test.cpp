@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -78,6 +80,14 @@ TEST_F(Refusal, ALiveSrun) {
 TEST_F(Refusal, AUserNamespace) {
     const auto task = counting_after("unshare -U sleep 1000 &");
     expect_refusal(*task, Code::dump_refused, "namespace of its own");
+}
+
+TEST_F(Refusal, AProgramThatCannotBeRead) {
+    const std::string program = m_root + "/unreadable";
+    std::filesystem::copy_file("/bin/sleep", program);
+    ASSERT_EQ(::chmod(program.c_str(), 0711), 0);
+    const auto task = counting_after(program + " 1000 &");
+    expect_refusal(*task, Code::dump_refused, "may be run but not read");
 }
 
 TEST_F(Refusal, AnOutsideConnection) {

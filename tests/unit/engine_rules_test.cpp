@@ -77,6 +77,12 @@ TEST(Survey, TellsTheRealSrunFromOurs) {
     EXPECT_EQ(verdict(ours), static_cast<Code>(0));
 }
 
+TEST(Survey, RefusesProgramsNobodyCouldOpenAgain) {
+    Member one = member(11, "licensed");
+    one.exe_readable = false;
+    EXPECT_EQ(verdict(one), Code::dump_refused);
+}
+
 TEST(Survey, NamesWhatCriuCannotSave) {
     Member one = member(11, "db");
     one.special = {"anon_inode:[eventpoll]", "/dev/null", "anon_inode:[io_uring]"};
