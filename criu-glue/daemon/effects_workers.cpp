@@ -241,7 +241,8 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
                                   m_policy.engine.restore_timeout + k_worker_margin,
                                   [this, job_id = job.facts.job_id, key = e.task](Result<Packet> packet) {
                                       restored(job_id, key, std::move(packet));
-                                  });
+                                  },
+                                  task.shim_pid);
     return {};
 }
 

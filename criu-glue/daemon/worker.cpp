@@ -24,7 +24,7 @@ std::string first_line(const std::string& text) { return text.substr(0, text.fin
 } // namespace
 
 Workers::Id Workers::start(const std::string& program, const std::string& request, std::span<const int> fds,
-                           std::chrono::milliseconds limit, Done done) {
+                           std::chrono::milliseconds limit, Done done, pid_t affinity_like) {
     auto start = [&]() -> Result<Running> {
         CKPT_TRY(auto sockets, make_socket_pair());
         SpawnSpec spec;
@@ -33,6 +33,7 @@ Workers::Id Workers::start(const std::string& program, const std::string& reques
         spec.environment = k_environment;
         spec.fds = {{sockets.second.get(), wire::k_worker_fd}};
         spec.new_session = true;
+        spec.affinity_like = affinity_like;
         CKPT_TRY(Child child, spawn(spec));
         CKPT_CHECK(send_packet(sockets.first.get(), request, fds));
         return Running{std::move(child), std::move(sockets.first), {}, 0, 0, done, {}};

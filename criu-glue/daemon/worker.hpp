@@ -24,9 +24,10 @@ public:
 
     explicit Workers(Loop& loop) : m_loop(loop) {}
 
-    // Starts a worker of ours (wire/worker.hpp), sends it the request and calls `done` exactly once.
+    // Starts a worker of ours (wire/worker.hpp), sends it the request and calls `done` exactly once. It runs on the
+    // CPUs of `affinity_like` (0 = ours): what criu restores inherits them, CRIU saves no affinity.
     Id start(const std::string& program, const std::string& request, std::span<const int> fds,
-             std::chrono::milliseconds limit, Done done);
+             std::chrono::milliseconds limit, Done done, pid_t affinity_like = 0);
     // Starts a program and calls `done` with what it printed; a non-zero exit status is an error that carries its
     // standard error's first line.
     Id run_text(const std::vector<std::string>& argv, std::chrono::milliseconds limit, TextDone done);

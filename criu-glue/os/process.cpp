@@ -101,6 +101,9 @@ void enter_namespaces(const std::vector<int>& namespaces, int report) {
         if (::getppid() != parent) ::_exit(127); // it died before we asked
     }
     if (spec.new_session) ::setsid();
+    cpu_set_t cpus;
+    if (spec.affinity_like != 0 && ::sched_getaffinity(spec.affinity_like, sizeof cpus, &cpus) == 0)
+        ::sched_setaffinity(0, sizeof cpus, &cpus);
     auto argv = pointers(spec.argv);
     auto environment = pointers(spec.environment);
     std::vector<std::pair<int, int>> fds = spec.fds;

@@ -27,6 +27,7 @@ struct SpawnSpec {
     bool new_session = false;              // setsid()
     std::optional<Identity> become;        // irreversible drop before exec
     std::optional<CapabilitySet> ambient;  // kept across the drop as ambient capabilities
+    pid_t affinity_like = 0;               // run on the CPUs on which that process may; 0 = as the caller
     std::vector<int> enter_namespaces;     // setns(2) on each, in this order, before the drop; a pid
                                            // namespace takes effect because the program is forked once more
 };

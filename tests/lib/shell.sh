@@ -36,10 +36,19 @@ cluster() { "$source_root/tests/cluster/cluster" "$@"; }
 
 in_rootfs() { guarded cluster run-in-rootfs --source "$source_root" --build-root "$build_root" -- "$@"; }
 
+# build PRESET
 build() {
-    say "building $source_root"
+    say "building $source_root (the first time: some minutes; what it says: $build_root/log)"
     # shellcheck disable=SC2016
-    in_rootfs sh -ec 'cmake --preset "$1" --log-level=WARNING && cmake --build --preset "$1" -- --quiet' sh "${1:-release}"
+    quietly in_rootfs sh -ec 'cmake --preset "$1" && cmake --build --preset "$1" -- --quiet' sh "$1"
+}
+
+# quietly CMD...: its output is shown only when it fails.
+quietly() {
+    local log=$build_root/log
+    "$@" >"$log" 2>&1 && return
+    tail -n 60 "$log" >&2
+    die "failed: $*; all of its output: $log"
 }
 
 # guarded CMD...: CMD in a process group of its own. An interrupt reaches us at once, wherever CMD is, and `interrupted` below ends

@@ -7,7 +7,10 @@ import re
 from lib import *
 
 STEPS = 12000
+# Open MPI's segments in /dev/shm and its listener stay behind on the first node: without these two lines Debian's lmp has
+# both, although it runs alone.
 SCRIPT = f"""#!/bin/bash
+export OMPI_MCA_btl=self OMPI_MCA_shmem=mmap
 lmp -in /shared/programs/melt.in -var steps {STEPS}
 """
 

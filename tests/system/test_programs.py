@@ -15,7 +15,7 @@ trap 'echo "TERM has arrived"' TERM
 trap 'signals=$((signals + 1))' USR1
 (count orphan 1 60; gate go; count orphan 61 80; echo >orphan.done) >orphan.out &
 disown
-(count grandchild 1 100 >grandchild.out &)
+({ count grandchild 1 100; echo >grandchild.done; } >grandchild.out &)
 { count child 1 70; gate go; exit 3; } >child.out & child=$!
 count main 1 80
 gate go
@@ -23,6 +23,7 @@ until [[ -e signalled ]]; do sleep 0.05; done
 wait $child
 echo "child ended with $?, USR1 arrived ${signals-0} times"
 gate orphan.done
+gate grandchild.done
 exit 5
 """, "main 20"),
     "exit": ("count line 1 80\ngate go\nexit 200\n", "line 20"),

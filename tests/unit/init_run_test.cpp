@@ -58,7 +58,8 @@ protected:
     }
 
     // Polls for what the kernel announces to nobody; false after ten seconds.
-    template <typename Condition> static bool eventually(Condition&& condition) {
+    template <typename Condition>
+    static bool eventually(Condition&& condition) {
         for (int tries = 0; tries < 1000; ++tries) {
             if (condition()) return true;
             std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -147,7 +148,8 @@ TEST_F(InitRun, AGroupSignalReachesTheWholeGroup) {
 }
 
 TEST_F(InitRun, StopsAndContinuesTheGroup) {
-    // no child: a shell whose vforked child is stopped before its exec waits for it uninterruptibly, in state D
+    // no child: a shell whose vforked child is stopped before its exec waits for it uninterruptibly, in state
+    // D
     start_shell("trap 'echo done; exit 0' CONT; echo ready; while :; do :; done");
     const auto started = report();
     EXPECT_EQ(line(), "ready");
