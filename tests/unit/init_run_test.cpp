@@ -148,8 +148,7 @@ TEST_F(InitRun, AGroupSignalReachesTheWholeGroup) {
 }
 
 TEST_F(InitRun, StopsAndContinuesTheGroup) {
-    // no child: a shell whose vforked child is stopped before its exec waits for it uninterruptibly, in state
-    // D
+    // no child: a shell whose vforked child is stopped before its exec waits for it in state D
     start_shell("trap 'echo done; exit 0' CONT; echo ready; while :; do :; done");
     const auto started = report();
     EXPECT_EQ(line(), "ready");
