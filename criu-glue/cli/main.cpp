@@ -26,7 +26,10 @@ ckpt::Status create(std::uint32_t job_id) {
     if (job_id == 0) job_id = own_job();
     if (job_id == 0) return ckpt::fail(ckpt::Code::not_found, "which job?", "sckpt create JOBID");
     CKPT_TRY(const auto asked, ckpt::cli::ask(ckpt::wire::encode(ckpt::wire::CreateRequest{job_id}), k_create_limit));
-    std::cout << "generation " << asked.answer.generation << " of job " << job_id << " saved\n";
+    if (asked.answer.generation == 0) // asked from inside the job: whoever waits for the answer would be dumped waiting
+        std::cout << "a checkpoint of job " << job_id << " begins; the job's output will say when it is saved\n";
+    else
+        std::cout << "generation " << asked.answer.generation << " of job " << job_id << " saved\n";
     return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include "log.hpp"
 #include "os/files.hpp"
+#include "os/procfs.hpp"
 #include "server.hpp"
 
 namespace ckpt {
@@ -15,6 +16,21 @@ constexpr std::chrono::minutes k_inspect_limit{2};
 
 wire::Answer answer_of(const Error& error) {
     return {static_cast<std::uint32_t>(error.code), 0, one_line(error)};
+}
+
+// Whether the caller is a process of the job's own trees, which stands still while they are dumped.
+bool asks_from_inside(const Job& job, pid_t caller) {
+    for (const auto& [key, task] : job.tasks) {
+        if (task.root_pid == 0) continue;
+        pid_t pid = caller;
+        for (int depth = 0; depth < 256 && pid > 1; ++depth) {
+            if (pid == task.root_pid) return true;
+            const auto info = process_info(pid);
+            if (!info) break;
+            pid = info->ppid;
+        }
+    }
+    return false;
 }
 
 } // namespace
@@ -42,6 +58,11 @@ void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
                                    "run sckpt on the job's node, e.g. srun --jobid=" + std::to_string(m.job_id) +
                                        " --overlap sckpt create " + std::to_string(m.job_id),
                                    0}));
+    if (asks_from_inside(*job, m_connections.at(id).peer.pid)) {
+        // Its connection to us could not be dumped: the checkpoint begins when the caller has closed it.
+        m_connections.at(id).dump_when_closed = m.job_id;
+        return send(id, wire::Answer{});
+    }
     if (job->on_demand) return send(id, answer_of({Code::busy, "a checkpoint of this job is under way", "", 0}));
     job->on_demand = id;
     handle(m.job_id, event::OnDemand{});

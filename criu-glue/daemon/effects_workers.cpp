@@ -91,6 +91,7 @@ void Server::dumped(std::uint32_t job_id, const TaskKey& task, std::uint32_t gen
     } else {
         ended.error = result.error();
         if (ended.error->code == Code::deadline) ended.error->code = Code::dump_timeout;
+        log::warning("job " + std::to_string(job_id) + ": no checkpoint: " + one_line(*ended.error));
     }
     handle(job_id, ended);
 }

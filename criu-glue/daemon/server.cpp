@@ -66,7 +66,7 @@ void Server::accept_connection() {
     if (!peer || too_many_connections(peer->uid)) return;
     const ConnectionId id = m_next_connection++;
     const Loop::Id watch = m_loop.watch(socket->get(), [this, id] { read_connection(id); });
-    m_connections.emplace(id, Connection{std::move(*socket), std::move(*peer), watch, 0, {}, false});
+    m_connections.emplace(id, Connection{std::move(*socket), std::move(*peer), watch, 0, {}, false, 0});
 }
 
 void Server::read_connection(ConnectionId id) {
@@ -84,6 +84,7 @@ void Server::drop_connection(ConnectionId id) {
     m_connections.erase(found);
     m_loop.cancel(gone.watch);
     if (gone.is_shim) shim_gone(gone.job_id, gone.task);
+    if (gone.dump_when_closed != 0) handle(gone.dump_when_closed, event::OnDemand{});
     for (auto& [job_id, job] : m_jobs) {
         if (job.on_demand == id) job.on_demand.reset();
         if (job.epilog == id) job.epilog.reset();

@@ -42,6 +42,7 @@ private:
         std::uint32_t job_id = 0; // of a shim that has said hello
         TaskKey task;
         bool is_shim = false;
+        std::uint32_t dump_when_closed = 0; // the job whose own process asked for a checkpoint
     };
 
     // connections (server.cpp)

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "state.hpp"
 
-#include <algorithm>
-
 #include "state_steps.hpp"
 
 namespace ckpt {
@@ -34,12 +32,10 @@ void release_epilog_if_quiet(JobState& job, Effects& out) {
 }
 
 void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out) {
-    const std::string text = one_line(error);
-    std::string gist = text; // the same trouble with another pid or inode is the same trouble
-    std::erase_if(gist, [](char c) { return c >= '0' && c <= '9'; });
-    if (gist == job.last_complaint) return;
-    job.last_complaint = gist;
-    out.emplace_back(effect::Say{text + "; " + consequence});
+    // The same trouble comes back in other words: another pid, another first error of CRIU. The daemon's log has each.
+    if (job.last_complaint == error.code) return;
+    job.last_complaint = error.code;
+    out.emplace_back(effect::Say{one_line(error) + "; " + consequence});
 }
 
 } // namespace state

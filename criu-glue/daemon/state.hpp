@@ -214,7 +214,7 @@ struct JobState {
     bool on_demand_waits = false;
     bool completing = false;    // the completion record is being written
     bool epilog_waits = false;
-    std::string last_complaint; // a failure is said once, not at every interval
+    std::optional<Code> last_complaint; // a failure is said once, not at every interval
 };
 
 // Advances `job` by one event. Never fails: an event that does not fit the state has no effects.

@@ -98,7 +98,7 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
     if (e.error) {
         complain(job, *e.error, "generation " + std::to_string(e.generation) + " was not saved, earlier ones stand", out);
     } else {
-        job.last_complaint.clear();
+        job.last_complaint.reset();
         out.emplace_back(effect::Say{"generation " + std::to_string(e.generation) + " saved, " +
                                      text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes) +
                                      ", paused " + text::duration_us(done.frozen_us)});

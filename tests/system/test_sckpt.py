@@ -23,7 +23,8 @@ class Sckpt(SystemTest):
         job = submit(SCRIPT)
         job.wait_output("line 20")
         with self.subTest("create, from inside the job"):
-            self.assertEqual(application_lines(job.output())[0], f"generation 1 of job {job.id} saved")
+            self.assertIn(f"a checkpoint of job {job.id} begins", application_lines(job.output())[0])
+            job.wait_output("generation 1 saved")
         with self.subTest("create, from outside"):
             done = sckpt("create", job.id)
             self.assertEqual((done.returncode, done.stdout), (0, f"generation 2 of job {job.id} saved\n"), done.stderr)
