@@ -27,12 +27,12 @@ void harden() {
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
-    std::signal(SIGXFSZ, SIG_IGN);
-    std::signal(SIGPIPE, SIG_IGN);
+    (void)std::signal(SIGXFSZ, SIG_IGN);
+    (void)std::signal(SIGPIPE, SIG_IGN);
 }
 
 int fatal(const std::string& what) {
-    std::fprintf(stderr, "ckpt-sealer: %s\n", what.c_str());
+    (void)std::fprintf(stderr, "ckpt-sealer: %s\n", what.c_str());
     return EXIT_FAILURE;
 }
 

@@ -33,7 +33,7 @@ private:
     // The end of the job closes everything up to its incarnation, unless a successor had started from
     // something of that incarnation: then the end is itself a late arrival.
     [[nodiscard]] bool counts(const Record<Completed>& record, std::uint32_t incarnation) const {
-        return record.state != RecordState::absent && !(m_bound && m_bound->incarnation <= incarnation);
+        return record.state != RecordState::absent && (!m_bound || m_bound->incarnation > incarnation);
     }
     void end() {
         m_choice.completed = m_choice.candidates.empty() && m_choice.doubtful.empty();

@@ -95,7 +95,7 @@ Status publish(int job, int incarnation, const SealKey& key, const CommitSpec& s
         return fail_errno(Code::os, "rename " + temp);
     auto synced = sync_fd(incarnation, "the incarnation's directory");
     // Not durable is not there: the caller goes on as if it had never been.
-    if (!synced) ::renameat(incarnation, name.c_str(), incarnation, temp.c_str());
+    if (!synced) (void)::renameat(incarnation, name.c_str(), incarnation, temp.c_str());
     return synced;
 }
 

@@ -42,7 +42,8 @@ Result<std::vector<GenerationId>> generations_in(int job) {
     std::vector<GenerationId> ids;
     for (const std::string& name : names) {
         const auto incarnation = incarnation_of(name);
-        const auto dir = incarnation ? open_dir(job, name) : Result<Fd>(fail(Code::not_found, name));
+        if (!incarnation) continue;
+        const auto dir = open_dir(job, name);
         const auto entries = dir ? list_dir(dir->get()) : tl::unexpected(dir.error());
         if (!entries) continue;
         for (const std::string& entry : *entries)
@@ -56,7 +57,7 @@ Result<std::vector<GenerationId>> generations_in(int job) {
 Result<Manifest> verify_as_claimed(int generation, const ClusterKey& key, const Place& at, GenerationId id) {
     CKPT_TRY(const std::string text, read_small_file(generation, k_manifest_name, k_manifest_max));
     const std::size_t last_line = text.find('\n');
-    CKPT_TRY(const Manifest claimed, parse_manifest(std::string_view(text).substr(0, last_line)));
+    CKPT_TRY(Manifest claimed, parse_manifest(std::string_view(text).substr(0, last_line)));
     CKPT_TRY(const SealKey seal_key, derive_seal_key(key, claimed.owner));
     CKPT_TRY([[maybe_unused]] const std::string_view body, unseal(text, seal_key));
     if (claimed.owner.cluster != at.cluster || job_dir_name(claimed.owner) != at.job_dir || claimed.id != id)

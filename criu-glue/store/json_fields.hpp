@@ -75,7 +75,7 @@ private:
 };
 
 // The members by which every sealed file says what it is and whose.
-inline void put_identity(Json& object, std::uint64_t format, const char* kind, const Owner& owner,
+inline void put_identity(Json& object, std::uint64_t format, std::string_view kind, const Owner& owner,
                          std::uint32_t incarnation) {
     object["format"] = format;
     object["kind"] = kind;

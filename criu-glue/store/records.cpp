@@ -52,7 +52,7 @@ Record<Adopted> read_adopted(int dir, const Owner& owner, std::uint32_t incarnat
 Status write_adopted(int dir, const Owner& owner, std::uint32_t incarnation, const Adopted& adopted,
                      const SealKey& key) {
     Json object = Json::object();
-    put_identity(object, k_format, k_adopted_name.data(), owner, incarnation);
+    put_identity(object, k_format, k_adopted_name, owner, incarnation);
     object["from_generation"] = adopted.from.has_value();
     if (adopted.from) {
         object["from_incarnation"] = adopted.from->incarnation;
@@ -63,7 +63,7 @@ Status write_adopted(int dir, const Owner& owner, std::uint32_t incarnation, con
 }
 
 Status remove_adopted(int dir) {
-    if (::unlinkat(dir, k_adopted_name.data(), 0) != 0 && errno != ENOENT)
+    if (::unlinkat(dir, std::string(k_adopted_name).c_str(), 0) != 0 && errno != ENOENT)
         return fail_errno(Code::os, "remove the record of the adoption");
     return sync_fd(dir, "the incarnation's directory");
 }
@@ -80,7 +80,7 @@ Record<Completed> read_completed(int dir, const Owner& owner, std::uint32_t inca
 Status write_completed(int dir, const Owner& owner, std::uint32_t incarnation, const Completed& completed,
                        const SealKey& key) {
     Json object = Json::object();
-    put_identity(object, k_format, k_completed_name.data(), owner, incarnation);
+    put_identity(object, k_format, k_completed_name, owner, incarnation);
     object["wait_status"] = completed.wait_status;
     object["at"] = completed.at;
     object["newest_generation"] = completed.newest_generation;
