@@ -16,6 +16,7 @@ void start_fresh(TaskState& task, const TaskKey& key, std::string line, Effects&
 
 void hold(TaskState& task, const std::string& reason, Effects& out) {
     task.phase = Phase::held;
+    out.emplace_back(effect::Say{reason}); // before the hold: its SIGTERM ends the shim
     out.emplace_back(effect::HoldJob{reason});
 }
 
@@ -104,7 +105,7 @@ void on(JobState& job, const event::HoldEnded& e, Effects& out) {
         if (task.phase != Phase::held) continue;
         if (e.error)
             out.emplace_back(effect::Say{one_line(*e.error) + "; the job waits, nothing was started"});
-        out.emplace_back(effect::StartTask{key, effect::Start::held, e.reason});
+        out.emplace_back(effect::StartTask{key, effect::Start::held, {}});
     }
 }
 
