@@ -53,17 +53,19 @@ void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
     Job* job = find_job(m.job_id);
     // The same answer for "not here" and "not yours": nobody learns about other users' jobs.
     if (job == nullptr || (uid != 0 && uid != job->facts.uid))
-        return send(id, answer_of({Code::not_found,
-                                   "no job " + std::to_string(m.job_id) + " of yours is checkpointed on this node",
-                                   "run sckpt on the job's node, e.g. srun --jobid=" + std::to_string(m.job_id) +
-                                       " --overlap sckpt create " + std::to_string(m.job_id),
-                                   0}));
+        return send(
+            id, answer_of({Code::not_found,
+                           "no job " + std::to_string(m.job_id) + " of yours is checkpointed on this node",
+                           "run sckpt on the job's node, e.g. srun --jobid=" + std::to_string(m.job_id) +
+                               " --overlap sckpt create " + std::to_string(m.job_id),
+                           0}));
     if (asks_from_inside(*job, m_connections.at(id).peer.pid)) {
         // Its connection to us could not be dumped: the checkpoint begins when the caller has closed it.
         m_connections.at(id).dump_when_closed = m.job_id;
         return send(id, wire::Answer{});
     }
-    if (job->on_demand) return send(id, answer_of({Code::busy, "a checkpoint of this job is under way", "", 0}));
+    if (job->on_demand)
+        return send(id, answer_of({Code::busy, "a checkpoint of this job is under way", "", 0}));
     job->on_demand = id;
     handle(m.job_id, event::OnDemand{});
 }

@@ -5,7 +5,7 @@
 
 #include "log.hpp"
 #include "os/process.hpp"
-#include "os/procfs.hpp"
+#include "os/tree.hpp"
 #include "policy/interval.hpp"
 #include "server.hpp"
 #include "slurmctld.hpp"
@@ -14,30 +14,28 @@ namespace ckpt {
 
 namespace {
 
-// slurmctld usually answers in milliseconds; a dump that nobody wanted (scancel) would pause the job for nothing.
+// slurmctld usually answers in milliseconds; a dump that nobody wanted (scancel) would pause the job for
+// nothing.
 constexpr std::chrono::milliseconds k_cause_grace{300};
 
 wire::Start wire_start(effect::Start start) {
     switch (start) {
-    case effect::Start::fresh: return wire::Start::fresh;
-    case effect::Start::restored: return wire::Start::restored;
-    case effect::Start::held: return wire::Start::held;
-    case effect::Start::unmanaged: return wire::Start::unmanaged;
+    case effect::Start::fresh:
+        return wire::Start::fresh;
+    case effect::Start::restored:
+        return wire::Start::restored;
+    case effect::Start::held:
+        return wire::Start::held;
+    case effect::Start::unmanaged:
+        return wire::Start::unmanaged;
     }
     return wire::Start::unmanaged;
 }
 
-// SIGSTOP and SIGCONT reach the whole tree, not only its root: criu's --leave-stopped stops every member.
-void signal_tree(const Task& task, int signal) {
-    const auto tree = process_tree(task.root_pid);
-    if (!tree || !pidfd_alive(task.root_pidfd.get())) return;
-    for (const ProcessInfo& member : *tree) {
-        if (member.uid != task.user.uid) continue;
-        const auto pidfd = open_pidfd(member.pid);
-        if (!pidfd) continue;
-        const auto again = process_info(member.pid); // the pidfd is bound now: is it still that process?
-        if (again && again->start_time == member.start_time) (void)signal_pidfd(pidfd->get(), signal);
-    }
+// criu's --leave-stopped stops every member, so every member is signalled.
+void signal_tree_of(const Task& task, int signal) {
+    if (task.root_pidfd && pidfd_alive(task.root_pidfd.get()))
+        signal_tree(task.root_pid, task.user.uid, signal);
 }
 
 } // namespace
@@ -55,7 +53,8 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
 
 void Server::order(Job& job, const TaskKey& task, wire::Order order, const std::string& line) {
     const auto found = job.tasks.find(task);
-    if (found != job.tasks.end() && found->second.shim != 0) send(found->second.shim, wire::ShimOrder{order, line});
+    if (found != job.tasks.end() && found->second.shim != 0)
+        send(found->second.shim, wire::ShimOrder{order, line});
 }
 
 void Server::perform(Job& job, const effect::StartTask& e) {
@@ -73,9 +72,15 @@ void Server::perform(Job& job, const effect::StartTask& e) {
     send(task.shim, start, fds);
 }
 
-void Server::perform(Job& job, const effect::HoldBackTerm& e) { order(job, e.task, wire::Order::wait); }
-void Server::perform(Job& job, const effect::RelayTerm& e) { order(job, e.task, wire::Order::relay); }
-void Server::perform(Job& job, const effect::LetShimLeave& e) { order(job, e.task, wire::Order::leave); }
+void Server::perform(Job& job, const effect::HoldBackTerm& e) {
+    order(job, e.task, wire::Order::wait);
+}
+void Server::perform(Job& job, const effect::RelayTerm& e) {
+    order(job, e.task, wire::Order::relay);
+}
+void Server::perform(Job& job, const effect::LetShimLeave& e) {
+    order(job, e.task, wire::Order::leave);
+}
 
 void Server::perform(Job& job, const effect::Say& e) {
     log::info("job " + std::to_string(job.facts.job_id) + ": " + e.line);
@@ -100,15 +105,16 @@ void Server::perform(Job& job, const effect::ArmInterval& /*e*/) {
     if (const auto* fixed = std::get_if<Seconds>(&interval))
         delay = *fixed;
     else if (std::holds_alternative<IntervalAuto>(interval))
-        delay = auto_interval(job.last_cost, job.facts.nodes, m_policy.automatic, m_policy.limits.min_interval);
+        delay =
+            auto_interval(job.last_cost, job.facts.nodes, m_policy.automatic, m_policy.limits.min_interval);
     if (delay.count() <= 0) return;
-    job.interval_timer = m_loop.after(
-        delay, [this, job_id = job.facts.job_id] { handle(job_id, event::IntervalElapsed{}); });
+    job.interval_timer =
+        m_loop.after(delay, [this, job_id = job.facts.job_id] { handle(job_id, event::IntervalElapsed{}); });
 }
 
 void Server::perform(Job& job, const effect::ContinueTree& e) {
     const auto found = job.tasks.find(e.task);
-    if (found != job.tasks.end()) signal_tree(found->second, SIGCONT);
+    if (found != job.tasks.end()) signal_tree_of(found->second, SIGCONT);
 }
 
 void Server::perform(Job& job, const effect::KillTree& e) {
@@ -117,7 +123,7 @@ void Server::perform(Job& job, const effect::KillTree& e) {
     Task& task = found->second;
     m_workers.abandon(task.worker); // a restore or dump of a task that is gone
     task.worker = 0;
-    if (task.root_pidfd) signal_tree(task, SIGKILL);
+    signal_tree_of(task, SIGKILL);
 }
 
 void Server::perform(Job& job, const effect::HoldJob& e) {

@@ -6,6 +6,7 @@
 
 #include "log.hpp"
 #include "os/procfs.hpp"
+#include "os/tree.hpp"
 #include "server.hpp"
 #include "text/text.hpp"
 #include "wire/worker.hpp"
@@ -14,28 +15,33 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::chrono::minutes k_store_limit{30}; // a commit or an unpack of the largest job on a slow file system
+constexpr std::chrono::minutes k_store_limit{
+    30}; // a commit or an unpack of the largest job on a slow file system
 constexpr std::chrono::seconds k_worker_margin{5}; // the worker's own deadline comes first and says more
 
-std::int64_t now() { return static_cast<std::int64_t>(std::time(nullptr)); }
+std::int64_t now() {
+    return static_cast<std::int64_t>(std::time(nullptr));
+}
 
-template <typename M> Result<M> result_of(const Result<Packet>& packet) {
+template <typename M>
+Result<M> result_of(const Result<Packet>& packet) {
     if (!packet) return tl::unexpected(packet.error());
     CKPT_TRY(M message, wire::decode<M>(packet->bytes));
     CKPT_CHECK(wire::status_of(message.outcome));
     return message;
 }
 
-std::uint32_t milliseconds(Seconds value) { return static_cast<std::uint32_t>(value.count() * 1000); }
+std::uint32_t milliseconds(Seconds value) {
+    return static_cast<std::uint32_t>(value.count() * 1000);
+}
 
-// Ours in the task's cgroup, outside the tree: the shim, what it forked (its canary), and pid 1 of our namespace.
+// Ours in the task's cgroup, outside the tree: the shim, what it forked (its canary), and pid 1 of our
+// namespace.
 std::vector<std::int32_t> outsiders_of(const Task& task) {
     std::vector<std::int32_t> pids{task.shim_pid};
     if (task.init_pid != 0) pids.push_back(task.init_pid);
-    const auto below = process_tree(task.shim_pid);
-    if (below)
-        for (const ProcessInfo& info : *below)
-            if (info.ppid == task.shim_pid && info.pid != task.root_pid) pids.push_back(info.pid);
+    if (const auto children = child_pids(task.shim_pid))
+        std::ranges::remove_copy(*children, std::back_inserter(pids), task.root_pid);
     return pids;
 }
 
@@ -61,9 +67,8 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     job.generations[e.generation].taken_at = now();
     task.worker = m_workers.start("ckpt-engine", wire::encode(request), fds,
                                   m_policy.engine.dump_timeout + k_worker_margin,
-                                  [this, job_id = job.facts.job_id, key = e.task, gen = e.generation](auto result) {
-                                      dumped(job_id, key, gen, std::move(result));
-                                  });
+                                  [this, job_id = job.facts.job_id, key = e.task, gen = e.generation](
+                                      auto result) { dumped(job_id, key, gen, std::move(result)); });
     return {};
 }
 
@@ -76,7 +81,8 @@ void Server::perform(Job& job, const effect::Dump& e) {
                  });
 }
 
-void Server::dumped(std::uint32_t job_id, const TaskKey& task, std::uint32_t generation, Result<Packet> packet) {
+void Server::dumped(std::uint32_t job_id, const TaskKey& task, std::uint32_t generation,
+                    Result<Packet> packet) {
     Job* job = find_job(job_id);
     if (job == nullptr) return;
     const auto result = result_of<wire::DumpResult>(packet);
@@ -85,9 +91,9 @@ void Server::dumped(std::uint32_t job_id, const TaskKey& task, std::uint32_t gen
         ended.frozen_us = result->frozen_us;
         ended.image_bytes = result->image_bytes;
         job->last_cost = std::chrono::ceil<Seconds>(std::chrono::microseconds(result->frozen_us));
-        job->generations[generation].parts[task] = {task.step_id,        task.task_id,        job->facts.node,
-                                                    result->frozen_us,   result->image_bytes, result->processes,
-                                                    result->criu_version};
+        job->generations[generation].parts[task] = {
+            task.step_id,        task.task_id,      job->facts.node,     result->frozen_us,
+            result->image_bytes, result->processes, result->criu_version};
     } else {
         ended.error = result.error();
         if (ended.error->code == Code::deadline) ended.error->code = Code::dump_timeout;
@@ -168,8 +174,9 @@ void Server::perform(Job& job, const effect::RecordCompletion& e) {
     m_workers.start("ckpt-sealer", wire::encode(request), {}, std::chrono::seconds(30),
                     [this, job_id = job.facts.job_id](const Result<Packet>& packet) {
                         const auto result = result_of<wire::CompleteResult>(packet);
-                        if (!result) log::error("job " + std::to_string(job_id) + ": its end is not on record",
-                                                result.error());
+                        if (!result)
+                            log::error("job " + std::to_string(job_id) + ": its end is not on record",
+                                       result.error());
                         handle(job_id, event::CompletionRecorded{});
                     });
 }
@@ -196,7 +203,8 @@ void Server::perform(Job& job, const effect::Adopt& e) {
     event::AdoptEnded ended;
     ended.task = e.task;
     ended.error = started.error();
-    m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, ended] { handle(job_id, ended); });
+    m_loop.after(std::chrono::milliseconds(0),
+                 [this, job_id = job.facts.job_id, ended] { handle(job_id, ended); });
 }
 
 void Server::adopted(std::uint32_t job_id, const TaskKey& task, Result<Packet> packet) {
@@ -210,17 +218,27 @@ void Server::adopted(std::uint32_t job_id, const TaskKey& task, Result<Packet> p
         return handle(job_id, ended);
     }
     using Found = event::AdoptEnded::Found;
-    // an older generation was asked for because a newer one did not restore: "nothing" means that none is left
+    // an older generation was asked for because a newer one did not restore: "nothing" means that none is
+    // left
     const bool retry = job->adopted.contains(task);
     switch (result->found) {
-    case wire::Found::nothing: ended.found = retry ? Found::unusable : Found::nothing; break;
-    case wire::Found::generation: ended.found = Found::generation; break;
-    case wire::Found::completed: ended.found = Found::completed; break;
-    case wire::Found::unusable: ended.found = Found::unusable; break;
+    case wire::Found::nothing:
+        ended.found = retry ? Found::unusable : Found::nothing;
+        break;
+    case wire::Found::generation:
+        ended.found = Found::generation;
+        break;
+    case wire::Found::completed:
+        ended.found = Found::completed;
+        break;
+    case wire::Found::unusable:
+        ended.found = Found::unusable;
+        break;
     }
     ended.newest_generation = result->newest_generation;
     ended.skipped = std::move(result->skipped);
-    job->adopted[task] = {result->incarnation, result->generation, result->taken_at, result->tree_was_stopped};
+    job->adopted[task] = {result->incarnation, result->generation, result->taken_at,
+                          result->tree_was_stopped};
     handle(job_id, ended);
 }
 
@@ -236,14 +254,15 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     request.timeout_ms = milliseconds(m_policy.engine.restore_timeout);
     request.script = task.script;
     request.tree_was_stopped = job.adopted.at(e.task).tree_was_stopped;
-    const std::array fds = {images.get(),        tails.get(),         task.mount_namespace.get(), task.stdio[0].get(),
-                            task.stdio[1].get(), task.stdio[2].get(), task.status_pipe.get()};
-    task.worker = m_workers.start("ckpt-engine", wire::encode(request), fds,
-                                  m_policy.engine.restore_timeout + k_worker_margin,
-                                  [this, job_id = job.facts.job_id, key = e.task](Result<Packet> packet) {
-                                      restored(job_id, key, std::move(packet));
-                                  },
-                                  task.shim_pid);
+    const std::array fds = {images.get(),          tails.get(),         task.mount_namespace.get(),
+                            task.stdio[0].get(),   task.stdio[1].get(), task.stdio[2].get(),
+                            task.status_pipe.get()};
+    task.worker = m_workers.start(
+        "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + k_worker_margin,
+        [this, job_id = job.facts.job_id, key = e.task](Result<Packet> packet) {
+            restored(job_id, key, std::move(packet));
+        },
+        task.shim_pid);
     return {};
 }
 
@@ -257,7 +276,11 @@ void Server::restored(std::uint32_t job_id, const TaskKey& key, Result<Packet> p
     if (job == nullptr) return;
     Task& task = job->tasks.at(key);
     const AdoptedGeneration& from = job->adopted.at(key);
-    event::RestoreEnded ended{key,     std::nullopt, from.incarnation, from.generation, text::age(now() - from.taken_at),
+    event::RestoreEnded ended{key,
+                              std::nullopt,
+                              from.incarnation,
+                              from.generation,
+                              text::age(now() - from.taken_at),
                               job->facts.node};
     const auto result = result_of<wire::RestoreResult>(packet);
     if (!result) {

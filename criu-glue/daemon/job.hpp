@@ -21,8 +21,8 @@ namespace ckpt {
 
 using ConnectionId = std::uint64_t;
 
-// A task as slurmstepd registered it. Its namespaces were opened then and there, before anything of the user ran:
-// nothing else is ever entered for it.
+// A task as slurmstepd registered it. Its namespaces were opened then and there, before anything of the user
+// ran: nothing else is ever entered for it.
 struct Task {
     std::int32_t shim_pid = 0;
     Fd shim_pidfd;

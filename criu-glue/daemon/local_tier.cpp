@@ -36,7 +36,8 @@ void sweep_job(int root, const std::string& job) {
 Result<LocalTier> LocalTier::prepare(const std::string& path) {
     CKPT_TRY(Fd root, make_trusted_dir(path, k_mode));
     CKPT_TRY(const auto jobs, list_dir(root.get()));
-    for (const std::string& job : jobs) sweep_job(root.get(), job);
+    for (const std::string& job : jobs)
+        sweep_job(root.get(), job);
     return LocalTier(std::move(root));
 }
 
@@ -61,12 +62,16 @@ void LocalTier::remove(const std::string& job, const std::string& name) const {
     if (dir) (void)remove_tree(dir->get(), name);
 }
 
-void LocalTier::remove_job(const std::string& job) const { sweep_job(m_root.get(), job); }
+void LocalTier::remove_job(const std::string& job) const {
+    sweep_job(m_root.get(), job);
+}
 
 std::string LocalTier::image_name(std::uint32_t generation, const TaskKey& task) {
     return "gen-" + std::to_string(generation) + "-part-" + task_name(task);
 }
 
-std::string LocalTier::restore_name(const TaskKey& task) { return "restore-" + task_name(task); }
+std::string LocalTier::restore_name(const TaskKey& task) {
+    return "restore-" + task_name(task);
+}
 
 } // namespace ckpt

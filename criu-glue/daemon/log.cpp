@@ -19,8 +19,14 @@ void line(const char* priority, std::string text) {
 
 } // namespace
 
-void info(const std::string& text) { line("<6>", text); }
-void warning(const std::string& text) { line("<4>", text); }
-void error(const std::string& text) { line("<3>", text); }
+void info(const std::string& text) {
+    line("<6>", text);
+}
+void warning(const std::string& text) {
+    line("<4>", text);
+}
+void error(const std::string& text) {
+    line("<3>", text);
+}
 
 } // namespace ckpt::log

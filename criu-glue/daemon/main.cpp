@@ -18,7 +18,7 @@
 
 namespace {
 
-constexpr int k_first_passed_fd = 3; // sd_listen_fds(3)
+constexpr int k_first_passed_fd = 3;   // sd_listen_fds(3)
 constexpr mode_t k_socket_mode = 0666; // every user's shim connects; who it is, the kernel tells
 
 int usage(std::ostream& out, int status) {
@@ -36,14 +36,16 @@ ckpt::Result<ckpt::Fd> listener(const ckpt::ServerConfig& config) {
     }
     const std::string directory = config.socket.substr(0, config.socket.rfind('/'));
     CKPT_TRY(const ckpt::Fd dir, ckpt::make_trusted_dir(directory, 0755));
-    if (::fchmod(dir.get(), 0755) != 0) return ckpt::fail_errno(ckpt::Code::os, "set the mode of " + directory);
+    if (::fchmod(dir.get(), 0755) != 0)
+        return ckpt::fail_errno(ckpt::Code::os, "set the mode of " + directory);
     return ckpt::listen_at(config.socket, k_socket_mode);
 }
 
 ckpt::Result<ckpt::Fd> watch_signals() {
     sigset_t set;
     ::sigemptyset(&set);
-    for (const int sig : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, sig);
+    for (const int sig : {SIGTERM, SIGINT, SIGHUP})
+        ::sigaddset(&set, sig);
     ::sigprocmask(SIG_BLOCK, &set, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     ckpt::Fd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));

@@ -17,7 +17,8 @@ bool is_hex32(const std::string& uuid) {
 
 Result<Plan> plan_of(const wire::JobOpen& m, const Policy& policy) {
     Request request;
-    for (const wire::OptionText& option : m.options) CKPT_CHECK(request.set(option.name, option.value));
+    for (const wire::OptionText& option : m.options)
+        CKPT_CHECK(request.set(option.name, option.value));
     JobFacts facts;
     facts.job_id = m.job_id;
     facts.uid = m.uid;
@@ -45,18 +46,21 @@ Job Server::make_job(const wire::JobOpen& m) const {
     job.state.restart_count = m.restart_count;
     job.state.unmanaged = m_broken;
     if (!is_hex32(m.uuid))
-        job.state.unmanaged = Error{Code::restore_impossible, "the job carries no identity of its checkpoints",
-                                    "submit it with sbatch on a host where the plugin is installed", 0};
+        job.state.unmanaged =
+            Error{Code::restore_impossible, "the job carries no identity of its checkpoints",
+                  "submit it with sbatch on a host where the plugin is installed", 0};
     auto plan = plan_of(m, m_policy);
     if (plan)
         job.state.plan = std::move(*plan);
     else if (!job.state.unmanaged)
         job.state.unmanaged = plan.error();
     if (plan && !job.state.plan.enabled.value && !job.state.unmanaged)
-        job.state.unmanaged = Error{Code::option_conflict, "checkpoints are switched off for this job", "", 0};
-    job.place = {job.state.plan.base.value, m_config.key_file, m.cluster, m.uuid, m.job_id, m.uid, m.restart_count};
-    job.local_name = std::to_string(m.job_id) + "-" + (is_hex32(m.uuid) ? m.uuid.substr(0, 8) : "none") + "-inc" +
-                     std::to_string(m.restart_count);
+        job.state.unmanaged =
+            Error{Code::option_conflict, "checkpoints are switched off for this job", "", 0};
+    job.place = {
+        job.state.plan.base.value, m_config.key_file, m.cluster, m.uuid, m.job_id, m.uid, m.restart_count};
+    job.local_name = std::to_string(m.job_id) + "-" + (is_hex32(m.uuid) ? m.uuid.substr(0, 8) : "none") +
+                     "-inc" + std::to_string(m.restart_count);
     return job;
 }
 
@@ -64,8 +68,8 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
     if (m_connections.at(id).peer.uid != 0) return drop_connection(id);
     if (m_jobs.contains(m.job_id)) forget_job(m.job_id); // an incarnation whose epilog never reached us
     Job job = make_job(m);
-    log::info("job " + std::to_string(m.job_id) + " of uid " + std::to_string(m.uid) + " opens, incarnation " +
-              std::to_string(m.restart_count) +
+    log::info("job " + std::to_string(m.job_id) + " of uid " + std::to_string(m.uid) +
+              " opens, incarnation " + std::to_string(m.restart_count) +
               (job.state.unmanaged ? ", unmanaged: " + one_line(*job.state.unmanaged) : std::string()));
     m_jobs.emplace(m.job_id, std::move(job));
     reply(id, {});
@@ -73,7 +77,8 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
 
 Status Server::register_task(const Peer& peer, const wire::TaskRegister& m) {
     Job* job = find_job(m.job_id);
-    if (job == nullptr) return fail(Code::not_found, "job " + std::to_string(m.job_id) + " was not opened here");
+    if (job == nullptr)
+        return fail(Code::not_found, "job " + std::to_string(m.job_id) + " was not opened here");
     if (m.uid != job->facts.uid) return fail(Code::not_permitted, "a task of another user");
     Task task;
     CKPT_TRY(task.shim_pidfd, open_pidfd(m.pid));
@@ -112,7 +117,8 @@ void Server::on_message(ConnectionId id, const wire::JobEpilog& m) {
     if (job == nullptr) return reply(id, {});
     job->epilog = id;
     job->epilog_timer = m_loop.after(m_policy.failure.epilog_wait, [this, job_id = m.job_id] {
-        log::warning("job " + std::to_string(job_id) + ": its epilog does not wait for the commit any longer");
+        log::warning("job " + std::to_string(job_id) +
+                     ": its epilog does not wait for the commit any longer");
         handle(job_id, event::EpilogLimitReached{});
     });
     handle(m.job_id, event::EpilogArrived{});

@@ -111,17 +111,28 @@ void Server::dispatch(ConnectionId id, Packet packet) {
             on_message(id, *message);
     };
     switch (*type) {
-    case wire::JobOpen::k_type: return deliver(std::type_identity<wire::JobOpen>{});
-    case wire::TaskRegister::k_type: return deliver(std::type_identity<wire::TaskRegister>{});
-    case wire::TaskExit::k_type: return deliver(std::type_identity<wire::TaskExit>{});
-    case wire::JobEpilog::k_type: return deliver(std::type_identity<wire::JobEpilog>{});
-    case wire::ShimHello::k_type: return deliver(std::type_identity<wire::ShimHello>{});
-    case wire::TreeStarted::k_type: return deliver(std::type_identity<wire::TreeStarted>{});
-    case wire::ShimTerm::k_type: return deliver(std::type_identity<wire::ShimTerm>{});
-    case wire::TreeExited::k_type: return deliver(std::type_identity<wire::TreeExited>{});
-    case wire::ListRequest::k_type: return deliver(std::type_identity<wire::ListRequest>{});
-    case wire::CreateRequest::k_type: return deliver(std::type_identity<wire::CreateRequest>{});
-    default: return drop_connection(id);
+    case wire::JobOpen::k_type:
+        return deliver(std::type_identity<wire::JobOpen>{});
+    case wire::TaskRegister::k_type:
+        return deliver(std::type_identity<wire::TaskRegister>{});
+    case wire::TaskExit::k_type:
+        return deliver(std::type_identity<wire::TaskExit>{});
+    case wire::JobEpilog::k_type:
+        return deliver(std::type_identity<wire::JobEpilog>{});
+    case wire::ShimHello::k_type:
+        return deliver(std::type_identity<wire::ShimHello>{});
+    case wire::TreeStarted::k_type:
+        return deliver(std::type_identity<wire::TreeStarted>{});
+    case wire::ShimTerm::k_type:
+        return deliver(std::type_identity<wire::ShimTerm>{});
+    case wire::TreeExited::k_type:
+        return deliver(std::type_identity<wire::TreeExited>{});
+    case wire::ListRequest::k_type:
+        return deliver(std::type_identity<wire::ListRequest>{});
+    case wire::CreateRequest::k_type:
+        return deliver(std::type_identity<wire::CreateRequest>{});
+    default:
+        return drop_connection(id);
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The daemon: connections in, events to the state machine, effects out. One object, one thread; its member functions
-// are grouped by file: server.cpp (connections), *_messages.cpp (who says what), effects*.cpp (what we do).
+// The daemon: connections in, events to the state machine, effects out. One object, one thread; its member
+// functions are grouped by file: server.cpp (connections), *_messages.cpp (who says what), effects*.cpp (what
+// we do).
 #pragma once
 
 #include <chrono>
@@ -50,7 +51,8 @@ private:
     void read_connection(ConnectionId id);
     void drop_connection(ConnectionId id);
     void dispatch(ConnectionId id, Packet packet);
-    template <typename M> void send(ConnectionId id, const M& message, std::span<const int> fds = {});
+    template <typename M>
+    void send(ConnectionId id, const M& message, std::span<const int> fds = {});
     bool too_many_connections(uid_t uid) const;
     Job* find_job(std::uint32_t job_id);
     void open_policy_and_tier();

@@ -6,7 +6,8 @@
 namespace ckpt {
 
 // Never waits: a peer that does not read its messages is dropped.
-template <typename M> void Server::send(ConnectionId id, const M& message, std::span<const int> fds) {
+template <typename M>
+void Server::send(ConnectionId id, const M& message, std::span<const int> fds) {
     const auto found = m_connections.find(id);
     if (found == m_connections.end()) return;
     const Status sent =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What ckpt-shim says. It is the user's process: believed only in what concerns its own task, and only after the
-// kernel has said that it is the registered one.
+// What ckpt-shim says. It is the user's process: believed only in what concerns its own task, and only after
+// the kernel has said that it is the registered one.
 #include "log.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::size_t k_hello_fds = 4; // stdin, stdout, stderr, status pipe
 
-// The registered task whose process the peer is. A pid cannot have been reused while our pidfd shows the registered
-// process alive.
+// The registered task whose process the peer is. A pid cannot have been reused while our pidfd shows the
+// registered process alive.
 std::pair<Job*, TaskKey> task_of(std::map<std::uint32_t, Job>& jobs, const Peer& peer) {
     for (auto& [job_id, job] : jobs)
         for (auto& [key, task] : job.tasks)

@@ -8,7 +8,9 @@ namespace {
 constexpr std::chrono::seconds k_cause_limit{3}; // within the shortest KillWait worth having
 constexpr std::chrono::seconds k_hold_limit{15};
 
-std::string helper() { return std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld"; }
+std::string helper() {
+    return std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld";
+}
 
 } // namespace
 

@@ -7,9 +7,12 @@ namespace ckpt {
 
 const char* to_string(Reason reason) {
     switch (reason) {
-    case Reason::interval: return "interval";
-    case Reason::on_demand: return "on demand";
-    case Reason::forced_end: return "forced end";
+    case Reason::interval:
+        return "interval";
+    case Reason::on_demand:
+        return "on demand";
+    case Reason::forced_end:
+        return "forced end";
     }
     return "?";
 }
@@ -21,7 +24,9 @@ Effects advance(JobState& job, const Event& event) {
     return out;
 }
 
-bool is_quiet(const JobState& job) { return !job.taking && job.committing.empty() && !job.completing; }
+bool is_quiet(const JobState& job) {
+    return !job.taking && job.committing.empty() && !job.completing;
+}
 
 namespace state {
 
@@ -32,7 +37,8 @@ void release_epilog_if_quiet(JobState& job, Effects& out) {
 }
 
 void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out) {
-    // The same trouble comes back in other words: another pid, another first error of CRIU. The daemon's log has each.
+    // The same trouble comes back in other words: another pid, another first error of CRIU. The daemon's log
+    // has each.
     if (job.last_complaint == error.code) return;
     job.last_complaint = error.code;
     out.emplace_back(effect::Say{one_line(error) + "; " + consequence});

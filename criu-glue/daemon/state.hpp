@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The life of one job on one node as a pure state machine: (state, event) -> effects. Every decision of the daemon
-// about a job is here; nothing here touches a file, a process or a clock (docs/architecture.md).
+// The life of one job on one node as a pure state machine: (state, event) -> effects. Every decision of the
+// daemon about a job is here; nothing here touches a file, a process or a clock (docs/architecture.md).
 #pragma once
 
 #include <compare>
@@ -23,7 +23,8 @@ struct TaskKey {
     auto operator<=>(const TaskKey&) const = default;
 };
 
-// Why Slurm is ending the job, as slurmctld says (spank/slurmctld); `unknown` when it does not answer in time.
+// Why Slurm is ending the job, as slurmctld says (spank/slurmctld); `unknown` when it does not answer in
+// time.
 enum class Cause : std::uint8_t { unknown, requeued, preempted, timelimit, cancelled, running };
 
 enum class Reason : std::uint8_t { interval, on_demand, forced_end };
@@ -58,7 +59,7 @@ struct TreeStarted { // the shim started the application natively
     TaskKey task;
 };
 struct IntervalElapsed {};
-struct OnDemand {}; // somebody entitled asks for a generation now
+struct OnDemand {};  // somebody entitled asks for a generation now
 struct TermArrived { // Slurm's SIGTERM, held back by the shim
     TaskKey task;
 };
@@ -162,16 +163,23 @@ struct ReleaseEpilog {};
 } // namespace effect
 
 using Effect =
-    std::variant<effect::StartTask, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave, effect::Say,
-                 effect::Adopt, effect::Restore, effect::AskCause, effect::ArmInterval, effect::Dump, effect::Commit,
-                 effect::DiscardImages, effect::ContinueTree, effect::KillTree, effect::RecordCompletion,
-                 effect::HoldJob, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+    std::variant<effect::StartTask, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave,
+                 effect::Say, effect::Adopt, effect::Restore, effect::AskCause, effect::ArmInterval,
+                 effect::Dump, effect::Commit, effect::DiscardImages, effect::ContinueTree, effect::KillTree,
+                 effect::RecordCompletion, effect::HoldJob, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 // ---- state ----
 
 struct TaskState {
-    enum class Phase : std::uint8_t { registered, adopting, restoring, running, ended, held } phase = Phase::registered;
+    enum class Phase : std::uint8_t {
+        registered,
+        adopting,
+        restoring,
+        running,
+        ended,
+        held
+    } phase = Phase::registered;
     bool shim_present = false;
     bool term_held = false; // its shim holds a SIGTERM back
 };
@@ -212,7 +220,7 @@ struct JobState {
     bool final_taken = false;   // and its images exist, the trees stand still
     std::optional<Cause> cause; // known since
     bool on_demand_waits = false;
-    bool completing = false;    // the completion record is being written
+    bool completing = false; // the completion record is being written
     bool epilog_waits = false;
     std::optional<Code> last_complaint; // a failure is said once, not at every interval
 };

@@ -12,18 +12,26 @@ using Phase = TaskState::Phase;
 bool wants_final(const JobState& job, Cause cause) {
     const Triggers on = job.plan.on.value;
     switch (cause) {
-    case Cause::requeued: return on.has(Trigger::requeue);
-    case Cause::preempted: return on.has(Trigger::preempt);
-    case Cause::timelimit: return on.has(Trigger::timelimit);
-    case Cause::cancelled: return on.has(Trigger::cancel);
-    case Cause::unknown: return true; // keep what there is; the job is not requeued for it
-    case Cause::running: return false; // somebody's `scancel --signal=TERM`: the application's business
+    case Cause::requeued:
+        return on.has(Trigger::requeue);
+    case Cause::preempted:
+        return on.has(Trigger::preempt);
+    case Cause::timelimit:
+        return on.has(Trigger::timelimit);
+    case Cause::cancelled:
+        return on.has(Trigger::cancel);
+    case Cause::unknown:
+        return true; // keep what there is; the job is not requeued for it
+    case Cause::running:
+        return false; // somebody's `scancel --signal=TERM`: the application's business
     }
     return false;
 }
 
 // Whether the job goes on elsewhere, so that its trees end here.
-bool moves_on(Cause cause) { return cause == Cause::requeued || cause == Cause::preempted; }
+bool moves_on(Cause cause) {
+    return cause == Cause::requeued || cause == Cause::preempted;
+}
 
 void relay_all(JobState& job, Effects& out) {
     for (auto& [key, task] : job.tasks)
@@ -147,7 +155,9 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
     }
 }
 
-void on(JobState& job, const event::EpilogArrived& /*e*/, Effects& /*out*/) { job.epilog_waits = true; }
+void on(JobState& job, const event::EpilogArrived& /*e*/, Effects& /*out*/) {
+    job.epilog_waits = true;
+}
 
 void on(JobState& job, const event::EpilogLimitReached& /*e*/, Effects& out) {
     if (!job.epilog_waits) return;

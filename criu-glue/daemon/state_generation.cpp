@@ -17,7 +17,8 @@ void answer(JobState& job, std::uint32_t generation, std::optional<Error> error,
 void generation_failed(JobState& job, const Taking& taking, Effects& out) {
     out.emplace_back(effect::DiscardImages{taking.generation});
     if (taking.leave_stopped)
-        for_running(job, [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
+        for_running(job,
+                    [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
     complain(job, *taking.error, "the job runs on", out);
     answer(job, 0, taking.error, out);
 }
@@ -65,7 +66,8 @@ void on(JobState& job, const event::OnDemand& /*e*/, Effects& out) {
     out.emplace_back(effect::AnswerOnDemand{
         0, running ? Error{Code::busy, "a checkpoint of this job is under way or the job is ending",
                            "try again in a moment", 0}
-                   : Error{Code::not_found, "nothing of this job that can be checkpointed runs on this node", "", 0}});
+                   : Error{Code::not_found, "nothing of this job that can be checkpointed runs on this node",
+                           "", 0}});
 }
 
 void on(JobState& job, const event::DumpEnded& e, Effects& out) {
@@ -96,7 +98,8 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
     job.committing.erase(found);
     out.emplace_back(effect::DiscardImages{e.generation});
     if (e.error) {
-        complain(job, *e.error, "generation " + std::to_string(e.generation) + " was not saved, earlier ones stand", out);
+        complain(job, *e.error,
+                 "generation " + std::to_string(e.generation) + " was not saved, earlier ones stand", out);
     } else {
         job.last_complaint.reset();
         out.emplace_back(effect::Say{"generation " + std::to_string(e.generation) + " saved, " +

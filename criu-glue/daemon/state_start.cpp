@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// How a task starts: fresh, from a generation, or not at all. An incarnation after the first never starts from zero
-// over the results of an earlier one unless the store says that there is nothing to go on from.
+// How a task starts: fresh, from a generation, or not at all. An incarnation after the first never starts
+// from zero over the results of an earlier one unless the store says that there is nothing to go on from.
 #include "state_steps.hpp"
 
 namespace ckpt::state {
@@ -26,7 +26,9 @@ std::string cannot_restore(const Error& error) {
 
 } // namespace
 
-void on(JobState& job, const event::TaskRegistered& e, Effects& /*out*/) { job.tasks.try_emplace(e.task); }
+void on(JobState& job, const event::TaskRegistered& e, Effects& /*out*/) {
+    job.tasks.try_emplace(e.task);
+}
 
 void on(JobState& job, const event::ShimArrived& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
@@ -36,13 +38,16 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
         if (restarted)
             hold(task, cannot_restore(*job.unmanaged), out);
         else
-            out.emplace_back(effect::StartTask{e.task, effect::Start::unmanaged,
-                                               one_line(*job.unmanaged) + "; the job runs without checkpoints"});
+            out.emplace_back(
+                effect::StartTask{e.task, effect::Start::unmanaged,
+                                  one_line(*job.unmanaged) + "; the job runs without checkpoints"});
         return;
     }
     if (job.restart_count > job.plan.max_restarts.value) {
-        hold(task, "restarted " + std::to_string(job.plan.max_restarts.value) +
-                       " times, which is the limit (--checkpoint-max-restarts)", out);
+        hold(task,
+             "restarted " + std::to_string(job.plan.max_restarts.value) +
+                 " times, which is the limit (--checkpoint-max-restarts)",
+             out);
         return;
     }
     if (!restarted || job.plan.restore.value.kind == Restore::Kind::never) {
@@ -59,14 +64,16 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     if (task.phase != Phase::adopting) return;
     if (e.newest_generation > job.last_generation) job.last_generation = e.newest_generation;
-    for (const std::string& line : e.skipped) out.emplace_back(effect::Say{line});
+    for (const std::string& line : e.skipped)
+        out.emplace_back(effect::Say{line});
     if (e.error) return hold(task, cannot_restore(*e.error), out);
     switch (e.found) {
     case Found::nothing:
-        return start_fresh(task, e.task, "no checkpoint was saved before the requeue; starting from the beginning",
-                           out);
+        return start_fresh(task, e.task,
+                           "no checkpoint was saved before the requeue; starting from the beginning", out);
     case Found::completed:
-        return start_fresh(task, e.task, "the job had run to its end before; starting from the beginning", out);
+        return start_fresh(task, e.task, "the job had run to its end before; starting from the beginning",
+                           out);
     case Found::unusable:
         return hold(task, "none of the earlier checkpoints can be restored here", out);
     case Found::generation:

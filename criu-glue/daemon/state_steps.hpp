@@ -42,7 +42,8 @@ void release_epilog_if_quiet(JobState& job, Effects& out);
 // Says a failure once; the same one again is kept quiet until something succeeds.
 void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out);
 
-template <typename F> void for_running(JobState& job, F&& f) {
+template <typename F>
+void for_running(JobState& job, F&& f) {
     for (auto& [key, task] : job.tasks)
         if (task.phase == TaskState::Phase::running) f(key, task);
 }

@@ -19,7 +19,9 @@ constexpr std::chrono::seconds k_exit_grace{5};
 // The whole environment of our workers: nothing from whoever started the daemon reaches CRIU or libslurm.
 const std::vector<std::string> k_environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
 
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string first_line(const std::string& text) {
+    return text.substr(0, text.find('\n'));
+}
 
 } // namespace
 
@@ -72,7 +74,8 @@ Workers::Id Workers::run_text(const std::vector<std::string>& argv, std::chrono:
 
 Workers::Id Workers::add(Running running, std::chrono::milliseconds limit, std::function<void(Id)> readable) {
     const Id id = m_next++;
-    running.watch = m_loop.watch(running.channel.get(), [readable = std::move(readable), id] { readable(id); });
+    running.watch =
+        m_loop.watch(running.channel.get(), [readable = std::move(readable), id] { readable(id); });
     running.timer = m_loop.after(limit, [this, id] {
         auto& late = m_running.at(id);
         const Error error{Code::deadline, "it was given up after its time limit", "", 0};
@@ -95,7 +98,8 @@ void Workers::finish(Id id, Result<Packet> result) {
         Child child = std::move(m_running.at(id).child);
         const Id grave = bury(std::move(child));
         m_loop.after(k_exit_grace, [this, grave] {
-            if (const auto found = m_buried.find(grave); found != m_buried.end()) found->second->kill(SIGKILL);
+            if (const auto found = m_buried.find(grave); found != m_buried.end())
+                found->second->kill(SIGKILL);
         });
     }
     abandon(id);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One-shot workers: started with one request, watched until their result, killed at their deadline. The loop never
-// waits for one: a killed worker that hangs in the kernel is reaped whenever it ends.
+// One-shot workers: started with one request, watched until their result, killed at their deadline. The loop
+// never waits for one: a killed worker that hangs in the kernel is reaped whenever it ends.
 #pragma once
 
 #include <chrono>
@@ -19,17 +19,17 @@ namespace ckpt {
 class Workers {
 public:
     using Id = std::uint64_t;
-    using Done = std::function<void(Result<Packet>)>;       // a worker's result, or why there is none
+    using Done = std::function<void(Result<Packet>)>;          // a worker's result, or why there is none
     using TextDone = std::function<void(Result<std::string>)>; // a program's standard output
 
     explicit Workers(Loop& loop) : m_loop(loop) {}
 
-    // Starts a worker of ours (wire/worker.hpp), sends it the request and calls `done` exactly once. It runs on the
-    // CPUs of `affinity_like` (0 = ours): what criu restores inherits them, CRIU saves no affinity.
+    // Starts a worker of ours (wire/worker.hpp), sends it the request and calls `done` exactly once. It runs
+    // on the CPUs of `affinity_like` (0 = ours): what criu restores inherits them, CRIU saves no affinity.
     Id start(const std::string& program, const std::string& request, std::span<const int> fds,
              std::chrono::milliseconds limit, Done done, pid_t affinity_like = 0);
-    // Starts a program and calls `done` with what it printed; a non-zero exit status is an error that carries its
-    // standard error's first line.
+    // Starts a program and calls `done` with what it printed; a non-zero exit status is an error that carries
+    // its standard error's first line.
     Id run_text(const std::vector<std::string>& argv, std::chrono::milliseconds limit, TextDone done);
     // Kills a worker; its `done` is not called any more.
     void abandon(Id id);

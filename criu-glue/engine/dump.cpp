@@ -93,7 +93,7 @@ public:
         if (dumped) (void)criu.wait(k_end_patience); // it has answered; its destructor kills it if it stays
         if (dumped) dumped = accept_images();
         if (!dumped) {
-            criu.kill(SIGKILL);
+            if (criu) abandon_criu(criu.pid(), m_request.root_pid);
             wait_until_gone(sockets.first.get());
             release_tree(m_request.root_pid, stopped_members(m_members));
             return tl::unexpected(with_log_reason(as_dump_error(dumped.error(), m_request.timeout_ms),

@@ -21,7 +21,7 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_failure_max = 64 * 1024;
+constexpr std::size_t k_failure_max = 1 << 16;
 constexpr const char* k_init_path = CKPT_LIBEXEC_DIR "/ckpt-init";
 
 // Opened here: inside, paths are the job's.

@@ -20,7 +20,7 @@ std::string path_key(const std::string& path) {
 // confuse.
 void add(std::vector<Inheritance>& plan, Inheritance item) {
     const auto same = [&](const Inheritance& other) { return other.key == item.key; };
-    if (std::none_of(plan.begin(), plan.end(), same)) plan.push_back(std::move(item));
+    if (std::ranges::none_of(plan, same)) plan.push_back(std::move(item));
 }
 
 } // namespace

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 
 #include "os/files.hpp"
 #include "os/procfs.hpp"
@@ -18,7 +19,7 @@ namespace ckpt {
 namespace {
 
 constexpr std::size_t k_table_max = 16 << 20;
-enum Answer : int { empty = 0, holds_objects = 1, unknown = 2 };
+enum Answer : std::uint8_t { empty = 0, holds_objects = 1, unknown = 2 };
 
 // The tables show the namespace of whoever opens them; each has one line of headings.
 int look_inside(int ipc_ns) {
@@ -50,8 +51,7 @@ Result<bool> has_sysv_objects(pid_t pid) {
 
 Result<bool> images_hold_ipc(int images) {
     CKPT_TRY(const auto names, list_dir(images));
-    return std::any_of(names.begin(), names.end(),
-                       [](const std::string& name) { return name.starts_with("ipcns-"); });
+    return std::ranges::any_of(names, [](const std::string& name) { return name.starts_with("ipcns-"); });
 }
 
 } // namespace ckpt

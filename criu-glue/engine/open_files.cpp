@@ -12,10 +12,10 @@
 #include <sstream>
 
 #include "engine/clocks.hpp"
-#include "engine/tree.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
+#include "os/tree.hpp"
 #include "wire/init_protocol.hpp"
 
 namespace ckpt {

@@ -19,7 +19,7 @@ constexpr pid_t k_first = 300;         // kernel/pid.c:RESERVED_PIDS, skipped af
 constexpr std::size_t k_image_max = 256 << 20;
 
 bool is_free(const std::vector<pid_t>& sorted, pid_t after) {
-    const auto next = std::upper_bound(sorted.begin(), sorted.end(), after);
+    const auto next = std::ranges::upper_bound(sorted, after);
     return next == sorted.end() || *next > after + k_gap;
 }
 
@@ -52,7 +52,7 @@ Result<pid_t> pick_last_pid(std::vector<pid_t> taken, pid_t pid_max) {
         std::ranges::find_if(candidates, [&](pid_t c) { return c >= k_preferred && usable(c); });
     if (high != candidates.end()) return *high;
     // With a small pid_max: as high as possible.
-    const auto low = std::find_if(candidates.rbegin(), candidates.rend(), usable);
+    const auto low = std::ranges::find_if(candidates.rbegin(), candidates.rend(), usable);
     if (low != candidates.rend()) return *low;
     return fail(Code::restore_failed, "no free stretch of process ids in the job's images",
                 "raise kernel.pid_max on this node");

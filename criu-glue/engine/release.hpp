@@ -14,6 +14,12 @@ namespace ckpt {
 // Members that were stopped (by the user or by Slurm) before we came: they stay so.
 std::set<pid_t> stopped_members(const std::vector<Member>& members);
 
+// Ends a criu that is at work on the tree. CRIU reads a TCP connection in repair mode, which belongs to the
+// socket and outlives it: the job's next read would fail with EPERM. So criu (`starter` and what it forked)
+// is stopped first, the sockets are put right while the tree stands still, and only then criu is killed,
+// which lets the tree run.
+void abandon_criu(pid_t starter, pid_t root);
+
 // Continues every other stopped member of the tree and takes its TCP sockets out of repair mode. criu must be
 // dead.
 void release_tree(pid_t root, const std::set<pid_t>& stopped_before);

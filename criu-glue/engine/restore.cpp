@@ -18,11 +18,11 @@
 #include "engine/open_files.hpp"
 #include "engine/pid_gap.hpp"
 #include "engine/rollback_files.hpp"
-#include "engine/tree.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
 #include "os/socket.hpp"
+#include "os/tree.hpp"
 
 namespace ckpt {
 
@@ -148,7 +148,7 @@ private:
         case NewFile::status_pipe:
             return PassedFile{m_fds.status_pipe.get(), "", 0, 0, 0};
         case NewFile::script:
-            return PassedFile{-1, m_request.script, O_RDONLY, 0, record.script->position};
+            return PassedFile{-1, m_request.script, O_RDONLY, 0, record.script ? record.script->position : 0};
         default:
             break;
         }
@@ -158,10 +158,10 @@ private:
 
     Status restore_inside() {
         CriuClient client(m_home.criu.get(), m_deadline);
-        CKPT_TRY(const std::string version, client.version()); // criu works here, before any file is touched
+        if (const auto version = client.version(); !version) // criu works here, before any file is touched
+            return tl::unexpected(version.error());
         CKPT_CHECK(m_rollback.apply(left()));
-        for (const Cut& cut : m_rollback.cuts())
-            m_restored.result.rolled_back.push_back(describe(cut));
+        list_cuts();
         CriuRestoreOptions options;
         options.common = criu_common_options(k_log_name);
         options.inherit = m_inherit;

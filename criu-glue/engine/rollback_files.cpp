@@ -106,11 +106,7 @@ Status Rollback::plan(const std::vector<RecordedFile>& files, bool tree_was_stop
 }
 
 Status Rollback::apply(std::chrono::milliseconds limit) {
-    for (std::size_t i = 0; i < m_cuts.size(); ++i) {
-        CKPT_TRY(Fd tail,
-                 open_beneath(m_tails, "tail-" + std::to_string(i), O_RDWR | O_CREAT | O_TRUNC, 0600));
-        m_tail_files.push_back(std::move(tail));
-    }
+    CKPT_CHECK(make_tail_files());
     const auto saved = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
         for (std::size_t i = 0; i < m_cuts.size(); ++i)
             CKPT_CHECK(save_tail(m_cuts[i], m_tail_files[i].get()));

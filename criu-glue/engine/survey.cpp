@@ -14,10 +14,10 @@
 #include <thread>
 
 #include "engine/connections.hpp"
-#include "engine/tree.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
+#include "os/tree.hpp"
 
 namespace ckpt {
 

@@ -37,8 +37,10 @@ Status switch_ids(const Identity& identity) {
     if (identity.uid == 0) return fail(Code::not_permitted, "refusing to drop to uid 0");
     if (::setgroups(identity.groups.size(), identity.groups.data()) != 0)
         return fail_errno(Code::os, "set the user's groups");
-    if (::setresgid(identity.gid, identity.gid, identity.gid) != 0) return fail_errno(Code::os, "set the user's gid");
-    if (::setresuid(identity.uid, identity.uid, identity.uid) != 0) return fail_errno(Code::os, "set the user's uid");
+    if (::setresgid(identity.gid, identity.gid, identity.gid) != 0)
+        return fail_errno(Code::os, "set the user's gid");
+    if (::setresuid(identity.uid, identity.uid, identity.uid) != 0)
+        return fail_errno(Code::os, "set the user's uid");
     return {};
 }
 
@@ -48,7 +50,8 @@ Result<Identity> identity_of(uid_t uid, gid_t gid) {
     std::vector<char> buffer(16384);
     passwd entry{};
     passwd* found = nullptr;
-    while (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == ERANGE) buffer.resize(buffer.size() * 2);
+    while (::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == ERANGE)
+        buffer.resize(buffer.size() * 2);
     if (found == nullptr) return fail(Code::not_found, "no user with uid " + std::to_string(uid));
     int count = 64;
     std::vector<gid_t> groups(64);

@@ -22,11 +22,12 @@ using CapabilitySet = std::uint64_t; // bit N = capability N of <linux/capabilit
 // The user's groups from the name service (getgrouplist). Blocking: never in the daemon's loop.
 Result<Identity> identity_of(uid_t uid, gid_t gid);
 
-// Real, effective, saved and file-system ids become `identity`'s, all capabilities go, and that setuid(0) fails
-// afterwards is checked. For forked children only; async-signal-safe apart from the error text.
+// Real, effective, saved and file-system ids become `identity`'s, all capabilities go, and that setuid(0)
+// fails afterwards is checked. For forked children only; async-signal-safe apart from the error text.
 Status drop_to(const Identity& identity);
 
-// As drop_to, but the capabilities in `kept` stay permitted, effective and ambient, so that they survive execve.
+// As drop_to, but the capabilities in `kept` stay permitted, effective and ambient, so that they survive
+// execve.
 Status drop_to_keeping(const Identity& identity, CapabilitySet kept);
 
 } // namespace ckpt

@@ -11,7 +11,9 @@ namespace ckpt {
 
 namespace {
 
-Code write_code(int errnum) { return errnum == ENOSPC || errnum == EDQUOT ? Code::store_full : Code::os; }
+Code write_code(int errnum) {
+    return errnum == ENOSPC || errnum == EDQUOT ? Code::store_full : Code::os;
+}
 
 } // namespace
 
@@ -25,7 +27,8 @@ Result<std::string> read_all(int fd, std::size_t max) {
             if (errno == EINTR) continue;
             return fail_errno(Code::os, "read");
         }
-        if (text.size() + static_cast<std::size_t>(n) > max) return fail(Code::os, "file larger than expected");
+        if (text.size() + static_cast<std::size_t>(n) > max)
+            return fail(Code::os, "file larger than expected");
         text.append(buffer.data(), static_cast<std::size_t>(n));
     }
 }

@@ -40,13 +40,15 @@ struct ExecFailure {
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
     std::vector<char*> out;
     out.reserve(strings.size() + 1);
-    for (const std::string& s : strings) out.push_back(const_cast<char*>(s.c_str())); // execve takes char* by history
+    for (const std::string& s : strings)
+        out.push_back(const_cast<char*>(s.c_str())); // execve takes char* by history
     out.push_back(nullptr);
     return out;
 }
 
 void reset_signals() {
-    for (int sig = 1; sig < NSIG; ++sig) ::signal(sig, SIG_DFL); // fails for KILL and STOP, which is fine
+    for (int sig = 1; sig < NSIG; ++sig)
+        ::signal(sig, SIG_DFL); // fails for KILL and STOP, which is fine
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -86,7 +88,8 @@ void enter_namespaces(const std::vector<int>& namespaces, int report) {
     }
     ::close_range(0, ~0U, 0);
     int status = 0;
-    while (::waitpid(inner, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(inner, &status, 0) < 0 && errno == EINTR) {
+    }
     if (WIFSIGNALED(status)) {
         ::signal(WTERMSIG(status), SIG_DFL);
         ::raise(WTERMSIG(status));
@@ -124,7 +127,8 @@ void enter_namespaces(const std::vector<int>& namespaces, int report) {
 Result<int> reap(pid_t pid) {
     int status = 0;
     pid_t got = 0;
-    while ((got = ::waitpid(pid, &status, 0)) < 0 && errno == EINTR) {}
+    while ((got = ::waitpid(pid, &status, 0)) < 0 && errno == EINTR) {
+    }
     if (got < 0) return fail_errno(Code::os, "wait for a child");
     return status;
 }
@@ -155,7 +159,8 @@ Result<int> Child::wait(std::chrono::milliseconds limit) {
     const auto end = std::chrono::steady_clock::now() + limit;
     for (;;) {
         const auto left =
-            std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now()).count();
+            std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now())
+                .count();
         const int ready = ::poll(&poll_for, 1, static_cast<int>(std::max<std::int64_t>(left, 0)));
         if (ready > 0) break;
         if (ready == 0) return fail(Code::deadline, "a child did not end in time");
@@ -177,7 +182,8 @@ Result<Child> spawn(const SpawnSpec& spec) {
     Child child(pid, pidfd ? std::move(*pidfd) : Fd());
     ExecFailure failure{};
     ssize_t n = 0;
-    while ((n = ::read(report.read.get(), &failure, sizeof failure)) < 0 && errno == EINTR) {}
+    while ((n = ::read(report.read.get(), &failure, sizeof failure)) < 0 && errno == EINTR) {
+    }
     if (n == sizeof failure) {
         failure.step.back() = '\0';
         return fail_errno(Code::os, "start " + spec.path + ": " + failure.step.data(), failure.errnum);
@@ -188,7 +194,8 @@ Result<Child> spawn(const SpawnSpec& spec) {
 
 Result<Fd> open_pidfd(pid_t pid) {
     Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    if (!fd) return fail_errno(errno == ESRCH ? Code::not_found : Code::os, "open pid " + std::to_string(pid));
+    if (!fd)
+        return fail_errno(errno == ESRCH ? Code::not_found : Code::os, "open pid " + std::to_string(pid));
     return fd;
 }
 

@@ -20,16 +20,16 @@ struct SpawnSpec {
     std::string path;                     // absolute
     std::vector<std::string> argv;        // argv[0] included
     std::vector<std::string> environment; // the whole of it
-    // {descriptor here, number there}; every other descriptor is closed in the child. 0, 1 and 2 are /dev/null
-    // unless listed.
+    // {descriptor here, number there}; every other descriptor is closed in the child. 0, 1 and 2 are
+    // /dev/null unless listed.
     std::vector<std::pair<int, int>> fds;
-    bool die_with_parent = true;           // PR_SET_PDEATHSIG SIGKILL
-    bool new_session = false;              // setsid()
-    std::optional<Identity> become;        // irreversible drop before exec
-    std::optional<CapabilitySet> ambient;  // kept across the drop as ambient capabilities
-    pid_t affinity_like = 0;               // run on the CPUs on which that process may; 0 = as the caller
-    std::vector<int> enter_namespaces;     // setns(2) on each, in this order, before the drop; a pid
-                                           // namespace takes effect because the program is forked once more
+    bool die_with_parent = true;          // PR_SET_PDEATHSIG SIGKILL
+    bool new_session = false;             // setsid()
+    std::optional<Identity> become;       // irreversible drop before exec
+    std::optional<CapabilitySet> ambient; // kept across the drop as ambient capabilities
+    pid_t affinity_like = 0;              // run on the CPUs on which that process may; 0 = as the caller
+    std::vector<int> enter_namespaces;    // setns(2) on each, in this order, before the drop; a pid
+                                          // namespace takes effect because the program is forked once more
 };
 
 // A child that is killed and reaped when its owner goes.

@@ -8,9 +8,6 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <charconv>
-#include <map>
 #include <sstream>
 
 #include "os/files.hpp"
@@ -24,11 +21,14 @@ constexpr std::size_t k_proc_file_max = 1 << 20;
 
 Result<std::string> read_proc(int dir, const char* name) {
     const Fd fd(::openat(dir, name, O_RDONLY | O_CLOEXEC));
-    if (!fd) return fail_errno(errno == ENOENT ? Code::not_found : Code::os, std::string("open /proc/…/") + name);
+    if (!fd)
+        return fail_errno(errno == ENOENT ? Code::not_found : Code::os, std::string("open /proc/…/") + name);
     return read_all(fd.get(), k_proc_file_max);
 }
 
-std::string proc_path(pid_t pid) { return "/proc/" + std::to_string(pid); }
+std::string proc_path(pid_t pid) {
+    return "/proc/" + std::to_string(pid);
+}
 
 // The text after "KEY:" in /proc/PID/status.
 std::string status_field(const std::string& status, const std::string& key) {
@@ -48,7 +48,8 @@ Status parse_stat(const std::string& stat, ProcessInfo& info) {
     std::istringstream rest(stat.substr(close + 1));
     long long skipped = 0;
     rest >> info.state >> info.ppid >> info.pgid >> info.sid;
-    for (int field = 7; field <= 21; ++field) rest >> skipped;
+    for (int field = 7; field <= 21; ++field)
+        rest >> skipped;
     rest >> info.start_time; // field 22 of proc_pid_stat(5)
     if (!rest) return fail(Code::os, "cannot read /proc/…/stat");
     return {};
@@ -73,45 +74,13 @@ Result<ProcessInfo> process_info(pid_t pid) {
     uids >> info.uid >> info.euid;
     if (!uids) return fail(Code::os, "cannot read the uids of pid " + std::to_string(pid));
     std::istringstream ns_pids(status_field(status, "NSpid"));
-    for (pid_t inner = 0; ns_pids >> inner;) info.ns_pids.push_back(inner);
+    for (pid_t inner = 0; ns_pids >> inner;)
+        info.ns_pids.push_back(inner);
     return info;
 }
 
-Result<std::vector<pid_t>> all_pids() {
-    const Fd proc(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!proc) return fail_errno(Code::os, "open /proc");
-    CKPT_TRY(const auto names, list_dir(proc.get()));
-    std::vector<pid_t> pids;
-    for (const std::string& name : names) {
-        pid_t pid = 0;
-        const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-        if (error == std::errc() && end == name.data() + name.size()) pids.push_back(pid);
-    }
-    return pids;
-}
-
-Result<std::vector<ProcessInfo>> process_tree(pid_t root) {
-    CKPT_TRY(const auto pids, all_pids());
-    std::multimap<pid_t, ProcessInfo> by_parent;
-    std::vector<ProcessInfo> tree;
-    for (const pid_t pid : pids) {
-        auto info = process_info(pid);
-        if (!info) continue; // it ended meanwhile
-        if (pid == root)
-            tree.push_back(std::move(*info));
-        else
-            by_parent.emplace(info->ppid, std::move(*info));
-    }
-    if (tree.empty()) return fail(Code::not_found, "no process " + std::to_string(root));
-    for (std::size_t at = 0; at < tree.size(); ++at) {
-        const auto [first, last] = by_parent.equal_range(tree[at].pid);
-        for (auto child = first; child != last; ++child) tree.push_back(child->second);
-    }
-    return tree;
-}
-
 Result<std::uint64_t> namespace_inode(pid_t pid, const std::string& name) {
-    struct stat st {};
+    struct stat st{};
     const std::string path = proc_path(pid) + "/ns/" + name;
     if (::stat(path.c_str(), &st) != 0)
         return fail_errno(errno == ENOENT ? Code::not_found : Code::os, "look at " + path);
@@ -129,7 +98,7 @@ Result<std::string> cgroup_dir(pid_t pid) {
     CKPT_TRY(const Fd dir, open_proc(pid));
     CKPT_TRY(const std::string text, read_proc(dir.get(), "cgroup"));
     // Every line names a hierarchy the kernel knows, mounted here or not: what is mounted decides.
-    struct statfs fs {};
+    struct statfs fs{};
     const bool unified_here = ::statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) {

@@ -19,20 +19,16 @@ struct ProcessInfo {
     pid_t pgid = 0;
     pid_t sid = 0;
     char state = '?';
-    uid_t uid = 0;  // real
-    uid_t euid = 0; // effective
-    std::string name;            // comm
+    uid_t uid = 0;                // real
+    uid_t euid = 0;               // effective
+    std::string name;             // comm
     std::uint64_t start_time = 0; // clock ticks since boot: tells a reused pid
-    std::vector<pid_t> ns_pids;  // one per nested pid namespace, innermost last
+    std::vector<pid_t> ns_pids;   // one per nested pid namespace, innermost last
 };
 
 // /proc/PID as a directory descriptor: it stays bound to that process, never to one that reuses its pid.
 Result<Fd> open_proc(pid_t pid);
 Result<ProcessInfo> process_info(pid_t pid);
-// Every pid on the host as this process's /proc shows it.
-Result<std::vector<pid_t>> all_pids();
-// `root` and all its descendants, root first, parents before children.
-Result<std::vector<ProcessInfo>> process_tree(pid_t root);
 
 // Identity of a namespace: the inode behind /proc/PID/ns/NAME.
 Result<std::uint64_t> namespace_inode(pid_t pid, const std::string& name);

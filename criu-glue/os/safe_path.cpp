@@ -33,10 +33,11 @@ std::vector<std::string> components_of(const std::string& path) {
 }
 
 Status require_trusted(int dir, const std::string& path) {
-    struct stat st {};
+    struct stat st{};
     if (::fstat(dir, &st) != 0) return fail_errno(Code::os, "look at " + path);
     if (st.st_uid != 0)
-        return fail(Code::not_permitted, path + " belongs to uid " + std::to_string(st.st_uid) + ", not to root",
+        return fail(Code::not_permitted,
+                    path + " belongs to uid " + std::to_string(st.st_uid) + ", not to root",
                     "chown root " + path);
     if ((st.st_mode & 022) != 0)
         return fail(Code::not_permitted, path + " is writable by others than root", "chmod go-w " + path);
@@ -100,12 +101,14 @@ Result<Fd> make_trusted_dir(const std::string& path, mode_t mode) {
 Result<Fd> make_dir_beneath(int dir, const std::string& name, mode_t mode) {
     if (!is_plain_name(name)) return fail(Code::os, "not a plain name: " + name);
     if (::mkdirat(dir, name.c_str(), mode) != 0 && errno != EEXIST)
-        return fail_errno(errno == ENOSPC || errno == EDQUOT ? Code::store_full : Code::os, "make directory " + name);
+        return fail_errno(errno == ENOSPC || errno == EDQUOT ? Code::store_full : Code::os,
+                          "make directory " + name);
     CKPT_TRY(Fd made, open_beneath(dir, name, O_RDONLY | O_DIRECTORY));
-    struct stat st {};
+    struct stat st{};
     if (::fstat(made.get(), &st) != 0) return fail_errno(Code::os, "look at " + name);
     if (st.st_uid != ::geteuid())
-        return fail(Code::not_permitted, "directory " + name + " belongs to uid " + std::to_string(st.st_uid));
+        return fail(Code::not_permitted,
+                    "directory " + name + " belongs to uid " + std::to_string(st.st_uid));
     return made;
 }
 
@@ -118,7 +121,8 @@ Result<std::vector<std::string>> list_dir(int dir) {
     std::vector<std::string> names;
     for (;;) {
         errno = 0;
-        const dirent* entry = ::readdir(stream.get()); // NOLINT(concurrency-mt-unsafe): one stream, one thread
+        const dirent* entry =
+            ::readdir(stream.get()); // NOLINT(concurrency-mt-unsafe): one stream, one thread
         if (entry == nullptr) {
             if (errno != 0) return fail_errno(Code::os, "read a directory");
             break;
@@ -137,7 +141,8 @@ Status remove_tree(int dir, const std::string& name) {
     {
         CKPT_TRY(const Fd sub, open_beneath(dir, name, O_RDONLY | O_DIRECTORY));
         CKPT_TRY(const auto entries, list_dir(sub.get()));
-        for (const std::string& entry : entries) CKPT_CHECK(remove_tree(sub.get(), entry));
+        for (const std::string& entry : entries)
+            CKPT_CHECK(remove_tree(sub.get(), entry));
     }
     if (::unlinkat(dir, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
         return fail_errno(Code::os, "remove directory " + name);

@@ -94,7 +94,8 @@ Result<Fd> connect_to(const std::string& path) {
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     int done = 0;
     while ((done = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address)) != 0 &&
-           errno == EINTR) {}
+           errno == EINTR) {
+    }
     if (done != 0) return fail_errno(Code::daemon_unreachable, "connect to " + path);
     return fd;
 }
@@ -116,7 +117,8 @@ Result<Peer> peer_of(int socket) {
     return peer;
 }
 
-Status send_packet(int socket, std::string_view bytes, std::span<const int> fds, std::chrono::milliseconds limit) {
+Status send_packet(int socket, std::string_view bytes, std::span<const int> fds,
+                   std::chrono::milliseconds limit) {
     if (bytes.size() > k_packet_max || fds.size() > k_packet_fds_max)
         return fail(Code::internal, "a message too large to send");
     iovec io{const_cast<char*>(bytes.data()), bytes.size()}; // sendmsg only reads it

@@ -20,7 +20,8 @@ struct Packet {
     std::vector<Fd> fds;
 };
 
-// Who connected (SO_PEERCRED, SO_PEERPIDFD since Linux 6.5; the pidfd is opened by pid and compared on older ones).
+// Who connected (SO_PEERCRED, SO_PEERPIDFD since Linux 6.5; the pidfd is opened by pid and compared on older
+// ones).
 struct Peer {
     pid_t pid = 0;
     uid_t uid = 0;

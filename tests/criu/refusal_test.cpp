@@ -12,8 +12,8 @@
 #include <fstream>
 #include <thread>
 
-#include "engine/tree.hpp"
 #include "os/procfs.hpp"
+#include "os/tree.hpp"
 #include "testbed.hpp"
 
 namespace ckpt::testing {
@@ -135,6 +135,31 @@ TEST_F(Refusal, ADeadlineLeavesTheJobRunning) {
     }
     const Fd images = images_dir("good");
     ASSERT_OK(call_dump(*task, images.get()));
+}
+
+// CRIU reads a connection in a mode in which it sends nothing, and a killed CRIU leaves it so
+// (engine/release.cpp).
+TEST_F(Refusal, ADeadlineLeavesConnectionsWorking) {
+    put_file(m_place + "/program.py", R"py(
+import socket, time
+big = bytearray(500 << 20)
+listener = socket.create_server(("127.0.0.1", 0)); a = socket.create_connection(listener.getsockname()); b, _ = listener.accept()
+i = 0
+while True:
+    a.sendall(b"x" * 1000); n = 0
+    while n < 1000: n += len(b.recv(1000))
+    i += 1; print(i, flush=True); time.sleep(0.01)
+)py");
+    const auto task = make_task();
+    task->start_command({"/usr/bin/python3", m_place + "/program.py"});
+    ASSERT_TRUE(eventually([&] { return task->output().size() > 20; }));
+    for (const int limit : {100, 150, 200, 250}) {
+        const Fd images = images_dir("gen-" + std::to_string(limit));
+        DumpCall hasty;
+        hasty.timeout_ms = static_cast<std::uint32_t>(limit);
+        (void)call_dump(*task, images.get(), hasty);
+        expect_running(*task);
+    }
 }
 
 TEST_F(Refusal, AKilledEngineLeavesTheJobRunning) {

@@ -19,10 +19,10 @@
 #include <sstream>
 #include <thread>
 
-#include "engine/tree.hpp"
 #include "os/creds.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
+#include "os/tree.hpp"
 
 namespace ckpt::testing {
 

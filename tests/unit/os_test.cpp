@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -15,6 +16,7 @@
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
 #include "os/socket.hpp"
+#include "os/tree.hpp"
 
 namespace ckpt {
 namespace {
@@ -71,7 +73,8 @@ TEST_F(SafePath, RemoveTreeDoesNotFollowLinks) {
 }
 
 TEST(PlainName, Cases) {
-    for (const char* bad : {"", ".", "..", "a/b", "/"}) EXPECT_FALSE(is_plain_name(bad)) << bad;
+    for (const char* bad : {"", ".", "..", "a/b", "/"})
+        EXPECT_FALSE(is_plain_name(bad)) << bad;
     EXPECT_FALSE(is_plain_name(std::string(256, 'a')));
     EXPECT_TRUE(is_plain_name("gen-000001"));
 }
@@ -178,20 +181,50 @@ TEST(Socket, PeerIsWhoTheKernelSays) {
     EXPECT_EQ(peer->uid, ::getuid());
 }
 
-TEST(Procfs, OwnProcessAndTree) {
+TEST(Procfs, OwnProcess) {
     const auto self = process_info(::getpid());
     ASSERT_TRUE(self);
     EXPECT_EQ(self->ppid, ::getppid());
     EXPECT_EQ(self->uid, ::getuid());
+}
+
+TEST(Tree, ParentsComeBeforeChildren) {
     SpawnSpec spec;
     spec.path = "/bin/sleep";
     spec.argv = {"sleep", "1000"};
-    auto child = spawn(spec);
+    const auto child = spawn(spec);
     ASSERT_TRUE(child);
-    const auto tree = process_tree(::getpid());
-    ASSERT_TRUE(tree);
-    ASSERT_EQ(tree->size(), 2U);
-    EXPECT_EQ(tree->back().pid, child->pid());
+    EXPECT_EQ(*tree_pids(::getpid()), (std::vector{::getpid(), child->pid()}));
+    EXPECT_EQ(*child_pids(::getpid()), std::vector{child->pid()});
+}
+
+// Shells in process groups of their own below a session leader, as a job's script is below ckpt-init.
+TEST(Tree, AStoppedTreeIsKilledWithoutRunningOn) {
+    auto pipe = make_pipe();
+    ASSERT_TRUE(pipe);
+    SpawnSpec spec;
+    spec.path = "/bin/bash";
+    spec.new_session = true;
+    spec.fds = {{pipe->write.get(), 1}};
+    spec.environment = {"PATH=/usr/bin:/bin"};
+    spec.argv = {"bash", "-mc", R"(for i in {1..20}; do
+        bash -c 'trap "echo ran on" EXIT; echo ready; sleep 1000 & wait' &
+    done; wait)"};
+    const auto root = spawn(spec);
+    ASSERT_TRUE(root);
+    pipe->write.reset();
+    std::string ready(20 * 6, '\0');
+    for (std::size_t got = 0; got < ready.size();) {
+        const ssize_t n = ::read(pipe->read.get(), ready.data() + got, ready.size() - got);
+        ASSERT_GT(n, 0);
+        got += static_cast<std::size_t>(n);
+    }
+    signal_tree(root->pid(), ::getuid(), SIGSTOP);
+    for (const pid_t pid : *tree_pids(root->pid()))
+        while (process_info(pid)->state != 'T')
+            std::this_thread::sleep_for(milliseconds(1));
+    signal_tree(root->pid(), ::getuid(), SIGKILL);
+    EXPECT_EQ(*read_all(pipe->read.get(), 4096), "");
 }
 
 } // namespace

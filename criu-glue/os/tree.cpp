@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "engine/tree.hpp"
+#include "os/tree.hpp"
 
 #include <fcntl.h>
 
+#include <ranges>
 #include <sstream>
 #include <string>
 
 #include "os/fd.hpp"
 #include "os/files.hpp"
+#include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
 
@@ -37,6 +39,12 @@ Status append_children(pid_t pid, std::vector<pid_t>& out) {
 
 } // namespace
 
+Result<std::vector<pid_t>> child_pids(pid_t pid) {
+    std::vector<pid_t> pids;
+    CKPT_CHECK(append_children(pid, pids));
+    return pids;
+}
+
 Result<std::vector<pid_t>> tree_pids(pid_t root) {
     std::vector<pid_t> pids{root};
     for (std::size_t at = 0; at < pids.size(); ++at) {
@@ -44,6 +52,18 @@ Result<std::vector<pid_t>> tree_pids(pid_t root) {
         if (!listed && at == 0) return tl::unexpected(listed.error()); // others may have ended meanwhile
     }
     return pids;
+}
+
+void signal_tree(pid_t root, uid_t uid, int signal) {
+    const auto tree = tree_pids(root);
+    if (!tree) return;
+    for (const pid_t pid : std::views::reverse(*tree)) {
+        const auto before = process_info(pid);
+        const auto pidfd = open_pidfd(pid);
+        if (!before || !pidfd || before->uid != uid) continue;
+        const auto now = process_info(pid); // the descriptor is bound: is it still that process?
+        if (now && now->start_time == before->start_time) (void)signal_pidfd(pidfd->get(), signal);
+    }
 }
 
 } // namespace ckpt
