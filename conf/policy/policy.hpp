@@ -28,14 +28,15 @@ struct PolicyLimits {
 };
 
 struct PolicyStorage {
-    std::string base = "/var/spool/slurm-checkpoint/store"; // shared by all nodes; generations are committed here
+    std::string base =
+        "/var/spool/slurm-checkpoint/store"; // shared by all nodes; generations are committed here
     std::string local = "/var/spool/slurm-checkpoint/local"; // node-local; takes the dump
 };
 
 struct PolicyEngine {
     std::string criu = "/usr/sbin/criu";
-    Seconds dump_timeout{300};    // then CRIU is stopped and the job runs on
-    Seconds restore_timeout{600}; // then the restore counts as failed
+    Seconds dump_timeout{300};              // then CRIU is stopped and the job runs on
+    Seconds restore_timeout{600};           // then the restore counts as failed
     std::uint64_t ghost_limit = 1ULL << 30; // largest deleted-but-open file saved with an image, bytes;
                                             // below 4 GiB, as CRIU's RPC has 32 bits for it
 };
@@ -60,7 +61,8 @@ struct Policy {
     PolicyEngine engine;
     PolicyAuto automatic;
     PolicyFailure failure;
-    // The keys that the file states ("defaults.keep"), so that a stated value can be told from a built-in one.
+    // The keys that the file states ("defaults.keep"), so that a stated value can be told from a built-in
+    // one.
     std::vector<std::string> stated;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a user asked for: one field per option, empty where nothing was said. Untrusted until resolve() has seen it.
+// What a user asked for: one field per option, empty where nothing was said. Untrusted until resolve() has
+// seen it.
 #pragma once
 
 #include <optional>
@@ -34,8 +35,9 @@ struct OptionRow {
     const char* name;     // "checkpoint-interval"
     const char* argument; // "TIME|auto|none"; shown by --help
     bool argument_optional;
-    const char* accepts; // what is accepted, in words, for error messages: "a time such as 30, 1:30:00, 90s …"
-    const char* usage;   // one help line
+    const char*
+        accepts;       // what is accepted, in words, for error messages: "a time such as 30, 1:30:00, 90s …"
+    const char* usage; // one help line
     const char* environment; // suffix of the environment form: SBATCH_ / SLURM_ + "CHECKPOINT_INTERVAL"
 };
 std::span<const OptionRow> option_table();
@@ -60,10 +62,11 @@ struct Request {
     // Something beyond on or off was said; that implies "on".
     [[nodiscard]] bool has_details() const;
 
-    // Sets the field of one option from its text, by the option's full name. Error code option_value: the message
-    // names the option, quotes at most 64 printable characters of the value and says what is accepted.
-    // "--checkpoint=TIME" sets the interval too. Where an argument is optional, "" and "(null)" stand for none: the
-    // batch slurmstepd gets the former, an inner srun and job_prolog the latter (slurm
+    // Sets the field of one option from its text, by the option's full name. Error code option_value: the
+    // message names the option, quotes at most 64 printable characters of the value and says what is
+    // accepted.
+    // "--checkpoint=TIME" sets the interval too. Where an argument is optional, "" and "(null)" stand for
+    // none: the batch slurmstepd gets the former, an inner srun and job_prolog the latter (slurm
     // src/common/spank.c:_option_setenv, src/common/xstring.c:_xstrcat).
     Status set(std::string_view name, std::string_view value);
 };

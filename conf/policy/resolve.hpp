@@ -25,7 +25,8 @@ struct JobFacts {
 // Who decided a value.
 enum class Origin : std::uint8_t { built_in, policy, user, limit };
 
-template <typename T> struct Planned {
+template <typename T>
+struct Planned {
     T value{};
     Origin origin = Origin::built_in;
 };
@@ -50,7 +51,8 @@ struct Plan {
 // Any option beyond --checkpoint itself switches checkpointing on unless --checkpoint=off was said.
 Result<Plan> resolve(const Request& request, const JobFacts& facts, const Policy& policy);
 
-// `pattern` with %u and %% replaced. Refuses other percent sequences and a user name that is no path component.
+// `pattern` with %u and %% replaced. Refuses other percent sequences and a user name that is no path
+// component.
 Result<std::string> expand_base(std::string_view pattern, std::string_view user);
 
 } // namespace ckpt

@@ -13,8 +13,8 @@
 
 namespace ckpt {
 
-// What went wrong, for a person: `what` says what happened and why, `hint` what to do about it ("" = nothing).
-// `errnum` is the errno behind it, 0 when there is none.
+// What went wrong, for a person: `what` says what happened and why, `hint` what to do about it ("" =
+// nothing). `errnum` is the errno behind it, 0 when there is none.
 struct Error {
     Code code = Code::internal;
     std::string what;
@@ -22,7 +22,8 @@ struct Error {
     int errnum = 0;
 };
 
-template <typename T> using Result = tl::expected<T, Error>;
+template <typename T>
+using Result = tl::expected<T, Error>;
 using Status = Result<void>;
 
 // An error with a code and a sentence.
@@ -60,6 +61,5 @@ inline std::string one_line(const Error& error) {
 // CKPT_CHECK(expr): return the error of a Status to the caller.
 #define CKPT_CHECK(expr)                                                                                     \
     do {                                                                                                     \
-        if (auto ckpt_status = (expr); !ckpt_status)                                                         \
-            return tl::unexpected(std::move(ckpt_status).error());                                           \
+        if (auto ckpt_status = (expr); !ckpt_status) return tl::unexpected(std::move(ckpt_status).error());  \
     } while (false)

@@ -6,7 +6,9 @@ namespace ckpt::cli {
 namespace {
 
 // The daemon's text is already a whole line with its code.
-std::string without_code(const std::string& line) { return line.substr(0, line.rfind(" [CKPT-")); }
+std::string without_code(const std::string& line) {
+    return line.substr(0, line.rfind(" [CKPT-"));
+}
 
 } // namespace
 

@@ -54,12 +54,14 @@ std::string local_time(std::uint64_t seconds) {
 }
 
 Result<std::string> fetch(const ListOptions& options, bool details) {
-    CKPT_TRY(const Asked asked, ask(wire::encode(wire::ListRequest{options.job_id, details}), k_answer_limit));
+    CKPT_TRY(const Asked asked,
+             ask(wire::encode(wire::ListRequest{options.job_id, details}), k_answer_limit));
     if (asked.fds.empty()) return fail(Code::wire_malformed, "ckptd sent no listing");
     return read_all(asked.fds.front().get(), k_listing_max);
 }
 
-template <typename F> void for_each_object(const std::string& lines, F&& f) {
+template <typename F>
+void for_each_object(const std::string& lines, F&& f) {
     std::istringstream in(lines);
     for (std::string line; std::getline(in, line);) {
         const Json object = Json::parse(line, nullptr, false);
@@ -68,13 +70,16 @@ template <typename F> void for_each_object(const std::string& lines, F&& f) {
 }
 
 void print_generation(const Json& g) {
-    std::cout << "generation " << number(g, "generation") << " of incarnation " << number(g, "incarnation") << "\n"
-              << "  taken      " << local_time(number(g, "taken_at")) << " (" << string(g, "reason") << ") on "
-              << nodes_of(g) << "\n"
+    std::cout << "generation " << number(g, "generation") << " of incarnation " << number(g, "incarnation")
+              << "\n"
+              << "  taken      " << local_time(number(g, "taken_at")) << " (" << string(g, "reason")
+              << ") on " << nodes_of(g) << "\n"
               << "  size       " << text::bytes(number(g, "image_bytes")) << " in memory, "
-              << text::bytes(number(g, "stored_bytes")) << " stored, " << number(g, "processes") << " processes\n"
+              << text::bytes(number(g, "stored_bytes")) << " stored, " << number(g, "processes")
+              << " processes\n"
               << "  paused     " << text::duration_us(number(g, "frozen_us")) << "\n"
-              << "  seal       " << (flag(g, "verified") ? "verified" : "DOES NOT VERIFY, never restored") << "\n";
+              << "  seal       " << (flag(g, "verified") ? "verified" : "DOES NOT VERIFY, never restored")
+              << "\n";
 }
 
 } // namespace
@@ -85,13 +90,22 @@ Status list(const ListOptions& options) {
         std::cout << lines;
         return {};
     }
-    Table table({{"JOBID", true}, {"INC", true}, {"GEN", true}, {"TAKEN", false}, {"REASON", false}, {"NODES", false},
-                 {"SIZE", true}, {"STORED", true}, {"PAUSED", true}, {"SEAL", false}});
+    Table table({{"JOBID", true},
+                 {"INC", true},
+                 {"GEN", true},
+                 {"TAKEN", false},
+                 {"REASON", false},
+                 {"NODES", false},
+                 {"SIZE", true},
+                 {"STORED", true},
+                 {"PAUSED", true},
+                 {"SEAL", false}});
     for_each_object(lines, [&](const Json& g) {
         table.add({std::to_string(number(g, "job")), std::to_string(number(g, "incarnation")),
-                   std::to_string(number(g, "generation")), local_time(number(g, "taken_at")), string(g, "reason"),
-                   nodes_of(g), text::bytes(number(g, "image_bytes")), text::bytes(number(g, "stored_bytes")),
-                   text::duration_us(number(g, "frozen_us")), flag(g, "verified") ? "ok" : "BAD"});
+                   std::to_string(number(g, "generation")), local_time(number(g, "taken_at")),
+                   string(g, "reason"), nodes_of(g), text::bytes(number(g, "image_bytes")),
+                   text::bytes(number(g, "stored_bytes")), text::duration_us(number(g, "frozen_us")),
+                   flag(g, "verified") ? "ok" : "BAD"});
     });
     std::cout << table.text(options.header);
     return {};

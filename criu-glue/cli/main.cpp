@@ -25,9 +25,12 @@ std::uint32_t own_job() {
 ckpt::Status create(std::uint32_t job_id) {
     if (job_id == 0) job_id = own_job();
     if (job_id == 0) return ckpt::fail(ckpt::Code::not_found, "which job?", "sckpt create JOBID");
-    CKPT_TRY(const auto asked, ckpt::cli::ask(ckpt::wire::encode(ckpt::wire::CreateRequest{job_id}), k_create_limit));
-    if (asked.answer.generation == 0) // asked from inside the job: whoever waits for the answer would be dumped waiting
-        std::cout << "a checkpoint of job " << job_id << " begins; the job's output will say when it is saved\n";
+    CKPT_TRY(const auto asked,
+             ckpt::cli::ask(ckpt::wire::encode(ckpt::wire::CreateRequest{job_id}), k_create_limit));
+    if (asked.answer.generation ==
+        0) // asked from inside the job: whoever waits for the answer would be dumped waiting
+        std::cout << "a checkpoint of job " << job_id
+                  << " begins; the job's output will say when it is saved\n";
     else
         std::cout << "generation " << asked.answer.generation << " of job " << job_id << " saved\n";
     return {};
@@ -35,7 +38,8 @@ ckpt::Status create(std::uint32_t job_id) {
 
 ckpt::Status create_key(const std::string& path) {
     CKPT_CHECK(ckpt::store::create_key(path));
-    std::cout << "key written to " << path << "; copy it to the same place on every node, readable by root only\n";
+    std::cout << "key written to " << path
+              << "; copy it to the same place on every node, readable by root only\n";
     return {};
 }
 

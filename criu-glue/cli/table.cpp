@@ -26,7 +26,8 @@ std::string Table::text(bool header) const {
     std::vector<std::size_t> widths;
     for (std::size_t c = 0; c < m_columns.size(); ++c) {
         std::size_t width = header ? m_columns[c].title.size() : 0;
-        for (const auto& row : m_rows) width = std::max(width, row[c].size());
+        for (const auto& row : m_rows)
+            width = std::max(width, row[c].size());
         widths.push_back(width);
     }
     std::string out;
@@ -38,7 +39,8 @@ std::string Table::text(bool header) const {
         out += text + "\n";
     };
     if (header) line([&](std::size_t c) { return m_columns[c].title; });
-    for (const auto& row : m_rows) line([&](std::size_t c) { return row[c]; });
+    for (const auto& row : m_rows)
+        line([&](std::size_t c) { return row[c]; });
     return out;
 }
 

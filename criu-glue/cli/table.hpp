@@ -6,8 +6,8 @@
 
 namespace ckpt::cli {
 
-// Columns as wide as their widest cell, as squeue prints them; numbers to the right. Control characters in cells
-// are replaced, so that stored text cannot move a terminal's cursor.
+// Columns as wide as their widest cell, as squeue prints them; numbers to the right. Control characters in
+// cells are replaced, so that stored text cannot move a terminal's cursor.
 class Table {
 public:
     struct Column {

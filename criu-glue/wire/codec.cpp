@@ -10,7 +10,8 @@ Writer::Writer(std::uint16_t type) {
 }
 
 void Writer::number(std::uint64_t value, unsigned bytes) {
-    for (unsigned i = 0; i < bytes; ++i) m_bytes += static_cast<char>(value >> (8 * i));
+    for (unsigned i = 0; i < bytes; ++i)
+        m_bytes += static_cast<char>(value >> (8 * i));
 }
 
 void Writer::text(std::string_view value) {
@@ -48,8 +49,8 @@ Result<std::uint16_t> type_of(std::string_view bytes) {
     const auto type = in.number(2);
     if (!in.ok() || magic != k_magic) return fail(Code::wire_malformed, "not a message of this protocol");
     if (version != k_version)
-        return fail(Code::wire_malformed, "protocol version " + std::to_string(version) + ", expected " +
-                                              std::to_string(k_version),
+        return fail(Code::wire_malformed,
+                    "protocol version " + std::to_string(version) + ", expected " + std::to_string(k_version),
                     "install the same release of slurm-checkpoint everywhere on the node");
     return static_cast<std::uint16_t>(type);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The encoding of every message between our processes: magic, version, type, then fields in a fixed order.
 // Integers are little endian; strings and lists carry a 32-bit count. A reader never reads past the end and
-// never allocates more than the message is long; trailing bytes are refused, so both sides agree on the fields.
+// never allocates more than the message is long; trailing bytes are refused, so both sides agree on the
+// fields.
 #pragma once
 
 #include <cstdint>
@@ -47,13 +48,19 @@ private:
 // `template <class V> void fields(V& v) { v(a, b, c); }`, which both directions use.
 namespace detail {
 
-template <typename T> struct IsVector : std::false_type {};
-template <typename T> struct IsVector<std::vector<T>> : std::true_type {};
+template <typename T>
+struct IsVector : std::false_type {};
+template <typename T>
+struct IsVector<std::vector<T>> : std::true_type {};
 
 struct Encoder {
     Writer& out;
-    template <typename... T> void operator()(T&... field) { (one(field), ...); }
-    template <typename T> void one(T& field) {
+    template <typename... T>
+    void operator()(T&... field) {
+        (one(field), ...);
+    }
+    template <typename T>
+    void one(T& field) {
         if constexpr (std::is_same_v<T, std::string>)
             out.text(field);
         else if constexpr (std::is_same_v<T, bool>)
@@ -64,7 +71,8 @@ struct Encoder {
             out.number(static_cast<std::uint64_t>(field), sizeof(T));
         else if constexpr (IsVector<T>::value) {
             out.number(field.size(), 4);
-            for (auto& item : field) one(item);
+            for (auto& item : field)
+                one(item);
         } else
             field.fields(*this);
     }
@@ -72,8 +80,12 @@ struct Encoder {
 
 struct Decoder {
     Reader& in;
-    template <typename... T> void operator()(T&... field) { (one(field), ...); }
-    template <typename T> void one(T& field) {
+    template <typename... T>
+    void operator()(T&... field) {
+        (one(field), ...);
+    }
+    template <typename T>
+    void one(T& field) {
         if constexpr (std::is_same_v<T, std::string>)
             field = in.text();
         else if constexpr (std::is_same_v<T, bool>)
@@ -95,7 +107,8 @@ struct Decoder {
 
 } // namespace detail
 
-template <typename M> std::string encode(const M& message) {
+template <typename M>
+std::string encode(const M& message) {
     Writer out(M::k_type);
     detail::Encoder encoder{out};
     const_cast<M&>(message).fields(encoder); // fields() is shared by both directions; encoding only reads
@@ -105,9 +118,11 @@ template <typename M> std::string encode(const M& message) {
 // The type of a message, after magic and version were checked.
 Result<std::uint16_t> type_of(std::string_view bytes);
 
-template <typename M> Result<M> decode(std::string_view bytes) {
+template <typename M>
+Result<M> decode(std::string_view bytes) {
     CKPT_TRY(const std::uint16_t type, type_of(bytes));
-    if (type != M::k_type) return fail(Code::wire_malformed, "unexpected message type " + std::to_string(type));
+    if (type != M::k_type)
+        return fail(Code::wire_malformed, "unexpected message type " + std::to_string(type));
     Reader in(bytes.substr(8));
     detail::Decoder decoder{in};
     M message;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Between the shim and ckpt-init, the root of the application's tree. ckpt-init is dumped and restored with the
-// tree, so the link must survive CRIU: a pipe upward (a new one is inherited at restore by its inode,
+// Between the shim and ckpt-init, the root of the application's tree. ckpt-init is dumped and restored with
+// the tree, so the link must survive CRIU: a pipe upward (a new one is inherited at restore by its inode,
 // --inherit-fd fd[N]:pipe:[INO]) and queued signals downward (no descriptor at all).
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The messages on ckptd's socket. Who may send what is decided by the receiver from the kernel's word about the
-// peer (os/socket.hpp:peer_of), never from a field.
+// The messages on ckptd's socket. Who may send what is decided by the receiver from the kernel's word about
+// the peer (os/socket.hpp:peer_of), never from a field.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,10 @@ constexpr const char* k_socket_path = "/run/ckptd/ckptd.sock";
 struct OptionText {
     std::string name; // full option name, "checkpoint-interval"
     std::string value;
-    template <class V> void fields(V& v) { v(name, value); }
+    template <class V>
+    void fields(V& v) {
+        v(name, value);
+    }
 };
 
 // job_prolog: this job starts an incarnation on this node. What slurmd's credential says is believed.
@@ -27,14 +30,16 @@ struct JobOpen {
     std::uint32_t job_id = 0;
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
-    std::uint32_t restart_count = 0; // SLURM_JOB_RESTART_COUNT of the prolog (prep_script_slurmd.c:_build_env)
+    std::uint32_t restart_count =
+        0; // SLURM_JOB_RESTART_COUNT of the prolog (prep_script_slurmd.c:_build_env)
     std::uint32_t nodes = 1;
     std::string user;
     std::string cluster;
     std::string uuid; // 32 hex digits, made by sbatch's plugin; untrusted, names a directory only
     std::string node; // this node's Slurm name
     std::vector<OptionText> options; // as the user gave them, revalidated here
-    template <class V> void fields(V& v) {
+    template <class V>
+    void fields(V& v) {
         v(job_id, uid, gid, restart_count, nodes, user, cluster, uuid, node, options);
     }
 };
@@ -50,7 +55,10 @@ struct TaskRegister {
     std::uint32_t gid = 0;
     std::vector<std::uint32_t> groups;
     bool batch = false;
-    template <class V> void fields(V& v) { v(job_id, step_id, task_id, pid, uid, gid, groups, batch); }
+    template <class V>
+    void fields(V& v) {
+        v(job_id, step_id, task_id, pid, uid, gid, groups, batch);
+    }
 };
 
 struct TaskExit {
@@ -59,15 +67,21 @@ struct TaskExit {
     std::uint32_t step_id = 0;
     std::uint32_t task_id = 0;
     std::int32_t wait_status = 0;
-    template <class V> void fields(V& v) { v(job_id, step_id, task_id, wait_status); }
+    template <class V>
+    void fields(V& v) {
+        v(job_id, step_id, task_id, wait_status);
+    }
 };
 
-// job_epilog: answered once every commit of the job on this node has ended, or after the policy's epilog_wait.
-// slurmctld cannot start the job again before its last epilog (job_mgr.c:batch_requeue_fini).
+// job_epilog: answered once every commit of the job on this node has ended, or after the policy's
+// epilog_wait. slurmctld cannot start the job again before its last epilog (job_mgr.c:batch_requeue_fini).
 struct JobEpilog {
     static constexpr std::uint16_t k_type = 4;
     std::uint32_t job_id = 0;
-    template <class V> void fields(V& v) { v(job_id); }
+    template <class V>
+    void fields(V& v) {
+        v(job_id);
+    }
 };
 
 struct Reply {
@@ -75,16 +89,23 @@ struct Reply {
     std::uint32_t code = 0;       // 0 = done, else a Code
     std::uint32_t wait_limit = 0; // JobOpen: seconds job_epilog may take
     std::string text;
-    template <class V> void fields(V& v) { v(code, wait_limit, text); }
+    template <class V>
+    void fields(V& v) {
+        v(code, wait_limit, text);
+    }
 };
 
 // ---- ckpt-shim (the user, the registered task) and ckptd; one connection for the life of the task ----
 
-// Descriptors: stdin, stdout, stderr of the task, write end of the shim's status pipe (wire/init_protocol.hpp).
+// Descriptors: stdin, stdout, stderr of the task, write end of the shim's status pipe
+// (wire/init_protocol.hpp).
 struct ShimHello {
     static constexpr std::uint16_t k_type = 10;
     std::string script; // the batch script slurmstepd gave as first argument, "" for steps
-    template <class V> void fields(V& v) { v(script); }
+    template <class V>
+    void fields(V& v) {
+        v(script);
+    }
 };
 
 enum class Start : std::uint8_t {
@@ -99,22 +120,32 @@ struct ShimStart {
     Start start = Start::fresh;
     std::int32_t root_pid = 0;
     std::string line; // printed into the job's output when not empty
-    // 0 = none. Its arrival asks for a checkpoint: the shim sends CreateRequest, the application never sees it.
+    // 0 = none. Its arrival asks for a checkpoint: the shim sends CreateRequest, the application never sees
+    // it.
     std::int32_t checkpoint_signal = 0;
-    template <class V> void fields(V& v) { v(start, root_pid, line, checkpoint_signal); }
+    template <class V>
+    void fields(V& v) {
+        v(start, root_pid, line, checkpoint_signal);
+    }
 };
 
 // The shim started ckpt-init; `pid` is its child (checked against /proc).
 struct TreeStarted {
     static constexpr std::uint16_t k_type = 12;
     std::int32_t pid = 0;
-    template <class V> void fields(V& v) { v(pid); }
+    template <class V>
+    void fields(V& v) {
+        v(pid);
+    }
 };
 
 // A SIGTERM arrived. The shim holds it back until a ShimOrder answers it, at most for k_term_patience_s.
 struct ShimTerm {
     static constexpr std::uint16_t k_type = 13;
-    template <class V> void fields(V& v) { v(); }
+    template <class V>
+    void fields(V& v) {
+        v();
+    }
 };
 
 enum class Order : std::uint8_t {
@@ -128,18 +159,24 @@ struct ShimOrder {
     static constexpr std::uint16_t k_type = 14;
     Order order = Order::line;
     std::string line;
-    template <class V> void fields(V& v) { v(order, line); }
+    template <class V>
+    void fields(V& v) {
+        v(order, line);
+    }
 };
 
 // The application ended by itself; `wait_status` as waitpid reports it.
 struct TreeExited {
     static constexpr std::uint16_t k_type = 15;
     std::int32_t wait_status = 0;
-    template <class V> void fields(V& v) { v(wait_status); }
+    template <class V>
+    void fields(V& v) {
+        v(wait_status);
+    }
 };
 
-// The longest a shim waits for ckptd's answer to ShimHello before it runs natively (first launch), and to ShimTerm
-// before it relays. Restores are announced by ShimOrder::wait, which lifts the limit.
+// The longest a shim waits for ckptd's answer to ShimHello before it runs natively (first launch), and to
+// ShimTerm before it relays. Restores are announced by ShimOrder::wait, which lifts the limit.
 constexpr int k_hello_patience_s = 5;
 constexpr int k_term_patience_s = 3;
 
@@ -150,14 +187,20 @@ struct ListRequest {
     static constexpr std::uint16_t k_type = 20;
     std::uint32_t job_id = 0; // 0 = all jobs of the caller
     bool details = false;     // `show`: everything the manifests say
-    template <class V> void fields(V& v) { v(job_id, details); }
+    template <class V>
+    void fields(V& v) {
+        v(job_id, details);
+    }
 };
 
 // Takes a generation now; Answer when it is committed or has failed.
 struct CreateRequest {
     static constexpr std::uint16_t k_type = 21;
     std::uint32_t job_id = 0;
-    template <class V> void fields(V& v) { v(job_id); }
+    template <class V>
+    void fields(V& v) {
+        v(job_id);
+    }
 };
 
 struct Answer {
@@ -165,7 +208,10 @@ struct Answer {
     std::uint32_t code = 0;
     std::uint32_t generation = 0;
     std::string text;
-    template <class V> void fields(V& v) { v(code, generation, text); }
+    template <class V>
+    void fields(V& v) {
+        v(code, generation, text);
+    }
 };
 
 } // namespace ckpt::wire

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Between ckptd and its one-shot workers, ckpt-engine (CRIU) and ckpt-sealer (the store). A worker gets one request
-// on descriptor k_worker_fd, answers with one result and exits; ckptd kills it at its deadline.
+// Between ckptd and its one-shot workers, ckpt-engine (CRIU) and ckpt-sealer (the store). A worker gets one
+// request on descriptor k_worker_fd, answers with one result and exits; ckptd kills it at its deadline.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,10 @@ struct Outcome {
     std::string what;
     std::string hint;
     std::int32_t errnum = 0;
-    template <class V> void fields(V& v) { v(code, what, hint, errnum); }
+    template <class V>
+    void fields(V& v) {
+        v(code, what, hint, errnum);
+    }
 };
 inline Outcome outcome_of(const Error& error) {
     return {static_cast<std::uint32_t>(error.code), error.what, error.hint, error.errnum};
@@ -34,7 +37,10 @@ struct UserIds {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::vector<std::uint32_t> groups;
-    template <class V> void fields(V& v) { v(uid, gid, groups); }
+    template <class V>
+    void fields(V& v) {
+        v(uid, gid, groups);
+    }
 };
 
 // ---- ckpt-engine ----
@@ -44,14 +50,15 @@ struct UserIds {
 struct DumpRequest {
     static constexpr std::uint16_t k_type = 40;
     std::string criu;
-    std::int32_t root_pid = 0;          // ckpt-init of the tree, in ckptd's pid namespace
-    std::int32_t root_pid_inside = 0;   // the same, in the task's pid namespace
-    UserIds user;                       // every tree member must be this user's
+    std::int32_t root_pid = 0;           // ckpt-init of the tree, in ckptd's pid namespace
+    std::int32_t root_pid_inside = 0;    // the same, in the task's pid namespace
+    UserIds user;                        // every tree member must be this user's
     std::vector<std::int32_t> outsiders; // ours in the task's cgroup, outside the tree: shim, canary, pid 1
     std::uint64_t ghost_limit = 0;
     std::uint32_t timeout_ms = 0;
     bool leave_stopped = false; // else the tree runs on the moment the dump ends
-    template <class V> void fields(V& v) {
+    template <class V>
+    void fields(V& v) {
         v(criu, root_pid, root_pid_inside, user, outsiders, ghost_limit, timeout_ms, leave_stopped);
     }
 };
@@ -64,13 +71,15 @@ struct DumpResult {
     std::uint64_t image_bytes = 0;
     std::uint32_t processes = 0;
     std::string criu_version;
-    template <class V> void fields(V& v) {
+    template <class V>
+    void fields(V& v) {
         v(outcome, frozen_us, total_us, image_bytes, processes, criu_version);
     }
 };
 
-// Descriptors, in this order: image directory (root-owned 0700, verified), directory for the tails of rolled-back
-// files (root-owned), mount namespace of the shim, its stdin, stdout, stderr, write end of its status pipe.
+// Descriptors, in this order: image directory (root-owned 0700, verified), directory for the tails of
+// rolled-back files (root-owned), mount namespace of the shim, its stdin, stdout, stderr, write end of its
+// status pipe.
 struct RestoreRequest {
     static constexpr std::uint16_t k_type = 42;
     std::string criu;
@@ -79,7 +88,8 @@ struct RestoreRequest {
     std::uint32_t timeout_ms = 0;
     std::string script; // this incarnation's batch script: stands in for the old one if its path changed
     bool tree_was_stopped = false; // nothing of the job wrote after the cut: logs keep their last lines
-    template <class V> void fields(V& v) {
+    template <class V>
+    void fields(V& v) {
         v(criu, user, cgroup_dirs, timeout_ms, script, tree_was_stopped);
     }
 };
@@ -88,11 +98,14 @@ struct RestoreRequest {
 struct RestoreResult {
     static constexpr std::uint16_t k_type = 43;
     Outcome outcome;
-    std::int32_t root_pid = 0;        // in ckptd's pid namespace
-    std::int32_t root_pid_inside = 0; // in the new pid namespace
-    std::int32_t init_pid = 0;        // pid 1 of the new namespace, in ckptd's
+    std::int32_t root_pid = 0;            // in ckptd's pid namespace
+    std::int32_t root_pid_inside = 0;     // in the new pid namespace
+    std::int32_t init_pid = 0;            // pid 1 of the new namespace, in ckptd's
     std::vector<std::string> rolled_back; // "PATH: cut from 300 to 266 bytes"
-    template <class V> void fields(V& v) { v(outcome, root_pid, root_pid_inside, init_pid, rolled_back); }
+    template <class V>
+    void fields(V& v) {
+        v(outcome, root_pid, root_pid_inside, init_pid, rolled_back);
+    }
 };
 
 // ---- ckpt-sealer ----
@@ -106,7 +119,10 @@ struct StorePlace {
     std::uint32_t job_id = 0;
     std::uint32_t uid = 0;
     std::uint32_t incarnation = 0; // the one this node runs
-    template <class V> void fields(V& v) { v(base, key_file, cluster, uuid, job_id, uid, incarnation); }
+    template <class V>
+    void fields(V& v) {
+        v(base, key_file, cluster, uuid, job_id, uid, incarnation);
+    }
 };
 
 // One task's images within a generation.
@@ -118,7 +134,8 @@ struct Part {
     std::uint64_t image_bytes = 0;
     std::uint32_t processes = 0;
     std::string criu_version;
-    template <class V> void fields(V& v) {
+    template <class V>
+    void fields(V& v) {
         v(step_id, task_id, node, frozen_us, image_bytes, processes, criu_version);
     }
 };
@@ -128,12 +145,13 @@ struct CommitRequest {
     static constexpr std::uint16_t k_type = 50;
     StorePlace place;
     std::uint32_t generation = 0;
-    std::uint32_t keep = 0; // older ones are pruned after the commit
+    std::uint32_t keep = 0;    // older ones are pruned after the commit
     std::int64_t taken_at = 0; // Unix seconds of the cut
     std::string reason;        // "interval", "requeue", "on demand", …
     bool tree_was_stopped = false;
     std::vector<Part> parts;
-    template <class V> void fields(V& v) {
+    template <class V>
+    void fields(V& v) {
         v(place, generation, keep, taken_at, reason, tree_was_stopped, parts);
     }
 };
@@ -142,12 +160,16 @@ struct CommitResult {
     Outcome outcome;
     std::uint64_t stored_bytes = 0;
     std::vector<std::string> notes; // what went wrong after the generation was safe: old ones not removed
-    template <class V> void fields(V& v) { v(outcome, stored_bytes, notes); }
+    template <class V>
+    void fields(V& v) {
+        v(outcome, stored_bytes, notes);
+    }
 };
 
-// What should this incarnation start from? Looks for the newest generation that verifies and that no successor has
-// fenced, unpacks it into the descriptors (one directory per wanted part) and durably records the adoption. A
-// generation that does not verify is skipped and named in `skipped`; `before` > 0 asks for an older one than that.
+// What should this incarnation start from? Looks for the newest generation that verifies and that no
+// successor has fenced, unpacks it into the descriptors (one directory per wanted part) and durably records
+// the adoption. A generation that does not verify is skipped and named in `skipped`; `before` > 0 asks for an
+// older one than that.
 struct AdoptRequest {
     static constexpr std::uint16_t k_type = 52;
     StorePlace place;
@@ -155,15 +177,16 @@ struct AdoptRequest {
     std::uint32_t task_id = 0;
     std::uint32_t before_incarnation = 0; // with before_generation: only generations older than this pair
     std::uint32_t before_generation = 0;
-    template <class V> void fields(V& v) {
+    template <class V>
+    void fields(V& v) {
         v(place, step_id, task_id, before_incarnation, before_generation);
     }
 };
 enum class Found : std::uint8_t {
-    nothing = 0,   // no generation was ever committed: start fresh
+    nothing = 0,    // no generation was ever committed: start fresh
     generation = 1, // unpacked
-    completed = 2, // the job ran to its end in an earlier incarnation: start fresh, never restore
-    unusable = 3   // generations exist, none of them verifies here
+    completed = 2,  // the job ran to its end in an earlier incarnation: start fresh, never restore
+    unusable = 3    // generations exist, none of them verifies here
 };
 struct AdoptResult {
     static constexpr std::uint16_t k_type = 53;
@@ -175,9 +198,11 @@ struct AdoptResult {
     std::string node; // that took it
     bool tree_was_stopped = false;
     std::uint32_t newest_generation = 0; // highest number ever used for this job
-    std::vector<std::string> skipped; // one line per generation that did not verify
-    template <class V> void fields(V& v) {
-        v(outcome, found, incarnation, generation, taken_at, node, tree_was_stopped, newest_generation, skipped);
+    std::vector<std::string> skipped;    // one line per generation that did not verify
+    template <class V>
+    void fields(V& v) {
+        v(outcome, found, incarnation, generation, taken_at, node, tree_was_stopped, newest_generation,
+          skipped);
     }
 };
 
@@ -187,12 +212,18 @@ struct CompleteRequest {
     StorePlace place;
     std::int32_t wait_status = 0;
     bool drop_generations = false; // ended with status 0: the images are of no use any more
-    template <class V> void fields(V& v) { v(place, wait_status, drop_generations); }
+    template <class V>
+    void fields(V& v) {
+        v(place, wait_status, drop_generations);
+    }
 };
 struct CompleteResult {
     static constexpr std::uint16_t k_type = 55;
     Outcome outcome;
-    template <class V> void fields(V& v) { v(outcome); }
+    template <class V>
+    void fields(V& v) {
+        v(outcome);
+    }
 };
 
 // Writes one JSON object per generation into the descriptor.
@@ -203,12 +234,18 @@ struct InspectRequest {
     std::uint32_t job_id = 0; // 0 = all
     std::uint32_t uid = 0;    // only this user's; 0 = everybody's
     bool details = false;
-    template <class V> void fields(V& v) { v(base, key_file, job_id, uid, details); }
+    template <class V>
+    void fields(V& v) {
+        v(base, key_file, job_id, uid, details);
+    }
 };
 struct InspectResult {
     static constexpr std::uint16_t k_type = 57;
     Outcome outcome;
-    template <class V> void fields(V& v) { v(outcome); }
+    template <class V>
+    void fields(V& v) {
+        v(outcome);
+    }
 };
 
 } // namespace ckpt::wire

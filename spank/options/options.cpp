@@ -19,8 +19,8 @@ void replace(std::optional<T>& below, const std::optional<T>& above) {
     if (above) below = above;
 }
 
-// Options whose spelling is fixed but whose work this release does not do. Refused at submit: a job that relied on
-// one would find out at the worst moment.
+// Options whose spelling is fixed but whose work this release does not do. Refused at submit: a job that
+// relied on one would find out at the worst moment.
 Status check_available(const Plan& plan) {
     const auto refuse = [](const std::string& option, const char* instead) -> Status {
         return fail(Code::option_conflict, option + " is not available in this release", instead);

@@ -12,13 +12,17 @@ using testing::IsEmpty;
 
 constexpr TaskKey k_batch{0xfffffffbU, 0};
 
-template <typename E> std::vector<E> all(const Effects& effects) {
+template <typename E>
+std::vector<E> all(const Effects& effects) {
     std::vector<E> found;
     for (const Effect& effect : effects)
         if (const auto* e = std::get_if<E>(&effect)) found.push_back(*e);
     return found;
 }
-template <typename E> bool has(const Effects& effects) { return !all<E>(effects).empty(); }
+template <typename E>
+bool has(const Effects& effects) {
+    return !all<E>(effects).empty();
+}
 
 Plan plan() {
     Plan p;
@@ -44,7 +48,9 @@ JobState running_job() {
     return job;
 }
 
-Error some_error() { return {Code::dump_failed, "criu said no", "", 0}; }
+Error some_error() {
+    return {Code::dump_failed, "criu said no", "", 0};
+}
 
 // ---- start ----
 
@@ -165,9 +171,10 @@ TEST(Interval, TheSameTroubleWithAnotherPidIsTheSameTrouble) {
     advance(job, event::IntervalElapsed{});
     advance(job, event::DumpEnded{k_batch, Error{Code::dump_live_srun, "srun (pid 1) runs", "", 0}, 0, 0});
     advance(job, event::IntervalElapsed{});
-    EXPECT_THAT(all<effect::Say>(advance(job, event::DumpEnded{
-                    k_batch, Error{Code::dump_live_srun, "srun (pid 22) runs", "", 0}, 0, 0})),
-                IsEmpty());
+    EXPECT_THAT(
+        all<effect::Say>(advance(
+            job, event::DumpEnded{k_batch, Error{Code::dump_live_srun, "srun (pid 22) runs", "", 0}, 0, 0})),
+        IsEmpty());
 }
 
 // ---- periodic generations ----

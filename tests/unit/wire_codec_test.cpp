@@ -36,12 +36,17 @@ TEST(Codec, NegativeNumbersSurvive) {
 
 TEST(Codec, EveryPrefixIsRefused) {
     const std::string whole = encode(sample());
-    for (std::size_t n = 0; n < whole.size(); ++n) EXPECT_FALSE(decode<JobOpen>(whole.substr(0, n))) << n;
+    for (std::size_t n = 0; n < whole.size(); ++n)
+        EXPECT_FALSE(decode<JobOpen>(whole.substr(0, n))) << n;
 }
 
-TEST(Codec, TrailingBytesAreRefused) { EXPECT_FALSE(decode<JobOpen>(encode(sample()) + "x")); }
+TEST(Codec, TrailingBytesAreRefused) {
+    EXPECT_FALSE(decode<JobOpen>(encode(sample()) + "x"));
+}
 
-TEST(Codec, AnotherTypeIsRefused) { EXPECT_FALSE(decode<JobOpen>(encode(ShimTerm{}))); }
+TEST(Codec, AnotherTypeIsRefused) {
+    EXPECT_FALSE(decode<JobOpen>(encode(ShimTerm{})));
+}
 
 TEST(Codec, AnotherVersionIsRefusedWithARemedy) {
     std::string bytes = encode(ShimTerm{});
@@ -53,7 +58,8 @@ TEST(Codec, AnotherVersionIsRefusedWithARemedy) {
 
 TEST(Codec, ClaimedListLengthAllocatesNothing) {
     std::string bytes = encode(JobOpen{});
-    for (std::size_t i = bytes.size() - 4; i < bytes.size(); ++i) bytes[i] = '\xff';
+    for (std::size_t i = bytes.size() - 4; i < bytes.size(); ++i)
+        bytes[i] = '\xff';
     EXPECT_FALSE(decode<JobOpen>(bytes));
 }
 
