@@ -220,7 +220,9 @@ TEST(Tree, AStoppedTreeIsKilledWithoutRunningOn) {
         got += static_cast<std::size_t>(n);
     }
     signal_tree(root->pid(), ::getuid(), SIGSTOP);
-    for (const pid_t pid : *tree_pids(root->pid()))
+    const auto tree = tree_pids(root->pid());
+    ASSERT_TRUE(tree);
+    for (const pid_t pid : *tree)
         while (process_info(pid)->state != 'T')
             std::this_thread::sleep_for(milliseconds(1));
     signal_tree(root->pid(), ::getuid(), SIGKILL);
