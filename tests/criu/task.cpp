@@ -14,6 +14,7 @@
 #include <array>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -161,11 +162,11 @@ bool eventually(const std::function<bool()>& ready, std::chrono::milliseconds li
 }
 
 bool process_named(const std::string& name) {
-    const auto pids = all_pids();
-    return pids && std::ranges::any_of(*pids, [&](pid_t pid) {
-               const auto info = process_info(pid);
-               return info && info->name == name && info->state != 'Z';
-           });
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+        const auto info = process_info(std::atoi(entry.path().filename().c_str())); // 0: no process
+        if (info && info->name == name && info->state != 'Z') return true;
+    }
+    return false;
 }
 
 AsUser::AsUser() {
