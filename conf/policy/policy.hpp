@@ -39,6 +39,9 @@ struct PolicyEngine {
     Seconds restore_timeout{600};           // then the restore counts as failed
     std::uint64_t ghost_limit = 1ULL << 30; // largest deleted-but-open file saved with an image, bytes;
                                             // below 4 GiB, as CRIU's RPC has 32 bits for it
+    // Each node has its own; what a job uses below them is saved with its images.
+    std::vector<std::string> node_local{"/dev/shm", "/tmp", "/var/tmp"};
+    std::uint64_t node_local_limit = 4ULL << 30; // bytes of it all
 };
 
 // The failure rate behind interval "auto".

@@ -98,11 +98,12 @@ Status read_triggers(const YamlNode& node, Triggers& field) {
     return {};
 }
 
-Status read_directories(const YamlNode& node, std::vector<std::string>& field) {
+Status read_directories(const YamlNode& node, std::vector<std::string>& field,
+                        Result<std::string> (*parse)(std::string_view)) {
     if (node.kind != YamlNode::Kind::sequence) return fail(Code::policy_value, "not a list");
     std::vector<std::string> all(node.items.size());
     for (std::size_t i = 0; i < all.size(); ++i)
-        CKPT_CHECK(read(node.items[i], all[i], parse_base));
+        CKPT_CHECK(read(node.items[i], all[i], parse));
     field = std::move(all);
     return {};
 }
@@ -133,7 +134,7 @@ constexpr std::array k_rows{
     Row{"limits", "max_restarts", "a number from 0 to 1000000",
         CKPT_READ(limits.max_restarts, parse_restarts)},
     Row{"limits", "directories", "a list of absolute paths, in which %u stands for the user's name",
-        [](const YamlNode& n, Policy& p) { return read_directories(n, p.limits.directories); }},
+        [](const YamlNode& n, Policy& p) { return read_directories(n, p.limits.directories, parse_base); }},
     Row{"storage", "base", "an absolute path, in which %u stands for the user's name",
         CKPT_READ(storage.base, parse_base)},
     Row{"storage", "local", "an absolute path", CKPT_READ(storage.local, parse_directory)},
@@ -142,6 +143,12 @@ constexpr std::array k_rows{
     Row{"engine", "restore_timeout", CKPT_TIME_WORDS, CKPT_READ(engine.restore_timeout, parse_time)},
     Row{"engine", "ghost_limit", "a size below 4G such as 512K, 10M or 1G",
         CKPT_READ(engine.ghost_limit, parse_ghost_limit)},
+    Row{"engine", "node_local", "a list of absolute paths",
+        [](const YamlNode& n, Policy& p) {
+            return read_directories(n, p.engine.node_local, parse_directory);
+        }},
+    Row{"engine", "node_local_limit", "a size such as 512M, 4G or 1T",
+        CKPT_READ(engine.node_local_limit, parse_size)},
     Row{"auto", "node_mtbf", CKPT_TIME_WORDS " up to 36500d", CKPT_READ(automatic.node_mtbf, parse_mtbf)},
     Row{"auto", "max_overhead", "a percentage from 0.01% to 50%",
         CKPT_READ(automatic.max_overhead, parse_share)},

@@ -18,6 +18,8 @@ namespace {
 // nothing.
 constexpr std::chrono::milliseconds k_cause_grace{300};
 
+constexpr std::chrono::seconds k_hold_again{30}; // slurmctld did not answer or refused
+
 wire::Start wire_start(effect::Start start) {
     switch (start) {
     case effect::Start::fresh:
@@ -49,6 +51,16 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
         if (job == nullptr) return;
         std::visit([&](const auto& e) { perform(*job, e); }, effect);
     }
+    forget_if_over(job_id);
+}
+
+// Later, since whoever called handle() may hold the job.
+void Server::forget_if_over(std::uint32_t job_id) {
+    const Job* job = find_job(job_id);
+    if (job == nullptr || !job->epilog_over || !is_quiet(job->state)) return;
+    m_loop.after(std::chrono::milliseconds(0), [this, job_id, serial = job->serial] {
+        if (find_job(job_id, serial) != nullptr) forget_job(job_id);
+    });
 }
 
 void Server::order(Job& job, const TaskKey& task, wire::Order order, const std::string& line) {
@@ -92,8 +104,10 @@ void Server::perform(Job& job, const effect::AskCause& /*e*/) {
     const std::uint32_t job_id = job.facts.job_id;
     job.cause_timer =
         m_loop.after(k_cause_grace, [this, job_id] { handle(job_id, event::CauseGraceElapsed{}); });
-    ask_cause(m_workers, job_id, [this, job_id](Cause cause) {
-        if (const Job* asked = find_job(job_id)) m_loop.cancel(asked->cause_timer);
+    ask_cause(m_workers, job_id, [this, job_id, serial = job.serial](Cause cause) {
+        const Job* asked = find_job(job_id, serial);
+        if (asked == nullptr) return;
+        m_loop.cancel(asked->cause_timer);
         handle(job_id, event::CauseKnown{cause});
     });
 }
@@ -127,10 +141,18 @@ void Server::perform(Job& job, const effect::KillTree& e) {
 }
 
 void Server::perform(Job& job, const effect::HoldJob& e) {
+    if (e.again) {
+        m_loop.after(k_hold_again, [this, job_id = job.facts.job_id, serial = job.serial, reason = e.reason] {
+            if (Job* waiting = find_job(job_id, serial)) perform(*waiting, effect::HoldJob{reason, false});
+        });
+        return;
+    }
     log::warning("job " + std::to_string(job.facts.job_id) + " is held: " + e.reason);
     hold_job(m_workers, job.facts.job_id, "checkpoint: " + e.reason,
-             [this, job_id = job.facts.job_id, reason = e.reason](std::optional<Error> error) {
-                 handle(job_id, event::HoldEnded{reason, std::move(error)});
+             [this, job_id = job.facts.job_id, serial = job.serial,
+              reason = e.reason](std::optional<Error> error) {
+                 if (find_job(job_id, serial) != nullptr)
+                     handle(job_id, event::HoldEnded{reason, std::move(error)});
              });
 }
 
@@ -146,16 +168,15 @@ void Server::perform(Job& job, const effect::AnswerOnDemand& e) {
     job.on_demand.reset();
 }
 
-void Server::perform(Job& job, const effect::ReleaseEpilog& /*e*/) {
+void Server::perform(Job& job, const effect::ReleaseEpilog& e) {
     m_loop.cancel(job.epilog_timer);
-    if (job.epilog) reply(*job.epilog, {});
-    // after this handler: the caller still holds the job
-    m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id,
-                                                incarnation = job.facts.restart_count] {
-        const Job* ended = find_job(job_id);
-        if (ended != nullptr && ended->facts.restart_count == incarnation && is_quiet(ended->state))
-            forget_job(job_id);
-    });
+    if (!e.to_ask_again) job.epilog_over = true; // handle() forgets the job once it is quiet
+    if (!job.epilog) return;
+    const ConnectionId epilog = *std::exchange(job.epilog, std::nullopt);
+    if (e.to_ask_again)
+        reply(epilog, fail(Code::busy, "the last checkpoint is on its way"));
+    else
+        reply(epilog, {});
 }
 
 void Server::forget_job(std::uint32_t job_id) {
@@ -163,6 +184,10 @@ void Server::forget_job(std::uint32_t job_id) {
     if (found == m_jobs.end()) return;
     Job job = std::move(found->second);
     m_jobs.erase(found);
+    const Error over{Code::not_found, "the job has ended", "", 0};
+    if (job.on_demand)
+        send(*job.on_demand, wire::Answer{static_cast<std::uint32_t>(over.code), 0, one_line(over)});
+    m_workers.abandon(job.commit_worker); // it reads what is removed below
     m_loop.cancel(job.interval_timer);
     m_loop.cancel(job.cause_timer);
     m_loop.cancel(job.epilog_timer);

@@ -16,7 +16,8 @@ namespace ckpt {
 namespace {
 
 constexpr std::chrono::minutes k_store_limit{
-    30}; // a commit or an unpack of the largest job on a slow file system
+    30};                           // a commit or an unpack of the largest job on a slow file system
+constexpr Seconds k_kill_wait{30}; // Slurm's default
 constexpr std::chrono::seconds k_worker_margin{5}; // the worker's own deadline comes first and says more
 
 std::int64_t now() {
@@ -49,6 +50,13 @@ std::vector<std::int32_t> outsiders_of(const Task& task) {
 
 // ---- dump ----
 
+// Slurm's SIGKILL comes KillWait after the SIGTERM that the shim holds back; an application whose dump does
+// not fit still needs time for its own handler.
+Seconds Server::final_dump_limit(const Job& job) const {
+    const Seconds kill_wait = job.facts.kill_wait > 0 ? Seconds(job.facts.kill_wait) : k_kill_wait;
+    return std::clamp(kill_wait * 2 / 3, Seconds(1), m_policy.engine.dump_timeout);
+}
+
 Status Server::start_dump(Job& job, const effect::Dump& e) {
     Task& task = job.tasks.at(e.task);
     if (!m_local) return fail(Code::dump_unfit, "the local directory for images is not usable");
@@ -60,15 +68,18 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     request.user = task.user;
     request.outsiders = outsiders_of(task);
     request.ghost_limit = m_policy.engine.ghost_limit;
-    request.timeout_ms = milliseconds(m_policy.engine.dump_timeout);
+    request.node_local = m_policy.engine.node_local;
+    request.node_local_limit = m_policy.engine.node_local_limit;
+    const Seconds limit = e.leave_stopped ? final_dump_limit(job) : m_policy.engine.dump_timeout;
+    request.timeout_ms = milliseconds(limit);
     request.leave_stopped = e.leave_stopped;
     const std::array fds = {images.get(),        task.mount_namespace.get(), task.pid_namespace.get(),
                             task.stdio[0].get(), task.stdio[1].get(),        task.stdio[2].get()};
     job.generations[e.generation].taken_at = now();
-    task.worker = m_workers.start("ckpt-engine", wire::encode(request), fds,
-                                  m_policy.engine.dump_timeout + k_worker_margin,
-                                  [this, job_id = job.facts.job_id, key = e.task, gen = e.generation](
-                                      auto result) { dumped(job_id, key, gen, std::move(result)); });
+    task.worker = m_workers.start(
+        "ckpt-engine", wire::encode(request), fds, limit + k_worker_margin,
+        [this, job_id = job.facts.job_id, serial = job.serial, key = e.task,
+         gen = e.generation](auto result) { dumped(job_id, serial, key, gen, std::move(result)); });
     return {};
 }
 
@@ -81,9 +92,9 @@ void Server::perform(Job& job, const effect::Dump& e) {
                  });
 }
 
-void Server::dumped(std::uint32_t job_id, const TaskKey& task, std::uint32_t generation,
+void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
                     Result<Packet> packet) {
-    Job* job = find_job(job_id);
+    Job* job = find_job(job_id, serial);
     if (job == nullptr) return;
     const auto result = result_of<wire::DumpResult>(packet);
     event::DumpEnded ended{task, std::nullopt, 0, 0};
@@ -141,23 +152,25 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         directories.push_back(std::move(images));
         request.parts.push_back(part);
     }
-    m_workers.start("ckpt-sealer", wire::encode(request), fds, k_store_limit,
-                    [this, job_id = job.facts.job_id, gen = e.generation](const Result<Packet>& packet) {
-                        Job* done = find_job(job_id);
-                        if (done == nullptr) return;
-                        done->commit_runs = false;
-                        const auto result = result_of<wire::CommitResult>(packet);
-                        event::CommitEnded ended{gen, std::nullopt, 0};
-                        if (result) {
-                            ended.stored_bytes = result->stored_bytes;
-                            for (const std::string& note : result->notes)
-                                log::warning("job " + std::to_string(job_id) + ": " + note);
-                        } else {
-                            ended.error = result.error();
-                        }
-                        handle(job_id, ended);
-                        if (Job* still = find_job(job_id)) start_next_commit(*still);
-                    });
+    job.commit_worker =
+        m_workers.start("ckpt-sealer", wire::encode(request), fds, k_store_limit,
+                        [this, job_id = job.facts.job_id, serial = job.serial,
+                         gen = e.generation](const Result<Packet>& packet) {
+                            Job* done = find_job(job_id, serial);
+                            if (done == nullptr) return;
+                            done->commit_runs = false;
+                            const auto result = result_of<wire::CommitResult>(packet);
+                            event::CommitEnded ended{gen, std::nullopt, 0};
+                            if (result) {
+                                ended.stored_bytes = result->stored_bytes;
+                                for (const std::string& note : result->notes)
+                                    log::warning("job " + std::to_string(job_id) + ": " + note);
+                            } else {
+                                ended.error = result.error();
+                            }
+                            handle(job_id, ended);
+                            if (Job* still = find_job(job_id, serial)) start_next_commit(*still);
+                        });
     return {};
 }
 
@@ -172,7 +185,8 @@ void Server::perform(Job& job, const effect::DiscardImages& e) {
 void Server::perform(Job& job, const effect::RecordCompletion& e) {
     const wire::CompleteRequest request{job.place, e.wait_status, e.wait_status == 0};
     m_workers.start("ckpt-sealer", wire::encode(request), {}, std::chrono::seconds(30),
-                    [this, job_id = job.facts.job_id](const Result<Packet>& packet) {
+                    [this, job_id = job.facts.job_id, serial = job.serial](const Result<Packet>& packet) {
+                        if (find_job(job_id, serial) == nullptr) return;
                         const auto result = result_of<wire::CompleteResult>(packet);
                         if (!result)
                             log::error("job " + std::to_string(job_id) + ": its end is not on record",
@@ -191,9 +205,8 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e) {
     const std::array fds = {images.get()};
     job.tasks.at(e.task).worker =
         m_workers.start("ckpt-sealer", wire::encode(request), fds, k_store_limit,
-                        [this, job_id = job.facts.job_id, key = e.task](Result<Packet> packet) {
-                            adopted(job_id, key, std::move(packet));
-                        });
+                        [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](
+                            Result<Packet> packet) { adopted(job_id, serial, key, std::move(packet)); });
     return {};
 }
 
@@ -207,8 +220,8 @@ void Server::perform(Job& job, const effect::Adopt& e) {
                  [this, job_id = job.facts.job_id, ended] { handle(job_id, ended); });
 }
 
-void Server::adopted(std::uint32_t job_id, const TaskKey& task, Result<Packet> packet) {
-    Job* job = find_job(job_id);
+void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> packet) {
+    Job* job = find_job(job_id, serial);
     if (job == nullptr) return;
     event::AdoptEnded ended;
     ended.task = task;
@@ -259,8 +272,8 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
                             task.status_pipe.get()};
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + k_worker_margin,
-        [this, job_id = job.facts.job_id, key = e.task](Result<Packet> packet) {
-            restored(job_id, key, std::move(packet));
+        [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](Result<Packet> packet) {
+            restored(job_id, serial, key, std::move(packet));
         },
         task.shim_pid);
     return {};
@@ -268,11 +281,11 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
 
 void Server::perform(Job& job, const effect::Restore& e) {
     const Status started = start_restore(job, e);
-    if (!started) restored(job.facts.job_id, e.task, tl::unexpected(started.error()));
+    if (!started) restored(job.facts.job_id, job.serial, e.task, tl::unexpected(started.error()));
 }
 
-void Server::restored(std::uint32_t job_id, const TaskKey& key, Result<Packet> packet) {
-    Job* job = find_job(job_id);
+void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey& key, Result<Packet> packet) {
+    Job* job = find_job(job_id, serial);
     if (job == nullptr) return;
     Task& task = job->tasks.at(key);
     const AdoptedGeneration& from = job->adopted.at(key);

@@ -57,6 +57,7 @@ struct AdoptedGeneration {
 };
 
 struct Job {
+    std::uint64_t serial = 0; // tells incarnations apart
     wire::JobOpen facts;
     JobState state;
     wire::StorePlace place;
@@ -66,12 +67,14 @@ struct Job {
     std::map<TaskKey, AdoptedGeneration> adopted;
     std::deque<effect::Commit> commit_queue; // one worker at a time writes to a job's store
     bool commit_runs = false;
+    Workers::Id commit_worker = 0;
     Seconds last_cost{0}; // pause of the newest dump, rounded up; 0 = none yet
 
     Loop::Id interval_timer = 0;
     Loop::Id cause_timer = 0;
     Loop::Id epilog_timer = 0;
-    std::optional<ConnectionId> epilog;    // waits for the commit
+    std::optional<ConnectionId> epilog; // waits for the commit
+    bool epilog_over = false;
     std::optional<ConnectionId> on_demand; // waits for its generation
 };
 

@@ -40,12 +40,14 @@ void Server::reply(ConnectionId id, const Status& status) {
     send(id, answer);
 }
 
-Job Server::make_job(const wire::JobOpen& m) const {
+Job Server::make_job(const wire::JobOpen& m) {
     Job job;
+    job.serial = m_next_serial++;
     job.facts = m;
     job.state.restart_count = m.restart_count;
     job.state.unmanaged = m_broken;
-    if (!is_hex32(m.uuid))
+    job.state.never_saved = !is_hex32(m.uuid);
+    if (job.state.never_saved)
         job.state.unmanaged =
             Error{Code::restore_impossible, "the job carries no identity of its checkpoints",
                   "submit it with sbatch on a host where the plugin is installed", 0};

@@ -96,6 +96,11 @@ Job* Server::find_job(std::uint32_t job_id) {
     return found == m_jobs.end() ? nullptr : &found->second;
 }
 
+Job* Server::find_job(std::uint32_t job_id, std::uint64_t serial) {
+    Job* job = find_job(job_id);
+    return job != nullptr && job->serial == serial ? job : nullptr;
+}
+
 void Server::dispatch(ConnectionId id, Packet packet) {
     const auto type = wire::type_of(packet.bytes);
     if (!type) {

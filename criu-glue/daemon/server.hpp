@@ -55,6 +55,8 @@ private:
     void send(ConnectionId id, const M& message, std::span<const int> fds = {});
     bool too_many_connections(uid_t uid) const;
     Job* find_job(std::uint32_t job_id);
+    // Only if it is still that incarnation: a worker's answer may come after the next one has opened.
+    Job* find_job(std::uint32_t job_id, std::uint64_t serial);
     void open_policy_and_tier();
 
     // messages (plugin_messages.cpp, shim_messages.cpp, cli_messages.cpp); `id` stays valid throughout
@@ -70,7 +72,7 @@ private:
     void on_message(ConnectionId id, const wire::CreateRequest& m);
     void reply(ConnectionId id, const Status& status);
     Status register_task(const Peer& peer, const wire::TaskRegister& m);
-    Job make_job(const wire::JobOpen& m) const;
+    Job make_job(const wire::JobOpen& m);
     void shim_gone(std::uint32_t job_id, const TaskKey& task);
 
     // effects (effects.cpp, effects_workers.cpp)
@@ -95,13 +97,16 @@ private:
     void perform(Job& job, const effect::ReleaseEpilog& e);
     void order(Job& job, const TaskKey& task, wire::Order order, const std::string& line = {});
     void start_next_commit(Job& job);
+    [[nodiscard]] Seconds final_dump_limit(const Job& job) const;
     Status start_dump(Job& job, const effect::Dump& e);
     Status start_restore(Job& job, const effect::Restore& e);
     Status start_commit(Job& job, const effect::Commit& e);
     Status start_adopt(Job& job, const effect::Adopt& e);
-    void adopted(std::uint32_t job_id, const TaskKey& task, Result<Packet> result);
-    void restored(std::uint32_t job_id, const TaskKey& task, Result<Packet> result);
-    void dumped(std::uint32_t job_id, const TaskKey& task, std::uint32_t generation, Result<Packet> result);
+    void adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> result);
+    void restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> result);
+    void dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
+                Result<Packet> result);
+    void forget_if_over(std::uint32_t job_id);
     void forget_job(std::uint32_t job_id);
 
     Loop& m_loop;
@@ -111,6 +116,7 @@ private:
     std::map<ConnectionId, Connection> m_connections;
     ConnectionId m_next_connection = 1;
     std::map<std::uint32_t, Job> m_jobs;
+    std::uint64_t m_next_serial = 1;
     Policy m_policy;
     std::optional<LocalTier> m_local;
     std::optional<Error> m_broken; // why no job can be managed at present

@@ -18,6 +18,7 @@ Cause cause_of(const std::string& answer) {
     const std::string word = answer.substr(0, answer.find_first_of(" \n"));
     if (word == "requeue") return Cause::requeued;
     if (word == "preempted") return Cause::preempted;
+    if (word == "preempted-for-good") return Cause::preempted_for_good;
     if (word == "timeout") return Cause::timelimit;
     if (word == "cancelled") return Cause::cancelled;
     if (word == "running") return Cause::running;

@@ -25,7 +25,15 @@ struct TaskKey {
 
 // Why Slurm is ending the job, as slurmctld says (spank/slurmctld); `unknown` when it does not answer in
 // time.
-enum class Cause : std::uint8_t { unknown, requeued, preempted, timelimit, cancelled, running };
+enum class Cause : std::uint8_t {
+    unknown,
+    requeued,
+    preempted,          // and requeued
+    preempted_for_good, // PreemptMode=CANCEL
+    timelimit,
+    cancelled,
+    running
+};
 
 enum class Reason : std::uint8_t { interval, on_demand, forced_end };
 const char* to_string(Reason reason);
@@ -154,12 +162,15 @@ struct RecordCompletion {
 };
 struct HoldJob {
     std::string reason;
+    bool again = false; // an earlier attempt has failed: not at once
 };
 struct AnswerOnDemand {
     std::uint32_t generation = 0;
     std::optional<Error> error;
 };
-struct ReleaseEpilog {};
+struct ReleaseEpilog {
+    bool to_ask_again = false; // its time is over, but what it waits for must not be given up
+};
 } // namespace effect
 
 using Effect =
@@ -208,6 +219,7 @@ struct JobState {
     std::uint32_t restart_count = 0;
     // Why checkpoints are off for this job although it asked for them (broken policy, no key, …).
     std::optional<Error> unmanaged;
+    bool never_saved = false; // and for the same reason no incarnation before this one had any
 
     std::map<TaskKey, TaskState> tasks;
     std::optional<Taking> taking;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // How a job ends: Slurm's SIGTERM and its cause, the application's own end, the epilog.
+#include <sys/wait.h>
+
+#include <algorithm>
+
 #include "state_steps.hpp"
 
 namespace ckpt::state {
@@ -15,6 +19,7 @@ bool wants_final(const JobState& job, Cause cause) {
     case Cause::requeued:
         return on.has(Trigger::requeue);
     case Cause::preempted:
+    case Cause::preempted_for_good:
         return on.has(Trigger::preempt);
     case Cause::timelimit:
         return on.has(Trigger::timelimit);
@@ -47,11 +52,11 @@ bool any_running(JobState& job) {
     return any;
 }
 
-// The SIGTERM was not Slurm's last word (the job runs on): everything is as before.
-void resume_normal_life(JobState& job, Effects& out) {
-    job.ending = job.final_wanted = job.final_tried = job.final_taken = false;
-    job.cause.reset();
-    out.emplace_back(effect::ArmInterval{});
+// The trees run on with their SIGTERM delivered. Whether that was Slurm's last word is certain only when
+// slurmctld has said so.
+void run_on(JobState& job, Cause cause, Effects& out) {
+    if (cause == Cause::running) forget_ending(job);
+    if (cause == Cause::running || cause == Cause::unknown) out.emplace_back(effect::ArmInterval{});
 }
 
 // Final images exist and the cause is known: commit them and end the trees, or let the trees run on.
@@ -77,10 +82,19 @@ void settle_taken(JobState& job, Cause cause, Effects& out) {
     if (stopped_for_good) return; // the shims leave once the commit has ended
     job.final_taken = false;
     relay_all(job, out);
-    if (cause == Cause::running) resume_normal_life(job, out);
+    run_on(job, cause, out);
 }
 
 } // namespace
+
+void forget_ending(JobState& job) {
+    job.ending = job.final_wanted = job.final_tried = job.final_taken = false;
+    job.cause.reset();
+}
+
+bool is_settled(const JobState& job) {
+    return job.ending && job.cause && !job.taking && !job.final_taken;
+}
 
 void settle_ending(JobState& job, Effects& out) {
     if (job.taking) return; // when it ends we are called again
@@ -95,12 +109,13 @@ void settle_ending(JobState& job, Effects& out) {
     }
     if (!job.cause) return;
     relay_all(job, out); // no final generation: not wanted, failed, or nothing to dump
-    if (*job.cause == Cause::running) resume_normal_life(job, out);
+    run_on(job, *job.cause, out);
 }
 
 void on(JobState& job, const event::TermArrived& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
-    if (task.phase != Phase::running) {
+    if (is_settled(job) && job.cause == Cause::unknown) forget_ending(job); // the last one ended nothing
+    if (task.phase != Phase::running || is_settled(job)) {
         out.emplace_back(effect::RelayTerm{e.task});
         return;
     }
@@ -129,7 +144,9 @@ void on(JobState& job, const event::TreeExited& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     const bool by_itself = task.phase == Phase::running && !job.ending;
     task.phase = Phase::ended;
-    if (by_itself && !any_running(job) && !job.unmanaged) {
+    // A signal is no end of its own: the kernel's out-of-memory killer, a node that goes down. What was saved
+    // must stay usable then.
+    if (by_itself && WIFEXITED(e.wait_status) && !any_running(job) && !job.unmanaged) {
         job.completing = true;
         out.emplace_back(effect::RecordCompletion{e.wait_status});
         return; // the shim leaves when the record is durable
@@ -151,7 +168,10 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
     found->second.term_held = false;
     if (found->second.phase != Phase::ended) {
         found->second.phase = Phase::ended;
-        out.emplace_back(effect::KillTree{e.task}); // e.g. a restored tree whose shim was killed
+        out.emplace_back(effect::KillTree{e.task});             // e.g. a restored tree whose shim was killed
+        if (job.taking && job.taking->missing.contains(e.task)) // nobody else will report its dump any more
+            on(job, event::DumpEnded{e.task, Error{Code::dump_failed, "the task has ended", "", 0}, 0, 0},
+               out);
     }
 }
 
@@ -162,7 +182,10 @@ void on(JobState& job, const event::EpilogArrived& /*e*/, Effects& /*out*/) {
 void on(JobState& job, const event::EpilogLimitReached& /*e*/, Effects& out) {
     if (!job.epilog_waits) return;
     job.epilog_waits = false;
-    out.emplace_back(effect::ReleaseEpilog{});
+    // Without its last generation the job would go on from an older one, or from the beginning.
+    const bool final_commit = std::ranges::any_of(
+        job.committing, [](const auto& c) { return c.second.reason == Reason::forced_end; });
+    out.emplace_back(effect::ReleaseEpilog{final_commit});
 }
 
 } // namespace ckpt::state

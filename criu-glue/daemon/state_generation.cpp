@@ -50,6 +50,8 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
 }
 
 void on(JobState& job, const event::IntervalElapsed& /*e*/, Effects& out) {
+    // Nobody could say why a SIGTERM came, and a whole interval later the job still runs.
+    if (is_settled(job) && job.cause == Cause::unknown) forget_ending(job);
     if (job.ending || job.completing) return;
     // Back-pressure: while a commit is on its way the next periodic generation waits a whole interval.
     if (!job.committing.empty() || !take_generation(job, Reason::interval, false, out))

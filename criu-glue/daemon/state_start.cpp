@@ -14,9 +14,10 @@ void start_fresh(TaskState& task, const TaskKey& key, std::string line, Effects&
     out.emplace_back(effect::StartTask{key, effect::Start::fresh, std::move(line)});
 }
 
-void hold(TaskState& task, const std::string& reason, Effects& out) {
+void hold(TaskState& task, const TaskKey& key, const std::string& reason, Effects& out) {
     task.phase = Phase::held;
-    out.emplace_back(effect::Say{reason}); // before the hold: its SIGTERM ends the shim
+    out.emplace_back(effect::HoldBackTerm{key}); // tells the shim that the answer takes a while
+    out.emplace_back(effect::Say{reason});       // before the hold: its SIGTERM ends the shim
     out.emplace_back(effect::HoldJob{reason});
 }
 
@@ -35,8 +36,8 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
     task.shim_present = true;
     const bool restarted = job.restart_count > 0;
     if (job.unmanaged) {
-        if (restarted)
-            hold(task, cannot_restore(*job.unmanaged), out);
+        if (restarted && !job.never_saved)
+            hold(task, e.task, cannot_restore(*job.unmanaged), out);
         else
             out.emplace_back(
                 effect::StartTask{e.task, effect::Start::unmanaged,
@@ -44,7 +45,7 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
         return;
     }
     if (job.restart_count > job.plan.max_restarts.value) {
-        hold(task,
+        hold(task, e.task,
              "restarted " + std::to_string(job.plan.max_restarts.value) +
                  " times, which is the limit (--checkpoint-max-restarts)",
              out);
@@ -66,7 +67,7 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     if (e.newest_generation > job.last_generation) job.last_generation = e.newest_generation;
     for (const std::string& line : e.skipped)
         out.emplace_back(effect::Say{line});
-    if (e.error) return hold(task, cannot_restore(*e.error), out);
+    if (e.error) return hold(task, e.task, cannot_restore(*e.error), out);
     switch (e.found) {
     case Found::nothing:
         return start_fresh(task, e.task,
@@ -75,7 +76,7 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
         return start_fresh(task, e.task, "the job had run to its end before; starting from the beginning",
                            out);
     case Found::unusable:
-        return hold(task, "none of the earlier checkpoints can be restored here", out);
+        return hold(task, e.task, "none of the earlier checkpoints can be restored here", out);
     case Found::generation:
         task.phase = Phase::restoring;
         out.emplace_back(effect::Restore{e.task});
@@ -108,12 +109,15 @@ void on(JobState& job, const event::TreeStarted& e, Effects& out) {
 }
 
 void on(JobState& job, const event::HoldEnded& e, Effects& out) {
+    bool any = false;
     for (auto& [key, task] : job.tasks) {
         if (task.phase != Phase::held) continue;
-        if (e.error)
-            out.emplace_back(effect::Say{one_line(*e.error) + "; the job waits, nothing was started"});
-        out.emplace_back(effect::StartTask{key, effect::Start::held, {}});
+        any = true;
+        if (!e.error) out.emplace_back(effect::StartTask{key, effect::Start::held, {}});
     }
+    if (!e.error || !any) return;
+    complain(job, *e.error, "nothing was started, the job waits to be held", out);
+    out.emplace_back(effect::HoldJob{e.reason, true});
 }
 
 } // namespace ckpt::state

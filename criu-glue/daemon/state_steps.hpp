@@ -37,6 +37,11 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
 // The final generation's images exist or cannot be had: what becomes of the trees and of the SIGTERM.
 void settle_ending(JobState& job, Effects& out);
 
+// A SIGTERM was answered, and the trees run on with it.
+bool is_settled(const JobState& job);
+// As if that SIGTERM had never come.
+void forget_ending(JobState& job);
+
 void release_epilog_if_quiet(JobState& job, Effects& out);
 
 // Says a failure once; the same one again is kept quiet until something succeeds.

@@ -11,6 +11,7 @@
 #include "engine/criu_rights.hpp"
 #include "engine/image_creds.hpp"
 #include "engine/ipc.hpp"
+#include "engine/local_files.hpp"
 #include "engine/open_files.hpp"
 #include "engine/release.hpp"
 #include "engine/same_root.hpp"
@@ -165,6 +166,10 @@ private:
         CKPT_TRY(DumpRecord record, record_tree(m_request.root_pid));
         const std::array fds = {m_fds.stdio[0].get(), m_fds.stdio[1].get(), m_fds.stdio[2].get()};
         record.stdio = identify_stdio(fds);
+        add_offsets_of_shim(record, fds);
+        CKPT_TRY(record.boot_id, boot_id());
+        const LocalRules rules{m_request.node_local, m_request.node_local_limit, m_request.user.uid};
+        CKPT_TRY(record.local_files, save_local_files(m_request.root_pid, rules, m_fds.images.get()));
         m_result.processes = static_cast<std::uint32_t>(m_members.size());
         return write_record(m_fds.images.get(), record);
     }

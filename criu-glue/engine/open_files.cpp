@@ -7,6 +7,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <set>
 #include <sstream>
@@ -117,6 +118,26 @@ Result<DumpRecord> record_tree(pid_t root) {
     record.script = std::move(scan.script);
     record.files.assign(scan.files.begin(), scan.files.end());
     return record;
+}
+
+void add_offsets_of_shim(DumpRecord& record, std::span<const int, 3> stdio) {
+    const Fd dir(::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (const int fd : stdio) {
+        struct stat st{};
+        const int flags = ::fcntl(fd, F_GETFL);
+        if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY || ::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+            continue;
+        const OpenFile file{link_of(dir.get(), std::to_string(fd)),
+                            st.st_dev,
+                            st.st_ino,
+                            static_cast<std::uint64_t>(st.st_size),
+                            static_cast<std::uint64_t>(std::max<off_t>(::lseek(fd, 0, SEEK_CUR), 0)),
+                            static_cast<std::uint32_t>(flags)};
+        const auto same = [&](const OpenFile& other) {
+            return other.path == file.path && other.inode == file.inode;
+        };
+        if (std::ranges::any_of(record.files, same)) record.files.push_back(file);
+    }
 }
 
 std::array<StdioIdentity, 3> identify_stdio(std::span<const int, 3> fds) {

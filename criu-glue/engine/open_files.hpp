@@ -15,6 +15,9 @@ namespace ckpt {
 Result<DumpRecord> record_tree(pid_t root);
 
 // What the descriptors are.
+// The shim's own openings of files in the record, which its lines went through.
+void add_offsets_of_shim(DumpRecord& record, std::span<const int, 3> stdio);
+
 std::array<StdioIdentity, 3> identify_stdio(std::span<const int, 3> fds);
 
 } // namespace ckpt

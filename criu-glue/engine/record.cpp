@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/record.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include <nlohmann/json.hpp>
 
 namespace ckpt {
@@ -49,6 +52,38 @@ OpenFile file_of(const Json& in) {
     return file;
 }
 
+constexpr std::array<std::string_view, 3> k_local_kinds = {"file", "directory", "fifo"};
+
+Json local_json(const LocalFile& file) {
+    return {{"kind", k_local_kinds.at(static_cast<std::size_t>(file.kind))},
+            {"root", escape_bytes(file.root)},
+            {"path", escape_bytes(file.path)},
+            {"mode", file.mode},
+            {"device", file.device},
+            {"inode", file.inode},
+            {"size", file.size},
+            {"mtime_ns", file.mtime_ns},
+            {"only_grows", file.only_grows},
+            {"content", file.content}};
+}
+
+LocalFile local_of(const Json& in) {
+    LocalFile file;
+    const auto* const kind = std::ranges::find(k_local_kinds, in.at("kind").get<std::string>());
+    if (kind == k_local_kinds.end()) throw Json::other_error::create(501, "an unknown kind of file", &in);
+    file.kind = static_cast<LocalFile::Kind>(kind - k_local_kinds.begin());
+    file.root = unescape_bytes(in.at("root").get<std::string>());
+    file.path = unescape_bytes(in.at("path").get<std::string>());
+    in.at("mode").get_to(file.mode);
+    in.at("device").get_to(file.device);
+    in.at("inode").get_to(file.inode);
+    in.at("size").get_to(file.size);
+    in.at("mtime_ns").get_to(file.mtime_ns);
+    in.at("only_grows").get_to(file.only_grows);
+    in.at("content").get_to(file.content);
+    return file;
+}
+
 DumpRecord record_of(const Json& in) {
     DumpRecord record;
     const Json& stdio = in.at("stdio");
@@ -66,6 +101,9 @@ DumpRecord record_of(const Json& in) {
     in.at("boottime_ns").get_to(record.clocks.boottime_ns);
     for (const Json& file : in.at("files"))
         record.files.push_back(file_of(file));
+    record.boot_id = in.value("boot_id", "");
+    for (const Json& file : in.value("local_files", Json::array()))
+        record.local_files.push_back(local_of(file));
     return record;
 }
 
@@ -78,7 +116,9 @@ std::string to_json(const DumpRecord& record) {
                 {"monotonic_ns", record.clocks.monotonic_ns},
                 {"boottime_ns", record.clocks.boottime_ns},
                 {"stdio", Json::array()},
-                {"files", Json::array()}};
+                {"files", Json::array()},
+                {"boot_id", record.boot_id},
+                {"local_files", Json::array()}};
     for (const StdioIdentity& one : record.stdio)
         out["stdio"].push_back(
             {{"kind", kind_name(one.kind)}, {"inode", one.inode}, {"path", escape_bytes(one.path)}});
@@ -86,6 +126,8 @@ std::string to_json(const DumpRecord& record) {
         out["script"] = {{"path", escape_bytes(record.script->path)}, {"position", record.script->position}};
     for (const OpenFile& file : record.files)
         out["files"].push_back(file_json(file));
+    for (const LocalFile& file : record.local_files)
+        out["local_files"].push_back(local_json(file));
     return out.dump(1);
 }
 

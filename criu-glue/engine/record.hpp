@@ -52,12 +52,33 @@ struct ClockReadings {
     bool operator==(const ClockReadings&) const = default;
 };
 
+// Something of the user's on the node's own disk or in its memory that the tree uses. It does not exist on
+// another node, so it travels with the images.
+struct LocalFile {
+    enum class Kind : std::uint8_t { file, directory, fifo };
+    Kind kind = Kind::file;
+    std::string root; // the node-local directory it lies below, as the policy names it
+    std::string path; // below `root`, relative
+    std::uint32_t mode = 0;
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::uint64_t size = 0; // file only, as all that follows
+    std::int64_t mtime_ns = 0;
+    bool only_grows = true; // whoever writes to it appends
+    std::string content;    // its name beside the images
+    bool operator==(const LocalFile&) const = default;
+
+    [[nodiscard]] std::string full_path() const { return root + "/" + path; }
+};
+
 struct DumpRecord {
     std::array<StdioIdentity, 3> stdio;
     std::uint64_t status_pipe = 0; // inode of ckpt-init's status pipe
     std::optional<ScriptPosition> script;
     ClockReadings clocks;
     std::vector<OpenFile> files;
+    std::string boot_id; // of the node: device and inode numbers mean something there only
+    std::vector<LocalFile> local_files;
     bool operator==(const DumpRecord&) const = default;
 };
 

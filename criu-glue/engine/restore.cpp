@@ -15,6 +15,7 @@
 #include "engine/image_creds.hpp"
 #include "engine/inherit.hpp"
 #include "engine/ipc.hpp"
+#include "engine/local_placement.hpp"
 #include "engine/open_files.hpp"
 #include "engine/pid_gap.hpp"
 #include "engine/rollback_files.hpp"
@@ -80,17 +81,23 @@ public:
     Restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver)
         : m_request(request), m_fds(fds), m_deliver(deliver),
           m_deadline(Clock::now() + milliseconds(request.timeout_ms)),
+          m_locals(identity_of_user(request.user), fds.mount_ns.get(), fds.images.get()),
           m_rollback(identity_of_user(request.user), fds.mount_ns.get(), fds.tails.get()) {}
 
     Status run() {
         Status done = prepare();
         if (done) done = enter_home();
         if (done) done = restore_inside();
-        if (done) return {};
+        if (done) {
+            m_locals.settle(k_undo_patience);
+            return {};
+        }
         m_home = Home(); // kills pid 1 and waits until the kernel has ended its namespace
         Error error = with_log_reason(as_restore_error(done.error()), m_fds.images.get(), k_log_name);
         if (const Status undone = m_rollback.undo(k_undo_patience); !undone)
             error.what += "; cut output could not be put back: " + undone.error().what;
+        if (const Status undone = m_locals.undo(k_undo_patience); !undone)
+            error.what += "; files on the node could not be put back: " + undone.error().what;
         return tl::unexpected(std::move(error));
     }
 
@@ -116,8 +123,14 @@ private:
         m_spec.mount_ns = m_fds.mount_ns.get();
         m_spec.images = m_fds.images.get();
         m_spec.clocks = record.clocks;
-        const std::set<std::string> replaced = plan_inherited(record);
+        std::set<std::string> replaced = plan_inherited(record);
         CKPT_CHECK(give_to_user());
+        const auto stdio = identify_stdio(stdio_fds());
+        auto passed = replaced; // the tree gets these from us
+        for (const StdioIdentity& one : stdio)
+            passed.insert(one.path);
+        CKPT_CHECK(m_locals.plan(record, passed, left()));
+        replaced.merge(m_locals.placed());
         return m_rollback.plan(recorded_files(record, replaced), m_request.tree_was_stopped, left());
     }
 
@@ -129,9 +142,12 @@ private:
         return give_images_to(m_fds.images.get(), uid, gid);
     }
 
+    [[nodiscard]] std::array<int, 3> stdio_fds() const {
+        return {m_fds.stdio[0].get(), m_fds.stdio[1].get(), m_fds.stdio[2].get()};
+    }
+
     std::set<std::string> plan_inherited(const DumpRecord& record) {
-        const std::array stdio = {m_fds.stdio[0].get(), m_fds.stdio[1].get(), m_fds.stdio[2].get()};
-        const auto now = identify_stdio(stdio);
+        const auto now = identify_stdio(stdio_fds());
         std::set<std::string> replaced;
         for (const Inheritance& item : plan_inheritance(record, now, m_request.script)) {
             const int number = k_criu_first_inherited + static_cast<int>(m_spec.passed.size());
@@ -160,6 +176,7 @@ private:
         CriuClient client(m_home.criu.get(), m_deadline);
         if (const auto version = client.version(); !version) // criu works here, before any file is touched
             return tl::unexpected(version.error());
+        CKPT_CHECK(m_locals.apply(left()));
         CKPT_CHECK(m_rollback.apply(left()));
         list_cuts();
         CriuRestoreOptions options;
@@ -223,6 +240,7 @@ private:
     const RestoreFds& m_fds;
     const Deliver& m_deliver;
     Deadline m_deadline;
+    LocalFiles m_locals;
     Rollback m_rollback;
     HomeSpec m_spec;
     std::vector<InheritedFd> m_inherit;

@@ -15,12 +15,6 @@ bool criu_checks_size(std::uint32_t flags) {
     return (flags & O_ACCMODE) != O_WRONLY || (flags & O_APPEND) == 0;
 }
 
-bool is_slurm_output(const DumpRecord& record, const OpenFile& file) {
-    return std::any_of(record.stdio.begin() + 1, record.stdio.end(), [&](const StdioIdentity& one) {
-        return one.kind == StdioIdentity::Kind::file && one.inode == file.inode && one.path == file.path;
-    });
-}
-
 tl::unexpected<Error> refuse(const std::string& path, const std::string& why, const std::string& hint) {
     return fail(Code::rollback_refused, path + " " + why, hint);
 }
@@ -28,7 +22,7 @@ tl::unexpected<Error> refuse(const std::string& path, const std::string& why, co
 // Bytes behind the recorded end that are provably this job's may go; others never.
 Result<bool> may_cut(const RecordedFile& file, bool tree_was_stopped) {
     if (!file.only_append) return true;
-    const bool ours = file.slurm_output || file.furthest == file.size;
+    const bool ours = file.furthest == file.size;
     if (!file.size_checked) return ours && !tree_was_stopped;
     // Opened for reading too: CRIU insists on the old size, so it is cut or refused.
     if (ours) return true;
@@ -42,6 +36,9 @@ Result<std::optional<Cut>> decide_one(const RecordedFile& file, const FileNow& n
     if (!now.exists) return refuse(file.path, "is missing or no longer writable", start_over);
     if (now.inode != file.inode)
         return refuse(file.path, "was replaced by another file since the checkpoint", start_over);
+    // CRIU takes such a file as it is, and appending goes on at its end: a log that was rotated, or output
+    // that Slurm has emptied at the user's wish (--open-mode=truncate).
+    if (now.size < file.size && !file.size_checked) return std::nullopt;
     if (now.size < file.size)
         return refuse(file.path,
                       "has shrunk from " + std::to_string(file.size) + " to " + std::to_string(now.size) +
@@ -66,7 +63,6 @@ std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::se
         merged.furthest = std::max(merged.furthest, file.position);
         merged.only_append &= (file.flags & O_APPEND) != 0;
         merged.size_checked |= criu_checks_size(file.flags);
-        merged.slurm_output |= is_slurm_output(record, file);
     }
     std::vector<RecordedFile> out;
     out.reserve(by_path.size());

@@ -27,10 +27,9 @@ struct RecordedFile {
     std::string path;
     std::uint64_t inode = 0;
     std::uint64_t size = 0;
-    std::uint64_t furthest = 0; // largest offset of any of the job's descriptors
+    std::uint64_t furthest = 0; // largest offset of any descriptor of the job's or the shim's
     bool only_append = true;    // every opening had O_APPEND
     bool size_checked = false;  // CRIU refuses the restore when the size differs
-    bool slurm_output = false;  // the task's stdout or stderr
 };
 
 struct Cut {

@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <ctime>
 #include <sstream>
 
@@ -17,8 +15,6 @@
 namespace ckpt {
 
 namespace {
-
-constexpr std::size_t k_chunk = 1 << 16;
 
 // Runs as the user: opens what the user may open, wherever a link may lead; the inode decides later.
 FileNow look(const std::string& path) {
@@ -39,27 +35,6 @@ Result<std::vector<FileNow>> from_text(const std::string& text) {
     for (FileNow now; in >> now.exists >> now.inode >> now.size;)
         out.push_back(now);
     return out;
-}
-
-Status copy_range(int from, std::uint64_t from_at, int to, std::uint64_t to_at, std::uint64_t size) {
-    std::array<char, k_chunk> buffer{};
-    for (std::uint64_t done = 0; done < size;) {
-        const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(size - done, buffer.size()));
-        const ssize_t n = ::pread(from, buffer.data(), want, static_cast<off_t>(from_at + done));
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return fail_errno(Code::os, "read a tail", n == 0 ? EIO : errno);
-        for (ssize_t put = 0; put < n;) {
-            const ssize_t m = ::pwrite(to, buffer.data() + put, static_cast<std::size_t>(n - put),
-                                       static_cast<off_t>(to_at + done + static_cast<std::uint64_t>(put)));
-            if (m < 0 && errno == EINTR) continue;
-            if (m < 0)
-                return fail_errno(errno == ENOSPC || errno == EDQUOT ? Code::store_full : Code::os,
-                                  "write a tail");
-            put += m;
-        }
-        done += static_cast<std::uint64_t>(n);
-    }
-    return {};
 }
 
 Result<Fd> open_same(const Cut& cut, int flags, std::uint64_t expected_size) {

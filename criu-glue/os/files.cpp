@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -13,6 +14,16 @@ namespace {
 
 Code write_code(int errnum) {
     return errnum == ENOSPC || errnum == EDQUOT ? Code::store_full : Code::os;
+}
+
+constexpr std::size_t k_chunk = 1 << 16;
+
+// Where the data at or behind `at` begins, `size` when there is none.
+Result<std::uint64_t> data_from(int fd, std::uint64_t at, std::uint64_t size) {
+    const off_t found = ::lseek(fd, static_cast<off_t>(at), SEEK_DATA);
+    if (found >= 0) return std::min(static_cast<std::uint64_t>(found), size);
+    if (errno == ENXIO) return size;
+    return fail_errno(Code::os, "look for data in a file");
 }
 
 } // namespace
@@ -47,6 +58,39 @@ Status write_all(int fd, std::string_view data) {
 
 Status sync_fd(int fd, const std::string& what) {
     if (::fsync(fd) != 0) return fail_errno(write_code(errno), "fsync " + what);
+    return {};
+}
+
+Status copy_range(int from, std::uint64_t from_at, int to, std::uint64_t to_at, std::uint64_t size) {
+    std::array<char, k_chunk> buffer; // NOLINT(cppcoreguidelines-pro-type-member-init): filled by pread
+    for (std::uint64_t done = 0; done < size;) {
+        const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(size - done, buffer.size()));
+        const ssize_t n = ::pread(from, buffer.data(), want, static_cast<off_t>(from_at + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return fail_errno(Code::os, "read a file", n == 0 ? EIO : errno);
+        for (ssize_t put = 0; put < n;) {
+            const auto at = static_cast<off_t>(to_at + done + static_cast<std::uint64_t>(put));
+            const ssize_t m = ::pwrite(to, buffer.data() + put, static_cast<std::size_t>(n - put), at);
+            if (m < 0 && errno == EINTR) continue;
+            if (m < 0) return fail_errno(write_code(errno), "write a file");
+            put += m;
+        }
+        done += static_cast<std::uint64_t>(n);
+    }
+    return {};
+}
+
+Status copy_sparse(int from, int to, std::uint64_t size) {
+    for (std::uint64_t at = 0; at < size;) {
+        CKPT_TRY(const std::uint64_t data, data_from(from, at, size));
+        if (data == size) break;
+        const off_t hole = ::lseek(from, static_cast<off_t>(data), SEEK_HOLE);
+        if (hole < 0) return fail_errno(Code::os, "look for a hole in a file");
+        const std::uint64_t end = std::min(static_cast<std::uint64_t>(hole), size);
+        CKPT_CHECK(copy_range(from, data, to, data, end - data));
+        at = end;
+    }
+    if (::ftruncate(to, static_cast<off_t>(size)) != 0) return fail_errno(write_code(errno), "extend a file");
     return {};
 }
 

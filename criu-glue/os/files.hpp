@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,6 +23,13 @@ Status write_all(int fd, std::string_view data);
 
 // fsync; ENOSPC and EDQUOT (delayed allocation, NFS) give Code::store_full.
 Status sync_fd(int fd, const std::string& what);
+
+// Copies `size` bytes between offsets. A source that ends before gives EIO, ENOSPC and EDQUOT
+// Code::store_full.
+Status copy_range(int from, std::uint64_t from_at, int to, std::uint64_t to_at, std::uint64_t size);
+
+// Gives the empty file `to` the first `size` bytes of `from`; its holes stay holes.
+Status copy_sparse(int from, int to, std::uint64_t size);
 
 // A close-on-exec duplicate of `fd`.
 Result<Fd> duplicate(int fd);

@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 #include "os/files.hpp"
@@ -22,6 +23,7 @@ namespace ckpt {
 
 namespace {
 
+constexpr std::size_t k_fdinfo_max = 4096;
 constexpr int k_first_moved_fd = 512; // above every number a caller may ask for
 
 struct ExecFailure {
@@ -203,6 +205,16 @@ Status signal_pidfd(int pidfd, int signal) {
     if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) != 0)
         return fail_errno(errno == ESRCH ? Code::not_found : Code::os, "send a signal");
     return {};
+}
+
+Result<pid_t> pid_of(int pidfd) {
+    const Fd file(::open(("/proc/self/fdinfo/" + std::to_string(pidfd)).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return fail_errno(Code::os, "look at a pidfd");
+    CKPT_TRY(const std::string text, read_all(file.get(), k_fdinfo_max));
+    const std::size_t at = text.find("\nPid:\t");
+    const pid_t pid = at != std::string::npos ? std::atoi(text.c_str() + at + 6) : 0;
+    if (pid <= 0) return fail(Code::not_found, "the process has ended");
+    return pid;
 }
 
 bool pidfd_alive(int pidfd) {

@@ -68,4 +68,7 @@ Result<Fd> open_pidfd(pid_t pid);
 Status signal_pidfd(int pidfd, int signal);
 bool pidfd_alive(int pidfd);
 
+// The pid behind a pidfd, in the namespace of this process's /proc. Code::not_found when it has ended.
+Result<pid_t> pid_of(int pidfd);
+
 } // namespace ckpt

@@ -62,6 +62,7 @@ private:
                 if (inc.number == m_spec.incarnation) inc.adopted = m_before;
             m_result.newest_generation = state.newest_generation;
             const Choice choice = choose(state, m_spec.incarnation);
+            m_state = std::move(state);
             CKPT_TRY(const Try last, try_each(choice));
             if (last == Try::taken) return {};
             if (last == Try::passed_over) return conclude(choice);
@@ -90,7 +91,7 @@ private:
         if (!generation) return pass_over(id, of_store(generation.error()));
         m_result.id = id;
         m_result.taken_at = m_manifest.taken_at;
-        m_result.tree_was_stopped = m_manifest.tree_was_stopped;
+        m_result.tree_was_stopped = m_manifest.tree_was_stopped && !was_continued(id);
         const PartEntry* part = m_manifest.part(m_spec.step_id, m_spec.task_id);
         if (part == nullptr) return Try::taken; // the step began after the cut: nothing to unpack
         const auto unpacked = unpack(generation->get(), *part);
@@ -98,6 +99,14 @@ private:
         m_result.found = Found::generation;
         m_result.node = part->node;
         return Try::taken;
+    }
+
+    // An incarnation in between has started from it, and has written since.
+    [[nodiscard]] bool was_continued(GenerationId id) const {
+        return std::ranges::any_of(m_state.incarnations, [&](const IncarnationState& inc) {
+            return inc.number > id.incarnation && inc.number < m_spec.incarnation &&
+                   inc.adopted.state != RecordState::absent;
+        });
     }
 
     // Fills m_manifest; anything but `taken` when it does not verify.
@@ -190,6 +199,7 @@ private:
     int m_job;
     int m_own_dir;
     Adoption m_result;
+    JobState m_state;    // of this round
     Manifest m_manifest; // of the candidate at hand
     std::set<GenerationId> m_passed_over;
     Record<Adopted> m_before;  // this incarnation's record when we came

@@ -33,6 +33,7 @@ struct JobOpen {
     std::uint32_t restart_count =
         0; // SLURM_JOB_RESTART_COUNT of the prolog (prep_script_slurmd.c:_build_env)
     std::uint32_t nodes = 1;
+    std::uint32_t kill_wait = 0; // of slurm.conf, seconds; 0 = not known
     std::string user;
     std::string cluster;
     std::string uuid; // 32 hex digits, made by sbatch's plugin; untrusted, names a directory only
@@ -40,7 +41,7 @@ struct JobOpen {
     std::vector<OptionText> options; // as the user gave them, revalidated here
     template <class V>
     void fields(V& v) {
-        v(job_id, uid, gid, restart_count, nodes, user, cluster, uuid, node, options);
+        v(job_id, uid, gid, restart_count, nodes, kill_wait, user, cluster, uuid, node, options);
     }
 };
 
@@ -74,7 +75,8 @@ struct TaskExit {
 };
 
 // job_epilog: answered once every commit of the job on this node has ended, or after the policy's
-// epilog_wait. slurmctld cannot start the job again before its last epilog (job_mgr.c:batch_requeue_fini).
+// epilog_wait; with Code::busy when that must go on, and the asker asks again. slurmctld cannot start the job
+// again before its last epilog (job_mgr.c:batch_requeue_fini).
 struct JobEpilog {
     static constexpr std::uint16_t k_type = 4;
     std::uint32_t job_id = 0;

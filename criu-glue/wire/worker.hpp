@@ -55,11 +55,14 @@ struct DumpRequest {
     UserIds user;                        // every tree member must be this user's
     std::vector<std::int32_t> outsiders; // ours in the task's cgroup, outside the tree: shim, canary, pid 1
     std::uint64_t ghost_limit = 0;
+    std::vector<std::string> node_local; // directories whose files are saved with the images
+    std::uint64_t node_local_limit = 0;  // bytes of all of them
     std::uint32_t timeout_ms = 0;
     bool leave_stopped = false; // else the tree runs on the moment the dump ends
     template <class V>
     void fields(V& v) {
-        v(criu, root_pid, root_pid_inside, user, outsiders, ghost_limit, timeout_ms, leave_stopped);
+        v(criu, root_pid, root_pid_inside, user, outsiders, ghost_limit, node_local, node_local_limit,
+          timeout_ms, leave_stopped);
     }
 };
 

@@ -13,8 +13,8 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::chrono::minutes k_longest{10};
-constexpr std::chrono::seconds k_grace{5}; // ckptd itself answers when the policy's time is over
+constexpr std::chrono::minutes k_longest{35}; // a commit has 30
+constexpr std::chrono::seconds k_grace{5};    // ckptd itself answers when the policy's time is over
 
 // Prolog and epilog are different processes, so that what the prolog was told is not known here; the policy
 // is.
@@ -24,13 +24,22 @@ std::chrono::milliseconds limit(const Settings& settings) {
     return std::min<std::chrono::milliseconds>(wait + k_grace, k_longest);
 }
 
+// ckptd asks us to come again while a last checkpoint is on its way; one that hangs is found out each time.
+Result<wire::Reply> wait_for_commits(const std::string& message, std::chrono::milliseconds each) {
+    const auto end = std::chrono::steady_clock::now() + k_longest;
+    for (;;) {
+        auto reply = ask_ckptd(message, each);
+        if (reply || reply.error().code != Code::busy || std::chrono::steady_clock::now() > end) return reply;
+    }
+}
+
 } // namespace
 
 void job_epilog(spank_t spank, const Settings& settings) {
     if (!is_ours(options_in_job_script(spank), settings)) return;
     wire::JobEpilog message;
     if (spank_get_item(spank, S_JOB_ID, &message.job_id) != ESPANK_SUCCESS) return;
-    if (const auto reply = ask_ckptd(wire::encode(message), limit(settings)); !reply)
+    if (const auto reply = wait_for_commits(wire::encode(message), limit(settings)); !reply)
         slurm_info("checkpoint: job %u: %s", message.job_id, one_line(reply.error()).c_str());
 }
 

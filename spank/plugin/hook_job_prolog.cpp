@@ -9,6 +9,7 @@
 #include "hooks.hpp"
 #include "job_script.hpp"
 #include "policy/policy_yaml.hpp"
+#include "slurm_configuration.hpp"
 
 namespace ckpt {
 
@@ -48,6 +49,7 @@ void job_prolog(spank_t spank, const Settings& settings) {
     open.gid = gid;
     open.restart_count = number("SLURM_JOB_RESTART_COUNT", 0);
     open.nodes = number("SLURM_JOB_NUM_NODES", 1);
+    if (const slurm_conf_t* conf = slurm_configuration()) open.kill_wait = conf->kill_wait;
     open.user = text("SLURM_JOB_USER");
     open.cluster = text("SLURM_CLUSTER_NAME");
     open.uuid = text("SPANK_CKPT_UUID");

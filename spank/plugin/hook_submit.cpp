@@ -44,16 +44,19 @@ void advise(const Request& request, const Settings& settings) {
         slurm_info("checkpoint: %s", line.c_str());
 }
 
+void warn(Code code, const char* what, const char* hint) {
+    slurm_info("checkpoint: %s", one_line(Error{code, what, hint, 0}).c_str());
+}
+
 // Slurm empties the output files whenever the job starts, after a requeue too (slurmstepd's
 // io.c:io_get_file_flags); what the job had written must stay. The first start empties them once, as the user
 // expects: must_truncate().
 void keep_output(spank_t spank, const SbatchOptions& sbatch) {
+    if (sbatch.is_set("open-mode") && sbatch.value("open-mode").starts_with('t'))
+        warn(Code::option_conflict, "with --open-mode=truncate Slurm empties the output at each restart",
+             "leave it away to keep what the job has written");
     if (sbatch.is_set("open-mode") || SbatchOptions::appends_by_default()) return;
     if (sbatch.set("open-mode", "append")) spank_job_control_setenv(spank, k_open_mode, k_made_append, 1);
-}
-
-void warn(Code code, const char* what, const char* hint) {
-    slurm_info("checkpoint: %s", one_line(Error{code, what, hint, 0}).c_str());
 }
 
 void make_requeueable(const SbatchOptions& sbatch) {

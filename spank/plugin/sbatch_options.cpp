@@ -3,7 +3,7 @@
 
 #include <dlfcn.h>
 
-#include <slurm/slurm.h>
+#include "slurm_configuration.hpp"
 
 namespace ckpt {
 
@@ -14,11 +14,18 @@ std::optional<SbatchOptions> SbatchOptions::find() {
     auto is_set = reinterpret_cast<IsSet>(::dlsym(RTLD_DEFAULT, "slurm_option_isset"));
     auto set = reinterpret_cast<Set>(::dlsym(RTLD_DEFAULT, "slurm_option_set"));
     if (opt == nullptr || is_set == nullptr || set == nullptr) return std::nullopt;
-    return SbatchOptions(opt, is_set, set);
+    auto get = reinterpret_cast<Get>(::dlsym(RTLD_DEFAULT, "slurm_option_get"));
+    return SbatchOptions(opt, is_set, set, get);
 }
 
 bool SbatchOptions::is_set(const char* name) const {
     return m_is_set(m_opt, name);
+}
+
+std::string SbatchOptions::value(const char* name) const {
+    if (m_get == nullptr) return {};
+    char* text = m_get(m_opt, name); // not freed: xfree is no part of SPANK, and sbatch ends soon
+    return text != nullptr ? text : "";
 }
 
 bool SbatchOptions::set(const char* name, const char* value) const {
@@ -26,7 +33,7 @@ bool SbatchOptions::set(const char* name, const char* value) const {
 }
 
 bool SbatchOptions::appends_by_default() {
-    const auto* conf = static_cast<const slurm_conf_t*>(::dlsym(RTLD_DEFAULT, "slurm_conf"));
+    const slurm_conf_t* conf = slurm_configuration();
     return conf != nullptr && conf->job_file_append != 0;
 }
 

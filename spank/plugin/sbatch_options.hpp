@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 namespace ckpt {
 
@@ -15,6 +16,8 @@ public:
     // Nothing unless this process is sbatch and has the symbols.
     static std::optional<SbatchOptions> find();
     [[nodiscard]] bool is_set(const char* name) const;
+    // As Slurm writes it; empty when it cannot say.
+    [[nodiscard]] std::string value(const char* name) const;
     // False when Slurm refused.
     [[nodiscard]] bool set(const char* name, const char* value) const;
     // JobFileAppend=1 of slurm.conf: an open mode that nobody set means append.
@@ -23,11 +26,14 @@ public:
 private:
     using IsSet = bool (*)(void* opt, const char* name);
     using Set = int (*)(void* opt, const char* name, const char* value, bool early);
-    SbatchOptions(void* options, IsSet asker, Set setter) : m_opt(options), m_is_set(asker), m_set(setter) {}
+    using Get = char* (*)(void* opt, const char* name);
+    SbatchOptions(void* options, IsSet asker, Set setter, Get getter)
+        : m_opt(options), m_is_set(asker), m_set(setter), m_get(getter) {}
 
     void* m_opt;
     IsSet m_is_set;
     Set m_set;
+    Get m_get; // may be null
 };
 
 } // namespace ckpt

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "ckptd.hpp"
+#include "job_environment.hpp"
 #include "launch.hpp"
 #include "os/files.hpp"
 #include "path_lookup.hpp"
@@ -38,6 +39,7 @@ Started decide(Ckptd& ckptd, const Introduction& introduction) {
     if (is_restarted()) return wait_rather_than_start_over(ckptd, introduction, answer.error());
     Started started;
     started.start.start = wire::Start::unmanaged;
+    started.start.checkpoint_signal = checkpoint_signal();
     started.start.line = one_line(answer.error()) + "; the job runs without checkpoints";
     return started;
 }
@@ -71,6 +73,9 @@ int main(int argc, char** argv) {
     }
     Ckptd ckptd;
     Started started = decide(ckptd, {argv[1], status->write.get()});
+    const bool from_the_beginning =
+        started.start.start == wire::Start::fresh || started.start.start == wire::Start::unmanaged;
+    if (from_the_beginning) empty_output_of_earlier_run();
     if (!started.start.line.empty()) say(started.start.line);
     const int checkpoint_signal = started.start.checkpoint_signal;
     switch (started.start.start) {

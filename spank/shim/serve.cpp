@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "os/process.hpp"
+#include "os/tree.hpp"
 #include "say.hpp"
 #include "signals.hpp"
 
@@ -94,7 +95,7 @@ void Service::deliver_judged() {
 
 void Service::deliver(ScopeJudge::Judged signal) {
     if (signal.signal == SIGTERM && m_ckptd) return hold_back_term(signal);
-    if (signal.signal == m_checkpoint_signal && m_ckptd) return ask_for_checkpoint();
+    if (signal.signal == m_checkpoint_signal) return ask_for_checkpoint(); // never the application's
     // Slurm sends SIGCONT with each SIGTERM (slurmd's req.c:_rpc_terminate_job). A tree that stands still
     // after its last checkpoint must not run on.
     if (signal.signal == SIGCONT && m_term != Term::none) {
@@ -122,6 +123,12 @@ void Service::release_term() {
 }
 
 void Service::ask_for_checkpoint() {
+    if (!m_ckptd) {
+        if (!std::exchange(m_refused_checkpoint, true))
+            say(one_line({Code::daemon_unreachable, "no checkpoint is taken: ckptd does not know this job",
+                          "see its log on this node", 0}));
+        return;
+    }
     const char* job = std::getenv("SLURM_JOB_ID");
     m_ckptd.send(
         wire::CreateRequest{job != nullptr ? static_cast<std::uint32_t>(std::strtoul(job, nullptr, 10)) : 0});
@@ -155,10 +162,18 @@ void Service::obey(const wire::ShimOrder& order) {
     }
 }
 
-// ckptd died or was restarted; it will not know us again. The job runs on without checkpoints.
+// ckptd died or was restarted; it will not know us again.
 void Service::lose_ckptd() {
     m_ckptd.close();
+    say(one_line({Code::daemon_unreachable, "ckptd has ended; the job runs on without checkpoints",
+                  "those it has made are kept", 0}));
+    if (m_term == Term::waiting) continue_tree();
     release_term();
+}
+
+// It may have stopped the tree for a last checkpoint.
+void Service::continue_tree() const {
+    if (const auto pid = pid_of(m_tree.root.get())) signal_tree(*pid, ::getuid(), SIGCONT);
 }
 
 std::optional<int> Service::read_status() {

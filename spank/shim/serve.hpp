@@ -36,6 +36,7 @@ private:
     void read_ckptd();
     void obey(const wire::ShimOrder& order);
     void lose_ckptd();
+    void continue_tree() const;
     void deliver_judged();
     void deliver(ScopeJudge::Judged signal);
     void hold_back_term(ScopeJudge::Judged signal);
@@ -51,6 +52,7 @@ private:
     Tree m_tree;
     Fd m_status;
     int m_checkpoint_signal;
+    bool m_refused_checkpoint = false; // and has said so
     Canary m_canary;
     ScopeJudge m_judge;
     Fd m_signals;

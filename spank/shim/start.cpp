@@ -2,7 +2,6 @@
 #include "start.hpp"
 
 #include <poll.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,8 +17,6 @@ namespace ckpt {
 
 namespace {
 
-// --checkpoint-restore as sbatch leaves it in the job's environment (spank/plugin/environment.hpp).
-constexpr const char* k_restore_option = "SLURM_SPANK__SLURM_SPANK_OPTION_checkpoint_checkpoint_restore";
 constexpr int k_forever = -1;
 constexpr int k_retry_ms = 5000;
 constexpr int k_retries_per_hold = 12;
@@ -65,14 +62,6 @@ Error in_short(const Error& error) {
 }
 
 } // namespace
-
-bool is_restarted() {
-    const char* count = std::getenv("SLURM_RESTART_COUNT");
-    const char* restore = std::getenv(k_restore_option);
-    const bool never =
-        restore != nullptr && ::strcasecmp(restore, "never") == 0; // the user wants to start over
-    return count != nullptr && std::strtol(count, nullptr, 10) > 0 && !never;
-}
 
 Result<Started> ask_what_to_start(Ckptd& ckptd, const Introduction& introduction) {
     auto greeted = Ckptd::greet(introduction.script, introduction.status_pipe);

@@ -14,11 +14,6 @@ struct Introduction {
     int status_pipe = -1; // write end
 };
 
-// True when starting from zero could overwrite results. SLURM_RESTART_COUNT says that an earlier incarnation
-// of the job exists (slurmstepd sets it in the batch step only and only when it is not 0: slurm
-// src/common/env.c:setup_env).
-bool is_restarted();
-
 // Asks ckptd. Nothing is running on our behalf yet, so a SIGTERM ends the shim as it would have ended the
 // application at its first instruction.
 Result<Started> ask_what_to_start(Ckptd& ckptd, const Introduction& introduction);

@@ -16,8 +16,8 @@ const char* cause_of(const JobRecord& job) {
                       // (job_mgr.c:batch_requeue_fini)
         if (!completing) return "pending";
         return job.preempt_time != 0 ? "preempted" : "requeue";
-    case JOB_PREEMPTED:
-        return "preempted";
+    case JOB_PREEMPTED: // PreemptMode=CANCEL: nobody requeues it
+        return "preempted-for-good";
     case JOB_TIMEOUT:
     case JOB_DEADLINE:
         return "timeout";

@@ -48,6 +48,8 @@ Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall&
     request.user = user();
     if (task.init() != 0) request.outsiders.push_back(task.init());
     request.ghost_limit = options.ghost_limit;
+    request.node_local = options.node_local;
+    request.node_local_limit = options.node_local_limit;
     request.timeout_ms = options.timeout_ms;
     request.leave_stopped = options.leave_stopped;
     std::vector<int> fds = {images, task.mount_ns(), task.pid_ns()};

@@ -13,6 +13,8 @@ struct DumpCall {
     bool leave_stopped = false;
     std::uint32_t timeout_ms = 30000;
     std::uint64_t ghost_limit = 64 << 20;
+    std::vector<std::string> node_local;
+    std::uint64_t node_local_limit = 64 << 20;
     std::chrono::milliseconds kill_engine_after{0}; // 0 = never
 };
 Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall& options = {});

@@ -7,10 +7,8 @@ import re
 from lib import *
 
 STEPS = 12000
-# Open MPI's segments in /dev/shm and its listener stay behind on the first node: without these two lines Debian's lmp has
-# both, although it runs alone.
+# Debian's lmp is an Open MPI program: although it runs alone it has a segment in /dev/shm, which travels, and a listener.
 SCRIPT = f"""#!/bin/bash
-export OMPI_MCA_btl=self OMPI_MCA_shmem=mmap
 lmp -in /shared/programs/melt.in -var steps {STEPS}
 """
 

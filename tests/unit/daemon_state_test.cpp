@@ -88,6 +88,32 @@ TEST(Start, UnmanagedLaterIncarnationIsHeldNeverStartedFromZero) {
     EXPECT_FALSE(has<effect::StartTask>(out));
 }
 
+TEST(Start, AJobThatNeverHadAnIdentityHasNothingToLose) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    job.unmanaged = Error{Code::restore_impossible, "no identity", "", 0};
+    job.never_saved = true;
+    const Effects out = advance(job, event::ShimArrived{k_batch});
+    ASSERT_EQ(all<effect::StartTask>(out).size(), 1U);
+    EXPECT_EQ(all<effect::StartTask>(out)[0].start, effect::Start::unmanaged);
+}
+
+TEST(Start, AHoldThatFailsIsTriedAgainAndTheJobWaits) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    job.unmanaged = Error{Code::policy_syntax, "bad policy", "", 0};
+    EXPECT_TRUE(has<effect::HoldBackTerm>(advance(job, event::ShimArrived{k_batch}))) << "the shim must wait";
+    const Error refused{Code::slurm_rpc, "slurmctld does not answer", "", 0};
+    const Effects first = advance(job, event::HoldEnded{"bad policy", refused});
+    ASSERT_EQ(all<effect::HoldJob>(first).size(), 1U);
+    EXPECT_TRUE(all<effect::HoldJob>(first)[0].again);
+    EXPECT_EQ(all<effect::Say>(first).size(), 1U);
+    EXPECT_FALSE(has<effect::StartTask>(first));
+    EXPECT_THAT(all<effect::Say>(advance(job, event::HoldEnded{"bad policy", refused})), IsEmpty())
+        << "said once";
+    EXPECT_TRUE(has<effect::StartTask>(advance(job, event::HoldEnded{"bad policy", std::nullopt})));
+}
+
 TEST(Start, RestartsBeyondTheLimitAreHeld) {
     JobState job = fresh_job();
     job.plan.max_restarts.value = 3;
@@ -328,6 +354,46 @@ TEST(UnknownCause, TheDumpIsKeptTheSignalRelayedAndTheTreeLives) {
     EXPECT_FALSE(has<effect::KillTree>(out));
 }
 
+TEST(UnknownCause, TheNextSigtermIsAskedAboutAnew) {
+    JobState job = running_job();
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseGraceElapsed{});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_TRUE(has<effect::ArmInterval>(advance(job, event::CauseKnown{Cause::unknown})));
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    EXPECT_TRUE(has<effect::AskCause>(advance(job, event::TermArrived{k_batch})));
+    EXPECT_TRUE(has<effect::Dump>(advance(job, event::CauseKnown{Cause::requeued})));
+}
+
+TEST(UnknownCause, AJobThatLivesOnIsCheckpointedAgain) {
+    JobState job = running_job();
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::unknown});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    EXPECT_TRUE(has<effect::Dump>(advance(job, event::IntervalElapsed{})));
+}
+
+TEST(Timelimit, ASecondSigtermGoesStraightToTheApplication) {
+    JobState job = running_job();
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::timelimit});
+    EXPECT_TRUE(has<effect::RelayTerm>(advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1})));
+    const Effects second = advance(job, event::TermArrived{k_batch});
+    EXPECT_TRUE(has<effect::RelayTerm>(second));
+    EXPECT_FALSE(has<effect::AskCause>(second));
+}
+
+TEST(PreemptedForGood, TheApplicationGetsItsSigterm) {
+    JobState job = running_job();
+    advance(job, event::TermArrived{k_batch});
+    EXPECT_TRUE(has<effect::Dump>(advance(job, event::CauseKnown{Cause::preempted_for_good})));
+    const Effects out = advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_TRUE(has<effect::ContinueTree>(out));
+    EXPECT_TRUE(has<effect::RelayTerm>(out));
+    EXPECT_FALSE(has<effect::KillTree>(out));
+}
+
 TEST(UserSignal, ScancelSignalTermIsTheApplicationsBusinessAndLifeGoesOn) {
     JobState job = running_job();
     advance(job, event::TermArrived{k_batch});
@@ -357,6 +423,39 @@ TEST(End, ExitAfterSlurmsSigtermIsNotACompletion) {
     const Effects out = advance(job, event::TreeExited{k_batch, 15});
     EXPECT_FALSE(has<effect::RecordCompletion>(out));
     EXPECT_TRUE(has<effect::LetShimLeave>(out));
+}
+
+// The kernel's out-of-memory killer, a node that goes down: what was saved must be usable after a requeue.
+TEST(End, ADeathBySignalIsNotACompletion) {
+    JobState job = running_job();
+    const Effects out = advance(job, event::TreeExited{k_batch, 9});
+    EXPECT_FALSE(has<effect::RecordCompletion>(out));
+    EXPECT_TRUE(has<effect::LetShimLeave>(out));
+}
+
+TEST(End, AShimKilledDuringADumpLeavesNothingWaiting) {
+    JobState job = running_job();
+    advance(job, event::OnDemand{});
+    const Effects gone = advance(job, event::TaskGone{k_batch});
+    EXPECT_TRUE(has<effect::KillTree>(gone));
+    EXPECT_TRUE(has<effect::DiscardImages>(gone));
+    EXPECT_TRUE(has<effect::AnswerOnDemand>(gone));
+    EXPECT_TRUE(has<effect::ReleaseEpilog>(advance(job, event::EpilogArrived{})));
+}
+
+TEST(End, TheLastGenerationIsWaitedForAgainAndAgain) {
+    JobState job = running_job();
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::requeued});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    advance(job, event::EpilogArrived{});
+    const Effects limit = advance(job, event::EpilogLimitReached{});
+    ASSERT_EQ(all<effect::ReleaseEpilog>(limit).size(), 1U);
+    EXPECT_TRUE(all<effect::ReleaseEpilog>(limit)[0].to_ask_again);
+    EXPECT_FALSE(has<effect::ReleaseEpilog>(advance(job, event::EpilogArrived{})));
+    const Effects saved = advance(job, event::CommitEnded{1, std::nullopt, 1});
+    ASSERT_EQ(all<effect::ReleaseEpilog>(saved).size(), 1U);
+    EXPECT_FALSE(all<effect::ReleaseEpilog>(saved)[0].to_ask_again);
 }
 
 TEST(End, KilledShimTakesItsTreeAlong) {

@@ -23,6 +23,10 @@ DumpRecord sample() {
     record.script = ScriptPosition{"/spool/job00001/slurm_script", 77};
     record.clocks = {-5, 1'000'000'000'000};
     record.files = {{"/home/a b", 1, 2, 3, 4, 0102001}, {"/home/\xc3\xa9", 5, 6, 7, 8, 2}};
+    record.boot_id = "4711";
+    LocalFile file{LocalFile::Kind::file, "/tmp", "a\n/\xff", 0644, 1, 2, 3, -4, false, "local-0"};
+    LocalFile fifo{LocalFile::Kind::fifo, "/dev/shm", "f", 0600, 1, 5, 0, 0, true, ""};
+    record.local_files = {file, fifo};
     return record;
 }
 
@@ -35,7 +39,10 @@ TEST(Record, SurvivesJson) {
 }
 
 TEST(Record, RefusesNonsense) {
-    for (const char* text : {"", "{", "[]", "{\"version\":2}", "{\"version\":1}", "{\"version\":\"x\"}"}) {
+    std::string unknown_kind = to_json(sample());
+    unknown_kind.replace(unknown_kind.find("fifo"), 4, "door");
+    for (const std::string& text : std::vector<std::string>{
+             "", "{", "[]", "{\"version\":2}", "{\"version\":1}", "{\"version\":\"x\"}", unknown_kind}) {
         const auto read = record_from_json(text);
         ASSERT_FALSE(read) << text;
         EXPECT_EQ(read.error().code, Code::store_corrupt);

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -198,6 +199,14 @@ TEST(Tree, ParentsComeBeforeChildren) {
     EXPECT_EQ(*child_pids(::getpid()), std::vector{child->pid()});
 }
 
+bool all_stopped(pid_t root) {
+    const auto tree = tree_pids(root);
+    return tree && std::ranges::all_of(*tree, [](pid_t pid) {
+               const auto info = process_info(pid);
+               return info && (info->state == 'T' || info->state == 'Z');
+           });
+}
+
 // Shells in process groups of their own below a session leader, as a job's script is below ckpt-init.
 TEST(Tree, AStoppedTreeIsKilledWithoutRunningOn) {
     auto pipe = make_pipe();
@@ -207,7 +216,7 @@ TEST(Tree, AStoppedTreeIsKilledWithoutRunningOn) {
     spec.new_session = true;
     spec.fds = {{pipe->write.get(), 1}};
     spec.environment = {"PATH=/usr/bin:/bin"};
-    spec.argv = {"bash", "-mc", R"(for i in {1..20}; do
+    spec.argv = {"bash", "-c", R"(set -m; for i in {1..20}; do
         bash -c 'trap "echo ran on" EXIT; echo ready; sleep 1000 & wait' &
     done; wait)"};
     const auto root = spawn(spec);
@@ -219,12 +228,10 @@ TEST(Tree, AStoppedTreeIsKilledWithoutRunningOn) {
         ASSERT_GT(n, 0);
         got += static_cast<std::size_t>(n);
     }
-    signal_tree(root->pid(), ::getuid(), SIGSTOP);
-    const auto tree = tree_pids(root->pid());
-    ASSERT_TRUE(tree);
-    for (const pid_t pid : *tree)
-        while (process_info(pid)->state != 'T')
-            std::this_thread::sleep_for(milliseconds(1));
+    while (!all_stopped(root->pid())) { // some may still be forking
+        signal_tree(root->pid(), ::getuid(), SIGSTOP);
+        std::this_thread::sleep_for(milliseconds(1));
+    }
     signal_tree(root->pid(), ::getuid(), SIGKILL);
     EXPECT_EQ(*read_all(pipe->read.get(), 4096), "");
 }

@@ -21,7 +21,7 @@ TEST(SlurmctldCause, OneWordForEachState) {
     EXPECT_STREQ(cause_of(in_state(JOB_PENDING | JOB_COMPLETING)), "requeue");
     EXPECT_STREQ(cause_of(in_state(JOB_PENDING | JOB_COMPLETING, 1)), "preempted");
     EXPECT_STREQ(cause_of(in_state(JOB_PENDING)), "pending");
-    EXPECT_STREQ(cause_of(in_state(JOB_PREEMPTED | JOB_COMPLETING)), "preempted");
+    EXPECT_STREQ(cause_of(in_state(JOB_PREEMPTED | JOB_COMPLETING)), "preempted-for-good");
     EXPECT_STREQ(cause_of(in_state(JOB_TIMEOUT | JOB_COMPLETING)), "timeout");
     EXPECT_STREQ(cause_of(in_state(JOB_CANCELLED | JOB_COMPLETING)), "cancelled");
     EXPECT_STREQ(cause_of(in_state(JOB_NODE_FAIL | JOB_COMPLETING)), "node_fail");

@@ -33,7 +33,7 @@ version: 1
 defaults: {enabled: true, interval: 2h, on: [preempt, cancel], method: "app:USR1", keep: 3, max_restarts: 4, files: none}
 limits: {min_interval: 90s, max_keep: 5, max_restarts: 6, directories: [/work/%u, /shared]}
 storage: {base: /s/%u, local: /l}
-engine: {criu: /opt/criu, dump_timeout: 7m, restore_timeout: 1:00:00, ghost_limit: 10M}
+engine: {criu: /opt/criu, dump_timeout: 7m, restore_timeout: 1:00:00, ghost_limit: 10M, node_local: [/t], node_local_limit: 3G}
 auto: {node_mtbf: 2000d, max_overhead: 2.5%}
 failure: {restore_impossible: requeue-elsewhere, epilog_wait: 2m}
 )");
@@ -55,6 +55,8 @@ failure: {restore_impossible: requeue-elsewhere, epilog_wait: 2m}
     EXPECT_EQ(policy->engine.dump_timeout, 7min);
     EXPECT_EQ(policy->engine.restore_timeout, 1h);
     EXPECT_EQ(policy->engine.ghost_limit, 10U << 20);
+    EXPECT_THAT(policy->engine.node_local, ElementsAre("/t"));
+    EXPECT_EQ(policy->engine.node_local_limit, 3ULL << 30);
     EXPECT_EQ(policy->automatic.node_mtbf, 2000 * 24h);
     EXPECT_DOUBLE_EQ(policy->automatic.max_overhead, 0.025);
     EXPECT_EQ(policy->failure.restore_impossible, RestoreFailure::requeue_elsewhere);
@@ -143,6 +145,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "p.yaml:2:18: storage.local: \"/a?b\" contains a control"},
         BadPolicy{"version: 1\nengine: {ghost_limit: 4G}",
                   "p.yaml:2:23: engine.ghost_limit: \"4G\" is too large for CRIU"},
+        BadPolicy{"version: 1\nengine: {node_local: [/a/../b]}",
+                  "p.yaml:2:22: engine.node_local: \"/a/../b\""},
         BadPolicy{"version: 1\nauto: {max_overhead: 0.01}",
                   "p.yaml:2:22: auto.max_overhead: \"0.01\" is not a percentage"},
         BadPolicy{"version: 1\nauto: {max_overhead: 0%}",
@@ -224,6 +228,8 @@ TEST(PolicyExample, StatesEveryKeyWithItsBuiltInValue) {
     EXPECT_EQ(policy->engine.dump_timeout, built_in.engine.dump_timeout);
     EXPECT_EQ(policy->engine.restore_timeout, built_in.engine.restore_timeout);
     EXPECT_EQ(policy->engine.ghost_limit, built_in.engine.ghost_limit);
+    EXPECT_EQ(policy->engine.node_local, built_in.engine.node_local);
+    EXPECT_EQ(policy->engine.node_local_limit, built_in.engine.node_local_limit);
     EXPECT_EQ(policy->automatic.node_mtbf, built_in.automatic.node_mtbf);
     EXPECT_DOUBLE_EQ(policy->automatic.max_overhead, built_in.automatic.max_overhead);
     EXPECT_EQ(policy->failure.restore_impossible, built_in.failure.restore_impossible);

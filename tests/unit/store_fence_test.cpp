@@ -52,6 +52,19 @@ TEST_F(FenceTest, GenerationsOfLaterIncarnationsAreNotForEarlierOnes) {
     expect_adopted(1, {0, 1});
 }
 
+// Output behind the cut is Slurm's for the first successor; a later one finds what the first has written.
+TEST_F(FenceTest, NothingRanOnAfterTheCutOnlyForTheFirstSuccessor) {
+    const fs::path dump = make_dump(images({0, 1}));
+    const Fd dir = open_path(dump);
+    const Fd base = open_path(m_base);
+    CommitSpec spec = spec_of(m_owner, {0, 1}, 2, dir.get());
+    spec.tree_was_stopped = true;
+    ASSERT_TRUE(commit(Base{base.get(), m_base}, m_key, spec));
+    EXPECT_TRUE(must_adopt(1).adoption.tree_was_stopped);
+    EXPECT_TRUE(must_adopt(1).adoption.tree_was_stopped) << "asked again";
+    EXPECT_FALSE(must_adopt(2).adoption.tree_was_stopped);
+}
+
 TEST_F(FenceTest, LateArrivalsAreIgnored) {
     must_commit({0, 1});
     expect_adopted(1, {0, 1});

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/local_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <climits>
+#include <map>
+#include <set>
+#include <sstream>
+
+#include "os/files.hpp"
+#include "os/procfs.hpp"
+#include "os/safe_path.hpp"
+#include "os/tree.hpp"
+#include "text/text.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::size_t k_unix_table_max = 64 << 20;
+constexpr std::size_t k_fdinfo_max = 1 << 20;
+constexpr std::uint64_t k_block = 512; // of st_blocks, whatever the file system's
+constexpr mode_t k_permissions = 07777;
+constexpr std::string_view k_socket_prefix = "socket:[";
+
+std::string link_of(int dir, const std::string& name) {
+    std::string target(PATH_MAX, '\0');
+    const ssize_t n = ::readlinkat(dir, name.c_str(), target.data(), target.size());
+    target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return target;
+}
+
+// Only plain names between the slashes.
+bool is_straight(const std::string& path) {
+    std::istringstream parts(path + "/");
+    for (std::string part; std::getline(parts, part, '/');)
+        if (!is_plain_name(part)) return false;
+    return true;
+}
+
+Result<Fd> open_dir(int proc, const char* name) {
+    Fd dir(::openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!dir) return fail_errno(Code::os, std::string("list /proc/…/") + name);
+    return dir;
+}
+
+// O_RDONLY counts as growing: it changes nothing.
+bool only_grows(int fdinfo, const std::string& name) {
+    const Fd file(::openat(fdinfo, name.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return false;
+    const auto text = read_all(file.get(), k_fdinfo_max);
+    if (!text) return false;
+    std::istringstream in(*text);
+    std::string key;
+    std::uint64_t position = 0;
+    unsigned flags = O_RDWR;
+    in >> key >> position >> key >> std::oct >> flags;
+    return (flags & O_ACCMODE) == O_RDONLY || (flags & O_APPEND) != 0;
+}
+
+class Finder {
+public:
+    Finder(const LocalRules& rules, int images) : m_rules(rules), m_images(images) {}
+
+    Status look_at(pid_t pid) {
+        CKPT_TRY(const Fd proc, open_proc(pid));
+        CKPT_CHECK(look_at_descriptors(proc.get()));
+        CKPT_CHECK(look_at_mappings(proc.get()));
+        return add(proc.get(), "cwd", true);
+    }
+
+    // The kernel's table names the path of every bound socket of the network namespace.
+    Status look_at_sockets(pid_t any) {
+        if (m_sockets.empty()) return {};
+        CKPT_TRY(const Fd proc, open_proc(any));
+        const Fd table(::openat(proc.get(), "net/unix", O_RDONLY | O_CLOEXEC));
+        if (!table) return fail_errno(Code::os, "read the table of Unix sockets");
+        CKPT_TRY(const std::string text, read_all(table.get(), k_unix_table_max));
+        std::istringstream lines(text);
+        for (std::string line; std::getline(lines, line);) {
+            std::istringstream words(line);
+            std::string word;
+            std::uint64_t inode = 0;
+            for (int i = 0; i < 6; ++i)
+                words >> word;
+            words >> inode >> std::ws;
+            std::string bound;
+            if (!words || !m_sockets.contains(inode) || !std::getline(words, bound)) continue;
+            add_directory_of(bound);
+        }
+        return {};
+    }
+
+    // With the directories on the way to it that are the user's, which get the mode they have.
+    Result<std::vector<LocalFile>> take(pid_t any) {
+        const std::string path = "/proc/" + std::to_string(any) + "/root";
+        const Fd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!root) return fail_errno(Code::os, "open " + path);
+        const auto found = m_found;
+        for (const auto& [name, file] : found)
+            add_directories_of(root.get(), file);
+        std::vector<LocalFile> out;
+        for (auto& [where, file] : m_found)
+            out.push_back(std::move(file));
+        return out;
+    }
+
+private:
+    Status look_at_descriptors(int proc) {
+        CKPT_TRY(const Fd fds, open_dir(proc, "fd"));
+        CKPT_TRY(const Fd fdinfo, open_dir(proc, "fdinfo"));
+        CKPT_TRY(const auto names, list_dir(fds.get()));
+        for (const std::string& name : names) {
+            const std::string link = link_of(fds.get(), name);
+            if (link.starts_with(k_socket_prefix))
+                m_sockets.insert(std::strtoull(link.c_str() + k_socket_prefix.size(), nullptr, 10));
+            else
+                CKPT_CHECK(add(fds.get(), name, only_grows(fdinfo.get(), name)));
+        }
+        return {};
+    }
+
+    // A mapping's link shows its protection as its own mode (fs/proc/base.c:proc_map_files_instantiate).
+    Status look_at_mappings(int proc) {
+        CKPT_TRY(const Fd maps, open_dir(proc, "map_files"));
+        CKPT_TRY(const auto names, list_dir(maps.get()));
+        for (const std::string& name : names) {
+            struct stat link{};
+            const bool known = ::fstatat(maps.get(), name.c_str(), &link, AT_SYMLINK_NOFOLLOW) == 0;
+            CKPT_CHECK(add(maps.get(), name, known && (link.st_mode & S_IWUSR) == 0));
+        }
+        return {};
+    }
+
+    // `name` is a link of the kernel's, which leads to the very file that the process has.
+    Status add(int dir, const std::string& name, bool grows) {
+        const auto [root, path] = below_root(m_rules.roots, link_of(dir, name));
+        if (root.empty()) return {};
+        struct stat st{};
+        if (::fstatat(dir, name.c_str(), &st, 0) != 0)
+            return fail_errno(Code::os, "look at " + root + "/" + path);
+        if (st.st_nlink == 0 || st.st_uid != m_rules.uid) return {};
+        LocalFile file;
+        file.root = root;
+        file.path = path;
+        file.mode = st.st_mode & k_permissions;
+        file.device = st.st_dev;
+        file.inode = st.st_ino;
+        if (S_ISDIR(st.st_mode))
+            file.kind = LocalFile::Kind::directory;
+        else if (S_ISFIFO(st.st_mode))
+            file.kind = LocalFile::Kind::fifo;
+        else if (!S_ISREG(st.st_mode))
+            return {};
+        const auto [found, fresh] = m_found.try_emplace(file.full_path(), file);
+        found->second.only_grows &= grows;
+        if (!fresh || file.kind != LocalFile::Kind::file) return {};
+        return copy_content(dir, name, st, found->second);
+    }
+
+    Status copy_content(int dir, const std::string& name, const struct stat& seen, LocalFile& file) {
+        m_bytes += static_cast<std::uint64_t>(seen.st_blocks) * k_block;
+        if (m_bytes > m_rules.limit)
+            return fail(Code::dump_refused,
+                        "the files that the job uses below " + file.root + " and the like hold more than " +
+                            text::bytes(m_rules.limit),
+                        "put large files on a shared file system, or have engine.node_local_limit raised");
+        const Fd source(::openat(dir, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+        struct stat st{};
+        if (!source || ::fstat(source.get(), &st) != 0)
+            return fail_errno(Code::os, "open " + file.full_path());
+        if (!S_ISREG(st.st_mode) || st.st_uid != m_rules.uid)
+            return fail(Code::dump_failed, file.full_path() + " has changed under the dump");
+        file.size = static_cast<std::uint64_t>(st.st_size);
+        file.mtime_ns = std::int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec;
+        file.content = "local-" + std::to_string(m_contents++);
+        CKPT_TRY(const Fd copy, open_beneath(m_images, file.content, O_WRONLY | O_CREAT | O_EXCL, 0600));
+        Status copied = copy_sparse(source.get(), copy.get(), file.size);
+        if (!copied && copied.error().code == Code::store_full) copied.error().code = Code::dump_unfit;
+        return copied;
+    }
+
+    void add_directories_of(int root, const LocalFile& file) {
+        for (std::size_t slash = file.path.find('/'); slash != std::string::npos;
+             slash = file.path.find('/', slash + 1)) {
+            LocalFile directory;
+            directory.kind = LocalFile::Kind::directory;
+            directory.root = file.root;
+            directory.path = file.path.substr(0, slash);
+            if (m_found.contains(directory.full_path())) continue;
+            const auto fd = open_beneath(root, directory.full_path().substr(1), O_PATH | O_DIRECTORY);
+            struct stat st{};
+            if (!fd || ::fstat(fd->get(), &st) != 0 || st.st_uid != m_rules.uid) continue;
+            directory.mode = st.st_mode & k_permissions;
+            m_found.emplace(directory.full_path(), std::move(directory));
+        }
+    }
+
+    void add_directory_of(const std::string& socket) {
+        const std::size_t slash = socket.rfind('/');
+        if (socket[0] != '/' || slash == 0) return;
+        const auto [root, path] = below_root(m_rules.roots, socket.substr(0, slash));
+        if (root.empty() || !is_straight(path)) return; // the process chose these words itself
+        LocalFile directory;
+        directory.kind = LocalFile::Kind::directory;
+        directory.root = root;
+        directory.path = path;
+        directory.mode = S_IRWXU;
+        m_found.try_emplace(directory.full_path(), directory);
+    }
+
+    const LocalRules& m_rules;
+    int m_images;
+    std::map<std::string, LocalFile> m_found; // by full path: a directory comes before what is in it
+    std::set<std::uint64_t> m_sockets;
+    std::uint64_t m_bytes = 0;
+    unsigned m_contents = 0;
+};
+
+} // namespace
+
+std::pair<std::string, std::string> below_root(const std::vector<std::string>& roots,
+                                               const std::string& path) {
+    std::string best;
+    for (const std::string& root : roots)
+        if (root.size() > best.size() && path.size() > root.size() + 1 && path.starts_with(root + "/"))
+            best = root;
+    if (best.empty()) return {};
+    return {best, path.substr(best.size() + 1)};
+}
+
+Result<std::vector<LocalFile>> save_local_files(pid_t root, const LocalRules& rules, int images) {
+    Finder finder(rules, images);
+    CKPT_TRY(const auto pids, tree_pids(root));
+    for (const pid_t pid : pids) {
+        const auto info = process_info(pid);
+        if (info && info->state != 'Z') CKPT_CHECK(finder.look_at(pid));
+    }
+    CKPT_CHECK(finder.look_at_sockets(root));
+    return finder.take(root);
+}
+
+Result<std::string> boot_id() {
+    const Fd file(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+    if (!file) return fail_errno(Code::os, "read the node's boot id");
+    CKPT_TRY(std::string text, read_all(file.get(), 64));
+    text.erase(text.find_last_not_of('\n') + 1);
+    return text;
+}
+
+} // namespace ckpt

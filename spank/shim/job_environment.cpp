@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "job_environment.hpp"
+
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "policy/values.hpp"
+
+namespace ckpt {
+
+namespace {
+
+// As sbatch leaves them in the job's environment (spank/plugin/environment.hpp).
+constexpr const char* k_open_mode = "SLURM_SPANK_CKPT_OPEN_MODE";
+constexpr const char* k_made_append = "made-append";
+constexpr const char* k_option = "SLURM_SPANK__SLURM_SPANK_OPTION_checkpoint_checkpoint_";
+
+const char* option(const char* name) {
+    return std::getenv((std::string(k_option) + name).c_str());
+}
+
+bool has_earlier_run() {
+    const char* count = std::getenv("SLURM_RESTART_COUNT");
+    return count != nullptr && std::strtol(count, nullptr, 10) > 0;
+}
+
+} // namespace
+
+bool is_restarted() {
+    const char* restore = option("restore");
+    const bool never =
+        restore != nullptr && ::strcasecmp(restore, "never") == 0; // the user wants to start over
+    return has_earlier_run() && !never;
+}
+
+int checkpoint_signal() {
+    const char* text = option("signal");
+    const auto signal = text != nullptr ? parse_signal(text) : Result<int>(0);
+    return signal.value_or(0);
+}
+
+void empty_output_of_earlier_run() {
+    const char* mode = std::getenv(k_open_mode);
+    if (!has_earlier_run() || mode == nullptr || std::strcmp(mode, k_made_append) != 0) return;
+    for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+        struct stat status{};
+        if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) (void)!::ftruncate(fd, 0);
+    }
+}
+
+} // namespace ckpt

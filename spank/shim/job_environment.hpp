@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the job's environment says about this start of it, for when ckptd cannot be asked.
+#pragma once
+
+namespace ckpt {
+
+// True when starting from zero could overwrite results. SLURM_RESTART_COUNT says that an earlier incarnation
+// of the job exists (slurmstepd sets it in the batch step only and only when it is not 0: slurm
+// src/common/env.c:setup_env).
+bool is_restarted();
+
+// The signal of --checkpoint-signal, 0 = none.
+int checkpoint_signal();
+
+// A job that starts from the beginning once more finds its output files empty, as they would be without us:
+// the plugin has made Slurm append to them. Pipes and terminals have nothing to empty.
+void empty_output_of_earlier_run();
+
+} // namespace ckpt
