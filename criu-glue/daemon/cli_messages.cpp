@@ -12,7 +12,10 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::chrono::minutes k_inspect_limit{2};
+constexpr std::chrono::seconds k_inspect_limit{30};
+// Each listing is a process of root's that reads the whole store.
+constexpr std::size_t k_listings_per_user = 2;
+constexpr std::size_t k_listings = 8;
 
 wire::Answer answer_of(const Error& error) {
     return {static_cast<std::uint32_t>(error.code), 0, one_line(error)};
@@ -37,13 +40,19 @@ bool asks_from_inside(const Job& job, pid_t caller) {
 
 void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     const uid_t uid = m_connections.at(id).peer.uid;
+    if (m_listings.size() >= k_listings || (uid != 0 && m_listings.count(uid) >= k_listings_per_user))
+        return send(id,
+                    answer_of({Code::busy, "the store is being listed already", "try again in a moment", 0}));
     auto pipe = make_pipe();
     if (!pipe) return send(id, answer_of(pipe.error()));
     const wire::InspectRequest request{m_policy.storage.base, m_config.key_file, m.job_id, uid, m.details};
     const std::array to_worker = {pipe->write.get()};
-    m_workers.start("ckpt-sealer", wire::encode(request), to_worker, k_inspect_limit, [](const auto& result) {
-        if (!result) log::warning("listing the store: " + one_line(result.error()));
-    });
+    m_workers.start("ckpt-sealer", wire::encode(request), to_worker, k_inspect_limit,
+                    [this, uid](const auto& result) {
+                        m_listings.extract(uid);
+                        if (!result) log::warning("listing the store: " + one_line(result.error()));
+                    });
+    m_listings.insert(uid);
     const std::array to_client = {pipe->read.get()};
     send(id, wire::Answer{}, to_client);
 }

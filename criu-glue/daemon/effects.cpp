@@ -73,7 +73,6 @@ void Server::perform(Job& job, const effect::StartTask& e) {
     const auto found = job.tasks.find(e.task);
     if (found == job.tasks.end()) return;
     Task& task = found->second;
-    task.status_pipe.reset(); // the shim must see the end of the pipe when its tree is gone
     task.worker = 0;
     wire::ShimStart start{wire_start(e.start), 0, e.line, job.state.plan.signal.value};
     log::info("job " + std::to_string(job.facts.job_id) + ": task starts" +

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "log.hpp"
+#include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "os/tree.hpp"
 #include "server.hpp"
@@ -73,8 +74,8 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     const Seconds limit = e.leave_stopped ? final_dump_limit(job) : m_policy.engine.dump_timeout;
     request.timeout_ms = milliseconds(limit);
     request.leave_stopped = e.leave_stopped;
-    const std::array fds = {images.get(),        task.mount_namespace.get(), task.pid_namespace.get(),
-                            task.stdio[0].get(), task.stdio[1].get(),        task.stdio[2].get()};
+    const std::array fds = {images.get(), task.mount_namespace.get(), task.pid_namespace.get(),
+                            task.root_pidfd.get(), task.shim_pidfd.get()};
     job.generations[e.generation].taken_at = now();
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, limit + k_worker_margin,
@@ -260,16 +261,16 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     CKPT_TRY(const Fd images, m_local->open(job.local_name, LocalTier::restore_name(e.task)));
     CKPT_TRY(const Fd tails, m_local->tails(job.local_name));
     CKPT_TRY(const std::string cgroup, cgroup_dir(task.shim_pid));
+    if (!pidfd_alive(task.shim_pidfd.get())) return fail(Code::not_found, "the task has ended");
     wire::RestoreRequest request;
     request.criu = m_policy.engine.criu;
     request.user = task.user;
     request.cgroup_dirs = {cgroup};
     request.timeout_ms = milliseconds(m_policy.engine.restore_timeout);
     request.script = task.script;
+    request.status_pipe = task.status_pipe;
     request.tree_was_stopped = job.adopted.at(e.task).tree_was_stopped;
-    const std::array fds = {images.get(),          tails.get(),         task.mount_namespace.get(),
-                            task.stdio[0].get(),   task.stdio[1].get(), task.stdio[2].get(),
-                            task.status_pipe.get()};
+    const std::array fds = {images.get(), tails.get(), task.mount_namespace.get(), task.shim_pidfd.get()};
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + k_worker_margin,
         [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](Result<Packet> packet) {

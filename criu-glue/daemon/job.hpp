@@ -30,9 +30,8 @@ struct Task {
     bool batch = false;
     std::string script; // slurmstepd's first argument
 
-    ConnectionId shim = 0; // its connection, 0 = none
-    std::vector<Fd> stdio; // stdin, stdout, stderr of the shim
-    Fd status_pipe;        // write end, for the tree that will be restored
+    ConnectionId shim = 0;         // its connection, 0 = none
+    std::int32_t status_pipe = -1; // in the shim: write end, for the tree that will be restored
 
     Fd mount_namespace; // of the tree: pinned at registration, or made by our restore
     Fd pid_namespace;

@@ -2,7 +2,11 @@
 #include "local_tier.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <chrono>
+#include <ctime>
 
 #include "os/safe_path.hpp"
 
@@ -11,10 +15,17 @@ namespace ckpt {
 namespace {
 
 constexpr const char* k_tails = "tails";
+constexpr std::chrono::days k_tails_kept{14};
 constexpr mode_t k_mode = 0700;
 
 std::string task_name(const TaskKey& task) {
     return std::to_string(task.step_id) + "-" + std::to_string(task.task_id);
+}
+
+bool is_old(int dir, const char* name) {
+    struct stat st{};
+    if (::fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    return std::chrono::seconds(::time(nullptr) - st.st_mtim.tv_sec) > k_tails_kept;
 }
 
 // Empties a job's directory except for the tails; an empty directory goes as well.
@@ -26,6 +37,7 @@ void sweep_job(int root, const std::string& job) {
         if (!names) return;
         for (const std::string& name : *names)
             if (name != k_tails) (void)remove_tree(dir->get(), name);
+        if (is_old(dir->get(), k_tails)) (void)remove_tree(dir->get(), k_tails);
         ::unlinkat(dir->get(), k_tails, AT_REMOVEDIR); // only if nothing was cut
     }
     ::unlinkat(root, job.c_str(), AT_REMOVEDIR);

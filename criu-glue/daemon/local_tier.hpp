@@ -15,7 +15,7 @@ namespace ckpt {
 class LocalTier {
 public:
     // Opens (or makes) the directory and removes what an earlier daemon left in it. Tails of rolled-back
-    // files stay.
+    // files stay for 14 days.
     static Result<LocalTier> prepare(const std::string& path);
 
     // An empty directory for one purpose of one job; an old one of that name is removed first.

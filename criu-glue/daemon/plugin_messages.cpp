@@ -94,7 +94,11 @@ Status Server::register_task(const Peer& peer, const wire::TaskRegister& m) {
     task.user = {m.uid, m.gid, m.groups};
     task.batch = m.batch;
     const TaskKey key{m.step_id, m.task_id};
-    job->tasks.insert_or_assign(key, std::move(task));
+    // A task comes once in an incarnation. This one is of a later incarnation whose opening never reached us:
+    // treated as one of the earlier it would start from the beginning.
+    if (!job->tasks.try_emplace(key, std::move(task)).second)
+        return fail(Code::not_found,
+                    "this incarnation of job " + std::to_string(m.job_id) + " was not opened here");
     handle(m.job_id, event::TaskRegistered{key});
     return {};
 }

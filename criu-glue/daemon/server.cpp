@@ -2,6 +2,7 @@
 #include "server.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <type_traits>
 
 #include "log.hpp"
@@ -13,13 +14,15 @@ namespace {
 
 // A user's own shims and commands fit; a user who opens sockets to exhaust ours does not.
 constexpr std::size_t k_connections_per_user = 256;
+constexpr std::chrono::milliseconds k_rest{100};
 
 } // namespace
 
 Status Server::start(Fd listener) {
     m_listener = std::move(listener);
+    refuse_descriptors(m_listener.get());
     open_policy_and_tier();
-    m_loop.watch(m_listener.get(), [this] { accept_connection(); });
+    watch_listener();
     return {};
 }
 
@@ -59,9 +62,20 @@ bool Server::too_many_connections(uid_t uid) const {
            k_connections_per_user;
 }
 
+void Server::watch_listener() {
+    m_listening = m_loop.watch(m_listener.get(), [this] { accept_connection(); });
+}
+
+// The connection stays in the backlog, where it would wake us again at once.
+void Server::rest_if_short_of_descriptors(int errnum) {
+    if (errnum != EMFILE && errnum != ENFILE) return;
+    m_loop.cancel(m_listening);
+    m_loop.after(k_rest, [this] { watch_listener(); });
+}
+
 void Server::accept_connection() {
     auto socket = accept_from(m_listener.get());
-    if (!socket) return; // it went away, or descriptors are short: the next event tries again
+    if (!socket) return rest_if_short_of_descriptors(socket.error().errnum);
     auto peer = peer_of(socket->get());
     if (!peer || too_many_connections(peer->uid)) return;
     const ConnectionId id = m_next_connection++;
@@ -110,10 +124,7 @@ void Server::dispatch(ConnectionId id, Packet packet) {
     const auto deliver = [&]<typename M>(std::type_identity<M>) {
         const auto message = wire::decode<M>(packet.bytes);
         if (!message) return drop_connection(id);
-        if constexpr (std::is_same_v<M, wire::ShimHello>)
-            on_message(id, *message, std::move(packet.fds));
-        else
-            on_message(id, *message);
+        on_message(id, *message);
     };
     switch (*type) {
     case wire::JobOpen::k_type:

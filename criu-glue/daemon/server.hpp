@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "job.hpp"
@@ -47,6 +48,8 @@ private:
     };
 
     // connections (server.cpp)
+    void watch_listener();
+    void rest_if_short_of_descriptors(int errnum);
     void accept_connection();
     void read_connection(ConnectionId id);
     void drop_connection(ConnectionId id);
@@ -64,7 +67,7 @@ private:
     void on_message(ConnectionId id, const wire::TaskRegister& m);
     void on_message(ConnectionId id, const wire::TaskExit& m);
     void on_message(ConnectionId id, const wire::JobEpilog& m);
-    void on_message(ConnectionId id, const wire::ShimHello& m, std::vector<Fd> fds);
+    void on_message(ConnectionId id, const wire::ShimHello& m);
     void on_message(ConnectionId id, const wire::TreeStarted& m);
     void on_message(ConnectionId id, const wire::ShimTerm& m);
     void on_message(ConnectionId id, const wire::TreeExited& m);
@@ -113,6 +116,8 @@ private:
     Workers m_workers;
     ServerConfig m_config;
     Fd m_listener;
+    Loop::Id m_listening = 0;
+    std::multiset<uid_t> m_listings; // who has one under way
     std::map<ConnectionId, Connection> m_connections;
     ConnectionId m_next_connection = 1;
     std::map<std::uint32_t, Job> m_jobs;

@@ -10,8 +10,6 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_hello_fds = 4; // stdin, stdout, stderr, status pipe
-
 // The registered task whose process the peer is. A pid cannot have been reused while our pidfd shows the
 // registered process alive.
 std::pair<Job*, TaskKey> task_of(std::map<std::uint32_t, Job>& jobs, const Peer& peer) {
@@ -24,10 +22,10 @@ std::pair<Job*, TaskKey> task_of(std::map<std::uint32_t, Job>& jobs, const Peer&
 
 } // namespace
 
-void Server::on_message(ConnectionId id, const wire::ShimHello& m, std::vector<Fd> fds) {
+void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
     Connection& connection = m_connections.at(id);
     const auto [job, key] = task_of(m_jobs, connection.peer);
-    if (job == nullptr || fds.size() != k_hello_fds || connection.is_shim) {
+    if (job == nullptr || connection.is_shim) {
         log::warning("pid " + std::to_string(connection.peer.pid) + " is no registered task");
         return drop_connection(id);
     }
@@ -35,9 +33,7 @@ void Server::on_message(ConnectionId id, const wire::ShimHello& m, std::vector<F
     if (task.shim != 0) return drop_connection(id); // one connection per task
     task.shim = id;
     task.script = m.script.substr(0, 4096);
-    task.status_pipe = std::move(fds.back());
-    fds.pop_back();
-    task.stdio = std::move(fds);
+    task.status_pipe = m.status_pipe;
     connection.is_shim = true;
     connection.job_id = job->facts.job_id;
     connection.task = key;
@@ -48,7 +44,9 @@ void Server::on_message(ConnectionId id, const wire::TreeStarted& m) {
     const Connection& connection = m_connections.at(id);
     Job* job = find_job(connection.job_id);
     if (!connection.is_shim || job == nullptr) return drop_connection(id);
-    Task& task = job->tasks.at(connection.task);
+    const auto found = job->tasks.find(connection.task);
+    if (found == job->tasks.end()) return drop_connection(id);
+    Task& task = found->second;
     const auto info = process_info(m.pid);
     auto pidfd = open_pidfd(m.pid);
     if (!info || !pidfd || info->ppid != task.shim_pid || info->uid != task.user.uid) {

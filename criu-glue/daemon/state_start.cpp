@@ -34,6 +34,10 @@ void on(JobState& job, const event::TaskRegistered& e, Effects& /*out*/) {
 void on(JobState& job, const event::ShimArrived& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     task.shim_present = true;
+    if (task.phase == Phase::held) { // it has lost its connection, and not its hold
+        out.emplace_back(effect::HoldBackTerm{e.task});
+        return;
+    }
     const bool restarted = job.restart_count > 0;
     if (job.unmanaged) {
         if (restarted && !job.never_saved)

@@ -2,6 +2,7 @@
 #include "engine/criu_process.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include "engine/log_excerpt.hpp"
 #include "os/files.hpp"
@@ -12,6 +13,7 @@ namespace ckpt {
 namespace {
 
 constexpr std::size_t k_log_max = 16 << 20;
+constexpr const char* k_preload = CKPT_LIBEXEC_DIR "/ckpt-criu-signals.so"; // criu_signals.cpp
 
 } // namespace
 
@@ -23,12 +25,15 @@ Result<SpawnSpec> criu_spawn_spec(const std::string& criu, const wire::UserIds& 
                                   int socket, int images) {
     if (criu.empty() || criu[0] != '/')
         return fail(Code::internal, "the path of criu is not absolute: " + criu);
+    if (::access(k_preload, R_OK) != 0) // without it criu would run all the same, and not be safe
+        return fail_errno(Code::os, std::string("read ") + k_preload);
     SpawnSpec spec;
     spec.path = criu;
     // Configuration files could add plugins and scripts; CRIU_CONFIG_FILE and CRIU_LIBS_DIR are not in the
     // environment below (config.c, plugin.c).
     spec.argv = {criu, "--no-default-config", "swrk", std::to_string(k_criu_socket)};
-    spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
+    spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+                        std::string("LD_PRELOAD=") + k_preload};
     spec.fds = {{socket, k_criu_socket}, {images, k_criu_images}};
     spec.become = identity_of_user(user);
     spec.ambient = rights;

@@ -24,11 +24,11 @@ constexpr CapabilitySet bit(unsigned capability) {
 
 // CAP_SETUID must stay out of every list: with it and --unprivileged, CRIU makes itself uid 0 again
 // (namespaces.c:prepare_userns_creds).
-constexpr CapabilitySet k_dump =
-    bit(CAP_CHECKPOINT_RESTORE) | // map_files
-    bit(CAP_SYS_RESOURCE) |       // prlimit of tasks with other gids
-    bit(CAP_SYS_PTRACE) |         // tasks that have forbidden dumps of themselves
-    bit(CAP_DAC_READ_SEARCH);     // the same; linkat(2) of a descriptor; file handles
+constexpr CapabilitySet k_dump = bit(CAP_CHECKPOINT_RESTORE) | // map_files
+                                 bit(CAP_DAC_READ_SEARCH);     // linkat(2) of a descriptor; file handles
+// Tasks with another gid or that have forbidden dumps of themselves. Not for others: with it criu could be
+// made to seize a process of somebody else's that got a task's pid.
+constexpr CapabilitySet k_closed_task = bit(CAP_SYS_PTRACE) | bit(CAP_SYS_RESOURCE);
 constexpr CapabilitySet k_restore = bit(CAP_CHECKPOINT_RESTORE) | // clone3(2) with a chosen pid, the exe link
                                     bit(CAP_SETPCAP) |            // restorer.c drops the bounding set
                                     bit(CAP_SYS_RESOURCE);        // limits and oom_score_adj as they were
@@ -64,6 +64,7 @@ CapabilitySet rights_for_dump(const std::vector<Member>& members, bool ipc_dumpe
     CapabilitySet rights = k_dump;
     if (ipc_dumped) rights |= k_ipc;
     for (const Member& member : members) {
+        if (member.closed) rights |= k_closed_task;
         if (!member.sockets.empty()) rights |= k_tcp;
         if (member.seccomp) rights |= k_seccomp;
     }

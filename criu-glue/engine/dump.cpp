@@ -10,6 +10,7 @@
 #include "engine/criu_process.hpp"
 #include "engine/criu_rights.hpp"
 #include "engine/image_creds.hpp"
+#include "engine/image_safety.hpp"
 #include "engine/ipc.hpp"
 #include "engine/local_files.hpp"
 #include "engine/open_files.hpp"
@@ -87,6 +88,7 @@ public:
     Result<wire::DumpResult> run() {
         CKPT_TRY(m_members, survey(m_request, m_fds.mount_ns.get(), m_fds.pid_ns.get()));
         CKPT_CHECK(check_same_root(m_request.root_pid, m_request.criu));
+        CKPT_CHECK(check_root_lives()); // after the survey: it was of that process
         CKPT_TRY(auto sockets, make_socket_pair());
         CKPT_TRY(Child criu, start_criu(sockets.second.get()));
         sockets.second.reset();
@@ -142,10 +144,23 @@ private:
     Status accept_images() {
         CKPT_CHECK(give_images_to(m_fds.images.get(), 0, 0));
         CKPT_CHECK(repair_timers_in(m_fds.images.get()));
-        auto creds = check_image_creds(m_fds.images.get(), m_request.user);
-        if (creds) return {};
-        creds.error().code = Code::dump_refused;
-        return tl::unexpected(std::move(creds).error());
+        Status safe = check_images();
+        if (!safe) safe.error().code = Code::dump_refused;
+        return safe;
+    }
+
+    // What no restore would accept.
+    [[nodiscard]] Status check_images() const {
+        const auto creds = check_image_creds(m_fds.images.get(), m_request.user);
+        if (!creds) return tl::unexpected(creds.error());
+        CKPT_CHECK(check_ghosts(m_fds.images.get(), m_request.user));
+        return check_rseq(m_fds.images.get());
+    }
+
+    // While it lives, its pid is nobody else's.
+    [[nodiscard]] Status check_root_lives() const {
+        if (pidfd_alive(m_fds.root.get())) return {};
+        return fail(Code::dump_failed, "the job's processes have ended");
     }
 
     // Objects made after we had looked would be missing from the images.
@@ -160,7 +175,10 @@ private:
     Status on_notification(std::string_view script) {
         // "pre-dump" comes right before the tree is stopped, "post-dump" with all images written and the tree
         // still stopped (cr-dump.c:cr_dump_tasks, cr_dump_finish).
-        if (script == "pre-dump") m_frozen_from = Clock::now();
+        if (script == "pre-dump") {
+            m_frozen_from = Clock::now();
+            return check_root_lives(); // criu is about to seize that pid
+        }
         if (script != "post-dump") return {};
         CKPT_CHECK(check_ipc());
         CKPT_TRY(DumpRecord record, record_tree(m_request.root_pid));

@@ -14,6 +14,7 @@ struct DumpFds {
     Fd images;
     Fd mount_ns;
     Fd pid_ns;
+    Fd root; // pidfd of the tree's root
     std::array<Fd, 3> stdio;
 };
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <climits>
 #include <map>
 #include <set>
@@ -22,7 +23,6 @@ namespace {
 
 constexpr std::size_t k_unix_table_max = 64 << 20;
 constexpr std::size_t k_fdinfo_max = 1 << 20;
-constexpr std::uint64_t k_block = 512; // of st_blocks, whatever the file system's
 constexpr mode_t k_permissions = 07777;
 constexpr std::string_view k_socket_prefix = "socket:[";
 
@@ -158,16 +158,10 @@ private:
         const auto [found, fresh] = m_found.try_emplace(file.full_path(), file);
         found->second.only_grows &= grows;
         if (!fresh || file.kind != LocalFile::Kind::file) return {};
-        return copy_content(dir, name, st, found->second);
+        return copy_content(dir, name, found->second);
     }
 
-    Status copy_content(int dir, const std::string& name, const struct stat& seen, LocalFile& file) {
-        m_bytes += static_cast<std::uint64_t>(seen.st_blocks) * k_block;
-        if (m_bytes > m_rules.limit)
-            return fail(Code::dump_refused,
-                        "the files that the job uses below " + file.root + " and the like hold more than " +
-                            text::bytes(m_rules.limit),
-                        "put large files on a shared file system, or have engine.node_local_limit raised");
+    Status copy_content(int dir, const std::string& name, LocalFile& file) {
         const Fd source(::openat(dir, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
         struct stat st{};
         if (!source || ::fstat(source.get(), &st) != 0)
@@ -178,9 +172,20 @@ private:
         file.mtime_ns = std::int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec;
         file.content = "local-" + std::to_string(m_contents++);
         CKPT_TRY(const Fd copy, open_beneath(m_images, file.content, O_WRONLY | O_CREAT | O_EXCL, 0600));
-        Status copied = copy_sparse(source.get(), copy.get(), file.size);
-        if (!copied && copied.error().code == Code::store_full) copied.error().code = Code::dump_unfit;
-        return copied;
+        const auto copied = copy_sparse(source.get(), 0, copy.get(), file.size, m_rules.limit - m_bytes);
+        if (!copied) return tl::unexpected(as_dump_error(copied.error(), file));
+        m_bytes += *copied;
+        return {};
+    }
+
+    [[nodiscard]] Error as_dump_error(Error error, const LocalFile& file) const {
+        if (error.errnum == EFBIG)
+            return {Code::dump_refused,
+                    "the files that the job uses below " + file.root + " and the like hold more than " +
+                        text::bytes(m_rules.limit),
+                    "put large files on a shared file system, or have engine.node_local_limit raised", 0};
+        if (error.code == Code::store_full) error.code = Code::dump_unfit;
+        return error;
     }
 
     void add_directories_of(int root, const LocalFile& file) {

@@ -76,7 +76,8 @@ Result<LocalNow> look(const LocalFile& file) {
 Status write_copy(int parent, const LocalFile& file, const std::string& name, int images) {
     CKPT_TRY(const Fd content, open_beneath(images, file.content, O_RDONLY));
     CKPT_TRY(const Fd copy, open_beneath(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-    CKPT_CHECK(copy_sparse(content.get(), copy.get(), file.size));
+    if (const auto copied = copy_sparse(content.get(), 0, copy.get(), file.size); !copied)
+        return tl::unexpected(copied.error());
     const timespec mtime{file.mtime_ns / 1'000'000'000, file.mtime_ns % 1'000'000'000};
     const std::array times = {timespec{0, UTIME_OMIT}, mtime};
     if (::fchmod(copy.get(), file.mode) != 0 || ::futimens(copy.get(), times.data()) != 0)
@@ -106,10 +107,24 @@ Status make(const LocalFile& file, Placement placement, const std::string& aside
     return {};
 }
 
+// criu binds sockets anew in the directories that we have made for them.
+void remove_sockets(int parent, const std::string& name) {
+    const auto dir = open_beneath(parent, name, O_RDONLY | O_DIRECTORY);
+    if (!dir) return;
+    const auto entries = list_dir(dir->get());
+    if (!entries) return;
+    for (const std::string& entry : *entries) {
+        struct stat st{};
+        if (::fstatat(dir->get(), entry.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
+            ::unlinkat(dir->get(), entry.c_str(), 0);
+    }
+}
+
 void unmake(const LocalFile& file, Placement placement, const std::string& aside) {
     const auto parent = open_parent(file);
     if (!parent) return;
     const std::string name = base_name(file);
+    if (placement == Placement::create && file.kind == Kind::directory) remove_sockets(parent->get(), name);
     if (placement == Placement::create)
         ::unlinkat(parent->get(), name.c_str(), file.kind == Kind::directory ? AT_REMOVEDIR : 0);
     if (placement == Placement::replace)

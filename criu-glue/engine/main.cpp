@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 
 #include "engine/dump.hpp"
 #include "engine/restore.hpp"
+#include "os/process.hpp"
 #include "os/socket.hpp"
 #include "wire/worker.hpp"
 
@@ -19,8 +21,8 @@ namespace {
 using namespace ckpt;
 
 constexpr std::chrono::seconds k_request_patience{10};
-constexpr std::size_t k_dump_fds = 6;
-constexpr std::size_t k_restore_fds = 7;
+constexpr std::size_t k_dump_fds = 5;
+constexpr std::size_t k_restore_fds = 4;
 
 void prepare_process() {
     ::umask(077);               // CRIU creates its images with mode 0644 (image.h:CR_FD_PERM)
@@ -43,14 +45,21 @@ tl::unexpected<Error> wrong_descriptors() {
     return fail(Code::wire_malformed, "a request with the wrong descriptors");
 }
 
+Result<std::array<Fd, 3>> stdio_of(const Fd& shim) {
+    std::array<Fd, 3> stdio;
+    for (int number = 0; number < 3; ++number) {
+        CKPT_TRY(stdio.at(static_cast<std::size_t>(number)), take_fd(shim.get(), number));
+    }
+    return stdio;
+}
+
 Status serve_dump(Packet& packet) {
     CKPT_TRY(const auto request, wire::decode<wire::DumpRequest>(packet.bytes));
     auto& in = packet.fds;
     if (in.size() != k_dump_fds) return wrong_descriptors();
-    const DumpFds fds{std::move(in[0]),
-                      std::move(in[1]),
-                      std::move(in[2]),
-                      {std::move(in[3]), std::move(in[4]), std::move(in[5])}};
+    CKPT_TRY(auto stdio, stdio_of(in[4]));
+    const DumpFds fds{std::move(in[0]), std::move(in[1]), std::move(in[2]), std::move(in[3]),
+                      std::move(stdio)};
     CKPT_TRY(const wire::DumpResult result, dump(request, fds));
     return answer(result);
 }
@@ -59,11 +68,10 @@ Status serve_restore(Packet& packet) {
     CKPT_TRY(const auto request, wire::decode<wire::RestoreRequest>(packet.bytes));
     auto& in = packet.fds;
     if (in.size() != k_restore_fds) return wrong_descriptors();
-    const RestoreFds fds{std::move(in[0]),
-                         std::move(in[1]),
-                         std::move(in[2]),
-                         {std::move(in[3]), std::move(in[4]), std::move(in[5])},
-                         std::move(in[6])};
+    CKPT_TRY(auto stdio, stdio_of(in[3]));
+    CKPT_TRY(Fd status_pipe, take_fd(in[3].get(), request.status_pipe));
+    const RestoreFds fds{std::move(in[0]), std::move(in[1]), std::move(in[2]), std::move(stdio),
+                         std::move(status_pipe)};
     return restore(request, fds, [](const Restored& restored) {
         return answer(restored.result,
                       {restored.root_pidfd.get(), restored.mount_ns.get(), restored.pid_ns.get()});

@@ -6,7 +6,6 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,8 +46,7 @@ void end_repair_in(pid_t pid) {
     for (const std::string& name : *names) {
         struct stat st{};
         if (::fstatat(fds.get(), name.c_str(), &st, 0) != 0 || !S_ISSOCK(st.st_mode)) continue;
-        const Fd copy(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd->get(), std::stoi(name), 0)));
-        if (copy) end_repair(copy.get());
+        if (const auto copy = take_fd(pidfd->get(), std::stoi(name))) end_repair(copy->get());
     }
 }
 

@@ -13,6 +13,7 @@
 #include "engine/criu_rights.hpp"
 #include "engine/home.hpp"
 #include "engine/image_creds.hpp"
+#include "engine/image_safety.hpp"
 #include "engine/inherit.hpp"
 #include "engine/ipc.hpp"
 #include "engine/local_placement.hpp"
@@ -111,6 +112,8 @@ private:
     Status prepare() {
         CKPT_TRY(const DumpRecord record, read_record(m_fds.images.get()));
         CKPT_TRY(const bool other_gids, check_image_creds(m_fds.images.get(), m_request.user));
+        CKPT_CHECK(check_ghosts(m_fds.images.get(), m_request.user));
+        CKPT_CHECK(check_rseq(m_fds.images.get()));
         CKPT_TRY(m_spec.rights, rights_for_restore(m_fds.images.get(), other_gids));
         CKPT_TRY(auto pids, pids_in_images(m_fds.images.get()));
         CKPT_TRY(const pid_t limit, pid_max());

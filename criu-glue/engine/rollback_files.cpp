@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <ctime>
@@ -47,10 +48,22 @@ Result<Fd> open_same(const Cut& cut, int flags, std::uint64_t expected_size) {
     return fd;
 }
 
+Result<std::uint64_t> free_bytes(int fd) {
+    struct statvfs fs{};
+    if (::fstatvfs(fd, &fs) != 0) return fail_errno(Code::os, "look for free space");
+    return std::uint64_t{fs.f_bavail} * fs.f_frsize;
+}
+
 // Both copies are complete before anything is cut.
 Status save_tail(const Cut& cut, int tail) {
     CKPT_TRY(const Fd file, open_same(cut, O_RDONLY, cut.from));
-    return copy_range(file.get(), cut.to, tail, 0, cut.from - cut.to);
+    CKPT_TRY(const std::uint64_t free, free_bytes(tail));
+    const auto copied = copy_sparse(file.get(), cut.to, tail, cut.from - cut.to, free / 2);
+    if (copied) return {};
+    if (copied.error().errnum != EFBIG) return tl::unexpected(copied.error());
+    return fail(Code::rollback_refused,
+                "this node has no room to keep what " + cut.path + " has got since the checkpoint",
+                "free space below storage.local, or have the job restored on another node");
 }
 
 Status cut_file(const Cut& cut) {
@@ -87,7 +100,10 @@ Status Rollback::apply(std::chrono::milliseconds limit) {
             CKPT_CHECK(save_tail(m_cuts[i], m_tail_files[i].get()));
         return std::string();
     });
-    if (!saved) return tl::unexpected(saved.error());
+    if (!saved) {
+        drop_tails();
+        return tl::unexpected(saved.error());
+    }
     for (const Fd& tail : m_tail_files)
         CKPT_CHECK(sync_fd(tail.get(), "a tail"));
     for (; m_applied < m_cuts.size(); ++m_applied) {
@@ -111,10 +127,17 @@ Status Rollback::make_tail_files() {
         const std::string name = prefix + std::to_string(m_tail_files.size());
         CKPT_TRY(Fd tail, open_beneath(m_tails, name, O_RDWR | O_CREAT | O_EXCL, 0600));
         m_tail_files.push_back(std::move(tail));
+        m_tail_names.push_back(name);
         CKPT_CHECK(write_all(index.get(),
                              name + " " + std::to_string(cut.to) + " " + escape_bytes(cut.path) + "\n"));
     }
     return {};
+}
+
+// Nothing was cut: no need to keep copies.
+void Rollback::drop_tails() {
+    for (const std::string& name : m_tail_names)
+        ::unlinkat(m_tails, name.c_str(), 0);
 }
 
 Status Rollback::undo(std::chrono::milliseconds limit) {
@@ -127,6 +150,7 @@ Status Rollback::undo(std::chrono::milliseconds limit) {
         return std::string();
     });
     if (!done) return tl::unexpected(done.error());
+    drop_tails();
     return {};
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 #include <vector>
 
 #include "engine/rollback.hpp"
@@ -29,12 +30,14 @@ public:
 
 private:
     Status make_tail_files();
+    void drop_tails();
 
     Identity m_user;
     int m_mount_ns;
     int m_tails;
     std::vector<Cut> m_cuts;
     std::vector<Fd> m_tail_files; // belong to m_cuts by index
+    std::vector<std::string> m_tail_names;
     std::size_t m_applied = 0;
 };
 

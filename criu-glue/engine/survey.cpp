@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <climits>
 #include <cstdlib>
@@ -95,26 +96,37 @@ Status read_descriptors(int proc, Member& member) {
     return {};
 }
 
-// A process whose program may be run but not read has root as the owner of its files in /proc (kernel
-// fs/exec.c:would_dump). So has one that has forbidden dumps of itself, which is no obstacle.
-bool may_read_program(int proc, uid_t uid) {
+// A process that has forbidden dumps of itself has root as the owner of its files in /proc
+// (fs/proc/base.c:task_dump_owner).
+bool has_forbidden_dumps(int proc, uid_t uid) {
     struct stat owner{};
+    return ::fstatat(proc, "fd", &owner, 0) == 0 && owner.st_uid != uid;
+}
+
+// So has one whose program may be run but not read (kernel fs/exec.c:would_dump), which nobody could open
+// again.
+bool may_read_program(int proc, uid_t uid) {
     struct stat exe{};
-    if (::fstatat(proc, "fd", &owner, 0) != 0 || owner.st_uid == uid) return true;
     if (::fstatat(proc, "exe", &exe, 0) != 0) return true;
     const mode_t readable = S_IROTH | S_IRGRP | (exe.st_uid == uid ? S_IRUSR : 0U);
     return (exe.st_mode & readable) != 0;
 }
 
-Result<Member> read_member(pid_t pid) {
+Result<Member> read_member(pid_t pid, gid_t own_gid) {
     CKPT_TRY(const Fd proc, open_proc(pid));
     Member member;
     member.pid = pid;
     CKPT_TRY(const std::string status, read_file(proc.get(), "status"));
     read_status(status, member);
     member.exe = read_link(proc.get(), "exe");
+    // A zombie that criu restored keeps criu's rights, and its exit status is told only to who has them all
+    // (fs/proc/array.c:do_task_stat, security/commoncap.c:cap_ptrace_access_check).
+    member.closed = member.capabilities != 0;
     if (member.state == 'Z') return member;
-    member.exe_readable = may_read_program(proc.get(), member.uids[1]);
+    const bool forbidden = has_forbidden_dumps(proc.get(), member.uids[1]);
+    const auto other_gid = [&](gid_t gid) { return gid != own_gid; };
+    member.exe_readable = !forbidden || may_read_program(proc.get(), member.uids[1]);
+    member.closed |= forbidden || std::ranges::any_of(member.gids, other_gid);
     CKPT_CHECK(read_namespaces(proc.get(), member.namespaces));
     CKPT_CHECK(read_descriptors(proc.get(), member));
     return member;
@@ -191,7 +203,7 @@ Result<std::vector<Member>> survey(const wire::DumpRequest& request, int mount_n
     CKPT_TRY(const auto pids, tree_pids(request.root_pid));
     std::vector<Member> members;
     for (const pid_t pid : pids) {
-        auto member = read_member(pid);
+        auto member = read_member(pid, request.user.gid);
         if (member)
             members.push_back(std::move(*member));
         else if (pid == request.root_pid)

@@ -29,6 +29,7 @@ struct Member {
     std::uint64_t capabilities = 0; // permitted
     bool seccomp = false;
     bool exe_readable = true; // the user may read its program's file
+    bool closed = false;      // only with CAP_SYS_PTRACE can the user's criu look into it
     Namespaces namespaces{};
     std::vector<std::string> special;   // links of descriptors that are neither files, pipes nor sockets
     std::vector<std::uint64_t> sockets; // inodes

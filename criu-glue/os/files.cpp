@@ -80,18 +80,22 @@ Status copy_range(int from, std::uint64_t from_at, int to, std::uint64_t to_at, 
     return {};
 }
 
-Status copy_sparse(int from, int to, std::uint64_t size) {
-    for (std::uint64_t at = 0; at < size;) {
-        CKPT_TRY(const std::uint64_t data, data_from(from, at, size));
-        if (data == size) break;
+Result<std::uint64_t> copy_sparse(int from, std::uint64_t from_at, int to, std::uint64_t size,
+                                  std::uint64_t data_max) {
+    const std::uint64_t end = from_at + size;
+    std::uint64_t copied = 0;
+    for (std::uint64_t at = from_at; at < end;) {
+        CKPT_TRY(const std::uint64_t data, data_from(from, at, end));
+        if (data == end) break;
         const off_t hole = ::lseek(from, static_cast<off_t>(data), SEEK_HOLE);
         if (hole < 0) return fail_errno(Code::os, "look for a hole in a file");
-        const std::uint64_t end = std::min(static_cast<std::uint64_t>(hole), size);
-        CKPT_CHECK(copy_range(from, data, to, data, end - data));
-        at = end;
+        at = std::min(static_cast<std::uint64_t>(hole), end);
+        copied += at - data;
+        if (copied > data_max) return fail_errno(Code::os, "copy a file", EFBIG);
+        CKPT_CHECK(copy_range(from, data, to, data - from_at, at - data));
     }
     if (::ftruncate(to, static_cast<off_t>(size)) != 0) return fail_errno(write_code(errno), "extend a file");
-    return {};
+    return copied;
 }
 
 Result<Fd> duplicate(int fd) {

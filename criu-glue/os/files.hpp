@@ -28,8 +28,10 @@ Status sync_fd(int fd, const std::string& what);
 // Code::store_full.
 Status copy_range(int from, std::uint64_t from_at, int to, std::uint64_t to_at, std::uint64_t size);
 
-// Gives the empty file `to` the first `size` bytes of `from`; its holes stay holes.
-Status copy_sparse(int from, int to, std::uint64_t size);
+// Gives the empty file `to` `size` bytes of `from`, from `from_at` on; holes stay holes. More than `data_max`
+// bytes of data: errno EFBIG. Returns the bytes of data.
+Result<std::uint64_t> copy_sparse(int from, std::uint64_t from_at, int to, std::uint64_t size,
+                                  std::uint64_t data_max = UINT64_MAX);
 
 // A close-on-exec duplicate of `fd`.
 Result<Fd> duplicate(int fd);

@@ -207,6 +207,12 @@ Status signal_pidfd(int pidfd, int signal) {
     return {};
 }
 
+Result<Fd> take_fd(int pidfd, int number) {
+    Fd fd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd, number, 0)));
+    if (!fd) return fail_errno(Code::os, "take descriptor " + std::to_string(number) + " of a process");
+    return fd;
+}
+
 Result<pid_t> pid_of(int pidfd) {
     const Fd file(::open(("/proc/self/fdinfo/" + std::to_string(pidfd)).c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) return fail_errno(Code::os, "look at a pidfd");

@@ -68,6 +68,9 @@ Result<Fd> open_pidfd(pid_t pid);
 Status signal_pidfd(int pidfd, int signal);
 bool pidfd_alive(int pidfd);
 
+// A duplicate of descriptor `number` of another process (pidfd_getfd(2)).
+Result<Fd> take_fd(int pidfd, int number);
+
 // The pid behind a pidfd, in the namespace of this process's /proc. Code::not_found when it has ended.
 Result<pid_t> pid_of(int pidfd);
 

@@ -19,6 +19,10 @@
 #define SO_PEERPIDFD 77 // Linux 6.5
 #endif
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 // Linux 6.16
+#endif
+
 namespace ckpt {
 
 namespace {
@@ -83,6 +87,11 @@ Result<Fd> accept_from(int listener) {
     Fd fd(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
     if (!fd) return fail_errno(Code::os, "accept");
     return fd;
+}
+
+void refuse_descriptors(int socket) {
+    const int off = 0;
+    (void)::setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
 }
 
 Result<Fd> connect_to(const std::string& path) {

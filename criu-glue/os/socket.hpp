@@ -36,6 +36,10 @@ Result<std::pair<Fd, Fd>> make_socket_pair();
 // Listens at `path`, replacing a stale socket; `mode` are its permission bits.
 Result<Fd> listen_at(const std::string& path, mode_t mode);
 Result<Fd> accept_from(int listener);
+
+// From now on nobody can send descriptors to `socket`, nor to what it accepts: closing one of them may block
+// for as long as its sender likes (SO_LINGER, a FUSE file). Linux 6.16; does nothing before.
+void refuse_descriptors(int socket);
 // Code::daemon_unreachable when nobody listens.
 Result<Fd> connect_to(const std::string& path);
 Result<Peer> peer_of(int socket);

@@ -99,14 +99,15 @@ struct Reply {
 
 // ---- ckpt-shim (the user, the registered task) and ckptd; one connection for the life of the task ----
 
-// Descriptors: stdin, stdout, stderr of the task, write end of the shim's status pipe
-// (wire/init_protocol.hpp).
+// Nothing of the user's is sent along: ckpt-engine takes the shim's descriptors when it needs them, as
+// closing one, on a file server that hangs or a socket that lingers, may block.
 struct ShimHello {
     static constexpr std::uint16_t k_type = 10;
-    std::string script; // the batch script slurmstepd gave as first argument, "" for steps
+    std::string script;            // the batch script slurmstepd gave as first argument, "" for steps
+    std::int32_t status_pipe = -1; // number of the write end in the shim (wire/init_protocol.hpp)
     template <class V>
     void fields(V& v) {
-        v(script);
+        v(script, status_pipe);
     }
 };
 

@@ -46,7 +46,7 @@ struct UserIds {
 // ---- ckpt-engine ----
 
 // Descriptors, in this order: image directory (root-owned 0700, empty), the task's mount namespace, its pid
-// namespace, its stdin, stdout, stderr.
+// namespace, a pidfd of the tree's root, one of the shim, whose 0, 1 and 2 are the task's stdio.
 struct DumpRequest {
     static constexpr std::uint16_t k_type = 40;
     std::string criu;
@@ -81,19 +81,19 @@ struct DumpResult {
 };
 
 // Descriptors, in this order: image directory (root-owned 0700, verified), directory for the tails of
-// rolled-back files (root-owned), mount namespace of the shim, its stdin, stdout, stderr, write end of its
-// status pipe.
+// rolled-back files (root-owned), mount namespace of the shim, a pidfd of it.
 struct RestoreRequest {
     static constexpr std::uint16_t k_type = 42;
     std::string criu;
     UserIds user;
     std::vector<std::string> cgroup_dirs; // the shim's; the restored tree is born there
     std::uint32_t timeout_ms = 0;
+    std::int32_t status_pipe = -1; // number of the write end in the shim
     std::string script; // this incarnation's batch script: stands in for the old one if its path changed
     bool tree_was_stopped = false; // nothing of the job wrote after the cut: logs keep their last lines
     template <class V>
     void fields(V& v) {
-        v(criu, user, cgroup_dirs, timeout_ms, script, tree_was_stopped);
+        v(criu, user, cgroup_dirs, timeout_ms, status_pipe, script, tree_was_stopped);
     }
 };
 

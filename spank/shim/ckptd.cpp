@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ckptd.hpp"
 
-#include <unistd.h>
-
-#include <array>
 #include <chrono>
 
 namespace ckpt {
 
 Result<Ckptd> Ckptd::greet(const std::string& script, int status_pipe) {
     CKPT_TRY(Fd socket, connect_to(wire::k_socket_path));
-    const std::array fds = {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO, status_pipe};
-    CKPT_CHECK(send_packet(socket.get(), wire::encode(wire::ShimHello{script}), fds));
+    CKPT_CHECK(send_packet(socket.get(), wire::encode(wire::ShimHello{script, status_pipe})));
     return Ckptd(std::move(socket));
 }
 

@@ -13,7 +13,8 @@ struct JobRecord {
     std::time_t preempt_time = 0;
     std::time_t end_time = 0;
     std::uint32_t restart_count = 0;
-    std::string reason; // of a pending job, in Slurm's words
+    std::uint32_t priority = 1; // 0 = held
+    std::string reason;         // of a pending job, in Slurm's words
     std::string comment;
     std::string admin_comment;
     std::string excluded_nodes;

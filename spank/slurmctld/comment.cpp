@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "comment.hpp"
 
+#include <algorithm>
+
 namespace ckpt {
 
 namespace {
@@ -16,11 +18,14 @@ std::string with_reason(std::string_view comment, std::string_view reason) {
     if (reason.starts_with(k_ours)) reason.remove_prefix(k_ours.size());
     for (const char c : reason.substr(0, k_reason_max))
         ours += c < 0x20 || c > 0x7e ? '?' : c;
-    const std::size_t old = comment.rfind(k_ours);
-    if (old == 0) return ours;
-    if (old != std::string_view::npos && comment.substr(0, old).ends_with(k_between))
-        comment = comment.substr(0, old - k_between.size());
-    return comment.empty() ? ours : std::string(comment) + std::string(k_between) + ours;
+    std::string others; // what stands between ours and is not
+    for (std::size_t at = 0; at <= comment.size();) {
+        const std::size_t end = std::min(comment.find(k_between, at), comment.size());
+        const std::string_view part = comment.substr(at, end - at);
+        if (!part.empty() && !part.starts_with(k_ours)) others.append(part).append(k_between);
+        at = end + k_between.size();
+    }
+    return others + ours;
 }
 
 } // namespace ckpt

@@ -38,8 +38,10 @@ Status update(Request& request, const std::string& what) {
     return {};
 }
 
-// A job that is pending already, e.g. because it is being requeued, is held by its priority.
-Status hold_pending(std::uint32_t job_id) {
+// A job that is pending already, e.g. because it is being requeued, is held by its priority. One that an
+// admin holds stays the admin's: holding it again would let its user release it (job_mgr.c:_update_job).
+Status hold_pending(std::uint32_t job_id, const JobRecord& job) {
+    if (job.priority == 0) return {};
     Request request(job_id);
     request.priority = 0;
     request.alloc_sid = ALLOC_SID_USER_HOLD; // the user may release it, whoever held it
@@ -58,9 +60,9 @@ Result<JobRecord> load_job(std::uint32_t job_id) {
     for (std::uint32_t i = 0; i < message->record_count; ++i) {
         const slurm_job_info_t& job = message->job_array[i];
         if (job.job_id != job_id) continue; // an array's id brings all its elements
-        return JobRecord{job.job_state,           job.preempt_time,     job.end_time,
-                         job.restart_cnt,         text(job.state_desc), text(job.comment),
-                         text(job.admin_comment), text(job.exc_nodes)};
+        return JobRecord{job.job_state,      job.preempt_time,     job.end_time,      job.restart_cnt,
+                         job.priority,       text(job.state_desc), text(job.comment), text(job.admin_comment),
+                         text(job.exc_nodes)};
     }
     return fail(Code::slurm_rpc, "slurmctld does not know " + name_of(job_id));
 }
@@ -72,7 +74,7 @@ Status requeue_job(std::uint32_t job_id, bool hold) {
     case Requeue::refused:
         return fail(Code::slurm_rpc, name_of(job_id) + " is not requeued: its state is " + cause_of(before));
     case Requeue::done_already:
-        return hold ? hold_pending(job_id) : Status{};
+        return hold ? hold_pending(job_id, before) : Status{};
     case Requeue::possible: // JOB_RUNNING: only if it still runs when the request arrives
         if (slurm_requeue(job_id, JOB_RUNNING | hold_flag) != SLURM_SUCCESS)
             return refused("requeue " + name_of(job_id));

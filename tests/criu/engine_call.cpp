@@ -14,6 +14,22 @@ namespace {
 
 constexpr std::chrono::seconds k_patience{60};
 
+constexpr int k_shim_status = 3;
+
+// A process that does nothing but hold the task's descriptors as the shim does.
+using FakeShim = Child;
+
+Result<FakeShim> fake_shim(const Task& task) {
+    SpawnSpec spec;
+    spec.path = "/bin/sleep";
+    spec.argv = {"sleep", "1000"};
+    int number = 0;
+    for (const int fd : task.stdio())
+        spec.fds.emplace_back(fd, number++);
+    spec.fds.emplace_back(task.status_pipe(), k_shim_status);
+    return spawn(spec);
+}
+
 struct Call {
     Child engine;
     Packet answer;
@@ -52,9 +68,8 @@ Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall&
     request.node_local_limit = options.node_local_limit;
     request.timeout_ms = options.timeout_ms;
     request.leave_stopped = options.leave_stopped;
-    std::vector<int> fds = {images, task.mount_ns(), task.pid_ns()};
-    for (const int fd : task.stdio())
-        fds.push_back(fd);
+    CKPT_TRY(const FakeShim shim, fake_shim(task));
+    const std::vector<int> fds = {images, task.mount_ns(), task.pid_ns(), task.root_pidfd(), shim.pidfd()};
     CKPT_TRY(const Call call, call_engine(wire::encode(request), fds, options.kill_engine_after));
     CKPT_TRY(auto result, wire::decode<wire::DumpResult>(call.answer.bytes));
     CKPT_CHECK(wire::status_of(result.outcome));
@@ -70,10 +85,9 @@ Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, cons
     request.script = options.script;
     request.tree_was_stopped = options.tree_was_stopped;
     CKPT_TRY(const Fd mount_ns, open_namespace(::getpid(), "mnt"));
-    std::vector<int> fds = {images, tails, mount_ns.get()};
-    for (const int fd : task.stdio())
-        fds.push_back(fd);
-    fds.push_back(task.status_pipe());
+    CKPT_TRY(const FakeShim shim, fake_shim(task));
+    const std::vector<int> fds = {images, tails, mount_ns.get(), shim.pidfd()};
+    request.status_pipe = k_shim_status;
     CKPT_TRY(Call call, call_engine(wire::encode(request), fds, options.kill_engine_after));
     CKPT_TRY(auto result, wire::decode<wire::RestoreResult>(call.answer.bytes));
     CKPT_CHECK(wire::status_of(result.outcome));

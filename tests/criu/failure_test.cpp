@@ -97,7 +97,7 @@ TEST_F(Failure, ALinkToRootsFileIsNotFollowed) {
 
 TEST_F(Failure, BrokenImagesPutTheOutputBack) {
     for (const auto& entry : std::filesystem::directory_iterator(m_root + "/gen-1"))
-        if (entry.path().filename().string().starts_with("mm-"))
+        if (entry.path().filename().string().starts_with("files.img"))
             std::filesystem::resize_file(entry.path(), 20);
     expect_failure(Code::restore_failed, "CRIU: ");
 }

@@ -136,7 +136,7 @@ TEST_F(Local, AFailedRestoreTakesItBack) {
     }
     put_file(m_local + "/job/state", "something older");
     for (const auto& entry : fs::directory_iterator(m_root + "/gen-1"))
-        if (entry.path().filename().string().starts_with("mm-")) fs::resize_file(entry.path(), 20);
+        if (entry.path().filename().string().starts_with("files.img")) fs::resize_file(entry.path(), 20);
     m_task->renew(m_task->output_name());
     RestoreCall call;
     call.tree_was_stopped = true;

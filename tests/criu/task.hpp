@@ -57,6 +57,7 @@ public:
     // stdin, stdout, stderr, and the write end of the status pipe
     [[nodiscard]] std::vector<int> stdio() const { return {m_input.get(), m_output.get(), m_output.get()}; }
     [[nodiscard]] int status_pipe() const { return m_status_write.get(); }
+    [[nodiscard]] int root_pidfd() const { return m_root_pidfd.get(); }
     [[nodiscard]] int mount_ns() const { return m_mount_ns.get(); }
     [[nodiscard]] int pid_ns() const { return m_pid_ns.get(); }
 

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The record beside the images, and what is read from the images themselves.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 
 #include "engine/clocks.hpp"
 #include "engine/image_creds.hpp"
 #include "engine/image_fields.hpp"
+#include "engine/image_safety.hpp"
 #include "engine/pid_gap.hpp"
 #include "engine/record.hpp"
 #include "engine/timers.hpp"
@@ -142,6 +147,49 @@ TEST(ImageCreds, OnlyTheUsersTasksPass) {
     EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + number(19, 1)), user));   // ambient
     EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + number(14, 0)), user));   // group root
     EXPECT_FALSE(check_core_image(core(ids(2001, 2002) + bytes(10, "\1")), user)); // packed
+}
+
+// ---- what a restore would turn against others ----
+
+TEST(ImageSafety, AGhostsOwnerIsRead) {
+    const std::string ghost = image({number(1, 2001) + number(2, 2001) + number(3, 0100600)}) + "content";
+    EXPECT_EQ(*ghost_owner(ghost), 2001U);
+    for (std::size_t size = 0; size < ghost.size() - 7; ++size)
+        EXPECT_FALSE(ghost_owner(std::string_view(ghost).substr(0, size))) << size;
+    EXPECT_FALSE(ghost_owner(image({number(2, 2001)})));
+}
+
+class Rseq : public testing::Test {
+protected:
+    // A process 7 with threads 7 and 8, a private mapping, and a shared one from 0x2000 to 0x3000.
+    Status check(std::uint64_t area_of_7, std::uint64_t area_of_8) {
+        std::string name = testing::TempDir() + "ckpt-rseq-XXXXXX";
+        EXPECT_NE(::mkdtemp(name.data()), nullptr);
+        const auto vma = [](std::uint64_t from, std::uint64_t to, std::uint64_t flags) {
+            return bytes(14, number(1, from) + number(2, to) + number(6, flags));
+        };
+        const auto put = [&](const std::string& file, const std::string& text) {
+            std::ofstream(name + "/" + file) << text;
+        };
+        const auto thread = [](std::uint64_t area) {
+            return image({bytes(5, area == 0 ? number(1, 0) : bytes(15, number(1, area) + number(2, 32)))});
+        };
+        put("pstree.img", image({number(1, 7) + number(2, 0) + number(5, 7) + number(5, 8)}));
+        put("mm-7.img", image({vma(0x1000, 0x2000, 2) + vma(0x2000, 0x3000, 1)}));
+        put("core-7.img", thread(area_of_7));
+        put("core-8.img", thread(area_of_8));
+        const Fd images(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        auto status = check_rseq(images.get());
+        std::filesystem::remove_all(name);
+        return status;
+    }
+};
+
+TEST_F(Rseq, OnlyInPrivateMemory) {
+    EXPECT_TRUE(check(0x1100, 0));
+    EXPECT_TRUE(check(0x1100, 0x3000));
+    EXPECT_EQ(check(0x2fff, 0x1100).error().code, Code::restore_refused);
+    EXPECT_EQ(check(0x1100, 0x2000).error().code, Code::restore_refused);
 }
 
 // ---- timers ----

@@ -49,6 +49,8 @@ TEST(SlurmctldComment, TheUsersCommentStays) {
     EXPECT_EQ(with_reason("mine", "checkpoint: no key"), "mine | checkpoint: no key");
     EXPECT_EQ(with_reason("mine | checkpoint: no key", "still no key"), "mine | checkpoint: still no key");
     EXPECT_EQ(with_reason("checkpoint: no key", "x"), "checkpoint: x");
+    EXPECT_EQ(with_reason("mine | checkpoint: no key | the admin's", "x"),
+              "mine | the admin's | checkpoint: x");
     EXPECT_EQ(with_reason("", "a\nb\x1b\xff"), "checkpoint: a?b??");
     EXPECT_LT(with_reason("", std::string(100000, 'x')).size(), 500U);
 }

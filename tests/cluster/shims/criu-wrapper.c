@@ -10,8 +10,12 @@
 
 int main(int argc, char **argv)
 {
+	const char *theirs = getenv("LD_PRELOAD");
+	char ours[4096];
+
 	(void)argc;
-	setenv("LD_PRELOAD", "/usr/libexec/cluster/prlimit.so", 1);
+	snprintf(ours, sizeof(ours), "/usr/libexec/cluster/prlimit.so:%s", theirs != NULL ? theirs : "");
+	setenv("LD_PRELOAD", ours, 1);
 	execv("/usr/sbin/criu.real", argv);
 	perror("/usr/sbin/criu.real");
 	return 127;
