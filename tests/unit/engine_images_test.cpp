@@ -15,6 +15,7 @@
 #include "engine/pid_gap.hpp"
 #include "engine/record.hpp"
 #include "engine/timers.hpp"
+#include "os/fd.hpp"
 
 namespace ckpt {
 
