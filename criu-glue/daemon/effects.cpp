@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What the state machine decided, done: words to the shim, timers, signals, slurmctld, the epilog.
+#include <algorithm>
 #include <array>
 #include <csignal>
 
@@ -52,6 +53,13 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
         std::visit([&](const auto& e) { perform(*job, e); }, effect);
     }
     forget_if_over(job_id);
+    if (m_stopping) stop_when_saved();
+}
+
+void Server::stop_when_saved() {
+    m_stopping = true;
+    const auto unsaved = [](const auto& job) { return has_last_generation_under_way(job.second.state); };
+    if (std::ranges::none_of(m_jobs, unsaved)) m_loop.stop();
 }
 
 // Later, since whoever called handle() may hold the job.

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <iostream>
 #include <string_view>
+#include <utility>
 
 #include "log.hpp"
 #include "loop.hpp"
@@ -57,13 +58,16 @@ ckpt::Status serve(const ckpt::ServerConfig& config) {
     ckpt::Loop loop;
     ckpt::Server server(loop, config);
     CKPT_TRY(const ckpt::Fd signals, watch_signals());
+    bool asked_to_stop = false;
     loop.watch(signals.get(), [&] {
         signalfd_siginfo info{};
         if (::read(signals.get(), &info, sizeof info) != sizeof info) return;
         if (info.ssi_signo == SIGHUP)
             server.reload_policy();
+        else if (std::exchange(asked_to_stop, true))
+            loop.stop(); // the second time at once
         else
-            loop.stop();
+            server.stop_when_saved();
     });
     CKPT_TRY(ckpt::Fd socket, listener(config));
     CKPT_CHECK(server.start(std::move(socket)));

@@ -35,6 +35,8 @@ public:
     Status start(Fd listener);
     // Reads the policy anew; a bad one is reported and the one in force stays.
     void reload_policy();
+    // Stops the loop once no last generation of a job is under way.
+    void stop_when_saved();
 
 private:
     struct Connection {
@@ -117,6 +119,7 @@ private:
     ServerConfig m_config;
     Fd m_listener;
     Loop::Id m_listening = 0;
+    bool m_stopping = false;
     std::multiset<uid_t> m_listings; // who has one under way
     std::map<ConnectionId, Connection> m_connections;
     ConnectionId m_next_connection = 1;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "state.hpp"
 
+#include <algorithm>
+
 #include "state_steps.hpp"
 
 namespace ckpt {
@@ -26,6 +28,11 @@ Effects advance(JobState& job, const Event& event) {
 
 bool is_quiet(const JobState& job) {
     return !job.taking && job.committing.empty() && !job.completing;
+}
+
+bool has_last_generation_under_way(const JobState& job) {
+    const auto is_last = [](const auto& commit) { return commit.second.reason == Reason::forced_end; };
+    return (job.taking && job.taking->leave_stopped) || std::ranges::any_of(job.committing, is_last);
 }
 
 namespace state {

@@ -2,8 +2,6 @@
 // How a job ends: Slurm's SIGTERM and its cause, the application's own end, the epilog.
 #include <sys/wait.h>
 
-#include <algorithm>
-
 #include "state_steps.hpp"
 
 namespace ckpt::state {
@@ -182,10 +180,7 @@ void on(JobState& job, const event::EpilogArrived& /*e*/, Effects& /*out*/) {
 void on(JobState& job, const event::EpilogLimitReached& /*e*/, Effects& out) {
     if (!job.epilog_waits) return;
     job.epilog_waits = false;
-    // Without its last generation the job would go on from an older one, or from the beginning.
-    const bool final_commit = std::ranges::any_of(
-        job.committing, [](const auto& c) { return c.second.reason == Reason::forced_end; });
-    out.emplace_back(effect::ReleaseEpilog{final_commit});
+    out.emplace_back(effect::ReleaseEpilog{has_last_generation_under_way(job)});
 }
 
 } // namespace ckpt::state

@@ -458,6 +458,21 @@ TEST(End, TheLastGenerationIsWaitedForAgainAndAgain) {
     EXPECT_FALSE(all<effect::ReleaseEpilog>(saved)[0].to_ask_again);
 }
 
+TEST(End, OnlyALastGenerationKeepsTheDaemon) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_FALSE(has_last_generation_under_way(job));
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::requeued});
+    EXPECT_TRUE(has_last_generation_under_way(job));
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_TRUE(has_last_generation_under_way(job));
+    advance(job, event::CommitEnded{2, std::nullopt, 1});
+    EXPECT_FALSE(has_last_generation_under_way(job));
+}
+
 TEST(End, KilledShimTakesItsTreeAlong) {
     JobState job = running_job();
     EXPECT_TRUE(has<effect::KillTree>(advance(job, event::TaskGone{k_batch})));

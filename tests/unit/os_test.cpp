@@ -228,6 +228,9 @@ TEST(Tree, AStoppedTreeIsKilledWithoutRunningOn) {
         ASSERT_GT(n, 0);
         got += static_cast<std::size_t>(n);
     }
+    root->kill(SIGSTOP); // first: it would see its jobs stop, and end
+    while (process_info(root->pid())->state != 'T')
+        std::this_thread::sleep_for(milliseconds(1));
     while (!all_stopped(root->pid())) { // some may still be forking
         signal_tree(root->pid(), ::getuid(), SIGSTOP);
         std::this_thread::sleep_for(milliseconds(1));
