@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "generations.hpp"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include <ctime>
 #include <iostream>
 #include <sstream>
@@ -53,11 +56,34 @@ std::string local_time(std::uint64_t seconds) {
     return text;
 }
 
+// Whose generations: a name that stands for %u in the store's path, and the uid they must have, 0 = any.
+Result<std::pair<std::string, uid_t>> whose(const std::string& wanted) {
+    const passwd* entry = // NOLINT(concurrency-mt-unsafe): one thread
+        wanted.empty() ? ::getpwuid(::getuid()) : ::getpwnam(wanted.c_str());
+    if (entry == nullptr)
+        return fail(Code::not_found, wanted.empty() ? "you have no user name" : "no user " + wanted);
+    return std::pair{std::string(entry->pw_name), wanted.empty() ? 0 : entry->pw_uid};
+}
+
+// The store could not be read, or not to its end.
+Status failure_in(const std::string& lines) {
+    const std::size_t end = lines.find_last_not_of('\n');
+    if (end == std::string::npos) return {};
+    const std::size_t before = lines.rfind('\n', end);
+    const std::size_t start = before == std::string::npos ? 0 : before + 1;
+    const Json last = Json::parse(lines.substr(start, end + 1 - start), nullptr, false);
+    if (!last.is_object() || !last.contains("error")) return {};
+    return fail(static_cast<Code>(number(last, "code")), string(last, "error"), string(last, "hint"));
+}
+
 Result<std::string> fetch(const ListOptions& options, bool details) {
-    CKPT_TRY(const Asked asked,
-             ask(wire::encode(wire::ListRequest{options.job_id, details}), k_answer_limit));
+    CKPT_TRY(const auto user, whose(options.user));
+    const wire::ListRequest request{options.job_id, details, user.second, user.first};
+    CKPT_TRY(const Asked asked, ask(wire::encode(request), k_answer_limit));
     if (asked.fds.empty()) return fail(Code::wire_malformed, "ckptd sent no listing");
-    return read_all(asked.fds.front().get(), k_listing_max);
+    CKPT_TRY(std::string lines, read_all(asked.fds.front().get(), k_listing_max));
+    CKPT_CHECK(failure_in(lines));
+    return lines;
 }
 
 template <typename F>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "result/result.hpp"
 
@@ -10,6 +11,7 @@ namespace ckpt::cli {
 
 struct ListOptions {
     std::uint32_t job_id = 0; // 0 = all of the caller's
+    std::string user;         // root: only this user's; others see their own anyway
     bool json = false;
     bool header = true;
 };

@@ -58,11 +58,13 @@ int run(int argc, char** argv) {
     bool no_header = false;
     auto* list = app.add_subcommand("list", "one line per saved generation of your jobs (root: all jobs)");
     list->add_option("-j,--job,JOBID", listing.job_id, "only this job");
+    list->add_option("-u,--user", listing.user, "root: only this user's jobs");
     list->add_flag("--json", listing.json, "one JSON object per line");
     list->add_flag("--noheader", no_header, "no column titles");
 
     auto* show = app.add_subcommand("show", "everything about a job's generations");
     show->add_option("JOBID,-j,--job", listing.job_id, "the job; inside a job: this one");
+    show->add_option("-u,--user", listing.user, "root: the job's user, where the store is per user");
     show->add_flag("--json", listing.json, "one JSON object per line");
 
     std::uint32_t create_job = 0;

@@ -40,12 +40,14 @@ bool asks_from_inside(const Job& job, pid_t caller) {
 
 void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     const uid_t uid = m_connections.at(id).peer.uid;
+    const auto base = expand_base(m_policy.storage.base, m.user);
+    if (!base) return send(id, answer_of(base.error()));
     if (m_listings.size() >= k_listings || (uid != 0 && m_listings.count(uid) >= k_listings_per_user))
         return send(id,
                     answer_of({Code::busy, "the store is being listed already", "try again in a moment", 0}));
     auto pipe = make_pipe();
     if (!pipe) return send(id, answer_of(pipe.error()));
-    const wire::InspectRequest request{m_policy.storage.base, m_config.key_file, m.job_id, uid, m.details};
+    const wire::InspectRequest request{*base, m_config.key_file, m.job_id, uid == 0 ? m.uid : uid, m.details};
     const std::array to_worker = {pipe->write.get()};
     m_workers.start("ckpt-sealer", wire::encode(request), to_worker, k_inspect_limit,
                     [this, uid](const auto& result) {

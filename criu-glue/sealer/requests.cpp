@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <format>
 
+#include <nlohmann/json.hpp>
+
+#include "os/files.hpp"
 #include "os/safe_path.hpp"
 #include "store/adopt.hpp"
 #include "store/commit.hpp"
@@ -141,14 +144,27 @@ Status run(const wire::CompleteRequest& request, const std::vector<Fd>& /*fds*/,
         {owner_of(request.place), request.place.incarnation, request.wait_status, request.drop_generations});
 }
 
-Status run(const wire::InspectRequest& request, const std::vector<Fd>& fds, wire::InspectResult& /*result*/) {
-    if (fds.size() != 1) return fail(Code::wire_malformed, "an inspection needs one descriptor");
+std::string failure_line(const Error& error) {
+    const nlohmann::json line = {
+        {"error", error.what}, {"hint", error.hint}, {"code", static_cast<unsigned>(error.code)}};
+    return line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+Status inspect(const wire::InspectRequest& request, int out) {
     CKPT_TRY(const ClusterKey key, store::load_key(request.key_file));
     const auto base = open_base(request.base);
     if (!base && base.error().code == Code::not_found) return {};
     if (!base) return tl::unexpected(base.error());
     return store::inspect(Base{base->get(), request.base}, key,
-                          {request.job_id, request.uid, request.details}, fds[0].get());
+                          {request.job_id, request.uid, request.details}, out);
+}
+
+// Whoever reads the listing learns of a failure, not only our log.
+Status run(const wire::InspectRequest& request, const std::vector<Fd>& fds, wire::InspectResult& /*result*/) {
+    if (fds.size() != 1) return fail(Code::wire_malformed, "an inspection needs one descriptor");
+    Status done = inspect(request, fds[0].get());
+    if (!done) (void)write_all(fds[0].get(), failure_line(done.error()));
+    return done;
 }
 
 template <typename Request, typename Answer>

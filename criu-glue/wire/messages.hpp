@@ -185,14 +185,17 @@ constexpr int k_term_patience_s = 3;
 
 // ---- sckpt (any user) to ckptd ----
 
-// Answered by Answer; the descriptor is a pipe with one JSON object per line.
+// Answered by Answer; the descriptor is a pipe with one JSON object per line, the last of them {"error": "…"}
+// when the store could not be read.
 struct ListRequest {
     static constexpr std::uint16_t k_type = 20;
     std::uint32_t job_id = 0; // 0 = all jobs of the caller
     bool details = false;     // `show`: everything the manifests say
+    std::uint32_t uid = 0;    // from root: only this user's, 0 = everybody's; others see their own
+    std::string user;         // stands for %u in storage.base; only where to look, never who may see it
     template <class V>
     void fields(V& v) {
-        v(job_id, details);
+        v(job_id, details, uid, user);
     }
 };
 

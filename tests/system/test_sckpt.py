@@ -54,5 +54,28 @@ class Sckpt(SystemTest):
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertRegex(done.stderr, "^sckpt: error: .*\n$")
 
+    def test_a_store_per_user(self):
+        cluster.run("n1", "install", "-d", "-m", "700", "/shared/per-user")
+        set_policy("n1", storage={"base": "/shared/per-user/%u"})
+        self.addCleanup(clear_policy, "n1")
+        job = submit(SCRIPT)
+        job.wait_output("generation 1 saved")
+        self.assertTrue(list(cluster.shared("/shared/per-user/alice").glob(f"*/{job.id}-*")))
+        self.assertEqual([g["job"] for g in generations(job)], [job.id])
+        self.assertIn(str(job.id), sckpt("list", "--user", "alice", user="root").stdout)
+        self.assertNotIn(str(job.id), sckpt("list", "--noheader", user="bob").stdout)
+        self.assertNotIn(str(job.id), sckpt("list", "--noheader", "--user", "alice", user="bob").stdout)
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        assert_clean(job)
+
+    def test_a_store_that_cannot_be_read_is_an_error(self):
+        key = "/etc/slurm/checkpoint.key"
+        cluster.run("ctl", "mv", key, f"{key}.away")
+        self.addCleanup(cluster.run, "ctl", "mv", f"{key}.away", key)
+        done = sckpt("list", node="ctl")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertRegex(done.stderr, r"^sckpt: error: .*key.* \[CKPT-604\]\n$")
+
 
 main()
