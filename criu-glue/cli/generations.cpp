@@ -73,7 +73,9 @@ Status failure_in(const std::string& lines) {
     const std::size_t start = before == std::string::npos ? 0 : before + 1;
     const Json last = Json::parse(lines.substr(start, end + 1 - start), nullptr, false);
     if (!last.is_object() || !last.contains("error")) return {};
-    return fail(static_cast<Code>(number(last, "code")), string(last, "error"), string(last, "hint"));
+    const auto code = number(last, "code");
+    return fail(code != 0 ? static_cast<Code>(code) : Code::internal, string(last, "error"),
+                string(last, "hint"));
 }
 
 Result<std::string> fetch(const ListOptions& options, bool details) {

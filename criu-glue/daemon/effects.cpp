@@ -179,7 +179,8 @@ void Server::perform(Job& job, const effect::ReleaseEpilog& e) {
     m_loop.cancel(job.epilog_timer);
     if (!e.to_ask_again) job.epilog_over = true; // handle() forgets the job once it is quiet
     if (!job.epilog) return;
-    const ConnectionId epilog = *std::exchange(job.epilog, std::nullopt);
+    const ConnectionId epilog = *job.epilog;
+    job.epilog.reset();
     if (e.to_ask_again)
         reply(epilog, fail(Code::busy, "the last checkpoint is on its way"));
     else

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <map>
 #include <set>
 #include <sstream>
@@ -22,16 +21,8 @@ namespace ckpt {
 namespace {
 
 constexpr std::size_t k_unix_table_max = 64 << 20;
-constexpr std::size_t k_fdinfo_max = 1 << 20;
 constexpr mode_t k_permissions = 07777;
 constexpr std::string_view k_socket_prefix = "socket:[";
-
-std::string link_of(int dir, const std::string& name) {
-    std::string target(PATH_MAX, '\0');
-    const ssize_t n = ::readlinkat(dir, name.c_str(), target.data(), target.size());
-    target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
-    return target;
-}
 
 // Only plain names between the slashes.
 bool is_straight(const std::string& path) {
@@ -49,16 +40,8 @@ Result<Fd> open_dir(int proc, const char* name) {
 
 // O_RDONLY counts as growing: it changes nothing.
 bool only_grows(int fdinfo, const std::string& name) {
-    const Fd file(::openat(fdinfo, name.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file) return false;
-    const auto text = read_all(file.get(), k_fdinfo_max);
-    if (!text) return false;
-    std::istringstream in(*text);
-    std::string key;
-    std::uint64_t position = 0;
-    unsigned flags = O_RDWR;
-    in >> key >> position >> key >> std::oct >> flags;
-    return (flags & O_ACCMODE) == O_RDONLY || (flags & O_APPEND) != 0;
+    const auto info = fd_info(fdinfo, name);
+    return info && ((info->flags & O_ACCMODE) == O_RDONLY || (info->flags & O_APPEND) != 0);
 }
 
 class Finder {
@@ -103,6 +86,7 @@ public:
         for (const auto& [name, file] : found)
             add_directories_of(root.get(), file);
         std::vector<LocalFile> out;
+        out.reserve(m_found.size());
         for (auto& [where, file] : m_found)
             out.push_back(std::move(file));
         return out;
@@ -114,7 +98,7 @@ private:
         CKPT_TRY(const Fd fdinfo, open_dir(proc, "fdinfo"));
         CKPT_TRY(const auto names, list_dir(fds.get()));
         for (const std::string& name : names) {
-            const std::string link = link_of(fds.get(), name);
+            const std::string link = link_target(fds.get(), name);
             if (link.starts_with(k_socket_prefix))
                 m_sockets.insert(std::strtoull(link.c_str() + k_socket_prefix.size(), nullptr, 10));
             else
@@ -137,7 +121,7 @@ private:
 
     // `name` is a link of the kernel's, which leads to the very file that the process has.
     Status add(int dir, const std::string& name, bool grows) {
-        const auto [root, path] = below_root(m_rules.roots, link_of(dir, name));
+        const auto [root, path] = below_root(m_rules.roots, link_target(dir, name));
         if (root.empty()) return {};
         struct stat st{};
         if (::fstatat(dir, name.c_str(), &st, 0) != 0)

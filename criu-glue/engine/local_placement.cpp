@@ -68,7 +68,7 @@ Result<LocalNow> look(const LocalFile& file) {
     LocalNow now{What::same_kind, st.st_dev, st.st_ino};
     if (!is_kind(st.st_mode, file.kind))
         now.what = What::other_kind;
-    else if (st.st_uid != ::geteuid() && !(S_ISDIR(st.st_mode) && st.st_uid == 0))
+    else if (st.st_uid != ::geteuid() && (!S_ISDIR(st.st_mode) || st.st_uid != 0))
         now.what = What::foreign;
     return now;
 }
@@ -128,7 +128,7 @@ void unmake(const LocalFile& file, Placement placement, const std::string& aside
     if (placement == Placement::create)
         ::unlinkat(parent->get(), name.c_str(), file.kind == Kind::directory ? AT_REMOVEDIR : 0);
     if (placement == Placement::replace)
-        ::renameat2(parent->get(), aside.c_str(), parent->get(), name.c_str(), RENAME_EXCHANGE);
+        (void)::renameat2(parent->get(), aside.c_str(), parent->get(), name.c_str(), RENAME_EXCHANGE);
     if (file.kind == Kind::file) ::unlinkat(parent->get(), aside.c_str(), 0);
 }
 
@@ -187,6 +187,7 @@ std::vector<LocalFile> with_directories(std::vector<LocalFile> files) {
         all.insert_or_assign(file.full_path(), std::move(file));
     }
     std::vector<LocalFile> out;
+    out.reserve(all.size());
     for (auto& [path, file] : all)
         out.push_back(std::move(file));
     return out;

@@ -8,9 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <climits>
 #include <set>
-#include <sstream>
 
 #include "engine/clocks.hpp"
 #include "os/files.hpp"
@@ -23,33 +21,8 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_fdinfo_max = 1 << 20;
 constexpr const char* k_script_name =
     "/slurm_script"; // slurmd_common/… writes every batch script under this name
-
-struct FdInfo {
-    std::uint64_t position = 0;
-    std::uint32_t flags = 0;
-};
-
-std::string link_of(int dir, const std::string& name) {
-    std::string target(PATH_MAX, '\0');
-    const ssize_t n = ::readlinkat(dir, name.c_str(), target.data(), target.size());
-    target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
-    return target;
-}
-
-Result<FdInfo> read_fdinfo(int fdinfo_dir, const std::string& name) {
-    const Fd file(::openat(fdinfo_dir, name.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file) return fail_errno(Code::os, "read a descriptor's state");
-    CKPT_TRY(const std::string text, read_all(file.get(), k_fdinfo_max));
-    std::istringstream in(text);
-    FdInfo info;
-    std::string key;
-    in >> key >> info.position >> key >> std::oct >> info.flags; // "pos:\t…\nflags:\t0…"
-    if (!in) return fail(Code::os, "cannot read a descriptor's state");
-    return info;
-}
 
 bool is_kernel_file(int fd_dir, const std::string& name) {
     const Fd path(::openat(fd_dir, name.c_str(), O_PATH | O_CLOEXEC));
@@ -65,8 +38,8 @@ struct Scan {
 };
 
 Status scan_regular(int fd_dir, int fdinfo_dir, const std::string& name, const struct stat& st, Scan& scan) {
-    const std::string path = link_of(fd_dir, name);
-    CKPT_TRY(const FdInfo info, read_fdinfo(fdinfo_dir, name));
+    const std::string path = link_target(fd_dir, name);
+    CKPT_TRY(const FdInfo info, fd_info(fdinfo_dir, name));
     const bool writable = (info.flags & O_ACCMODE) != O_RDONLY && (info.flags & O_PATH) == 0;
     if (!writable) {
         if (path.ends_with(k_script_name)) scan.script = ScriptPosition{path, info.position};
@@ -127,7 +100,7 @@ void add_offsets_of_shim(DumpRecord& record, std::span<const int, 3> stdio) {
         const int flags = ::fcntl(fd, F_GETFL);
         if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY || ::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
             continue;
-        const OpenFile file{link_of(dir.get(), std::to_string(fd)),
+        const OpenFile file{link_target(dir.get(), std::to_string(fd)),
                             st.st_dev,
                             st.st_ino,
                             static_cast<std::uint64_t>(st.st_size),
@@ -149,7 +122,8 @@ std::array<StdioIdentity, 3> identify_stdio(std::span<const int, 3> fds) {
         if (S_ISFIFO(st.st_mode))
             out.at(i) = {StdioIdentity::Kind::pipe, st.st_ino, ""};
         else if (S_ISREG(st.st_mode))
-            out.at(i) = {StdioIdentity::Kind::file, st.st_ino, link_of(dir.get(), std::to_string(fds[i]))};
+            out.at(i) = {StdioIdentity::Kind::file, st.st_ino,
+                         link_target(dir.get(), std::to_string(fds[i]))};
     }
     return out;
 }

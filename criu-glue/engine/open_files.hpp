@@ -14,10 +14,10 @@ namespace ckpt {
 // Everything of DumpRecord but `stdio`, from the tree below `root`.
 Result<DumpRecord> record_tree(pid_t root);
 
-// What the descriptors are.
 // The shim's own openings of files in the record, which its lines went through.
 void add_offsets_of_shim(DumpRecord& record, std::span<const int, 3> stdio);
 
+// What the descriptors are.
 std::array<StdioIdentity, 3> identify_stdio(std::span<const int, 3> fds);
 
 } // namespace ckpt

@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <climits>
 #include <cstdlib>
 #include <set>
 #include <sstream>
@@ -32,13 +31,6 @@ constexpr std::string_view k_socket_prefix = "socket:["; // "socket:[INODE]"
 constexpr std::size_t k_net_file_max = 64 << 20;
 constexpr int k_stranger_attempts = 4;
 constexpr std::chrono::milliseconds k_stranger_pause{25};
-
-std::string read_link(int dir, const std::string& name) {
-    std::string target(PATH_MAX, '\0');
-    const ssize_t n = ::readlinkat(dir, name.c_str(), target.data(), target.size());
-    target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
-    return target;
-}
 
 Result<std::string> read_file(int dir, const char* name) {
     const Fd fd(::openat(dir, name, O_RDONLY | O_CLOEXEC));
@@ -87,7 +79,7 @@ Status read_descriptors(int proc, Member& member) {
     if (!fds) return fail_errno(Code::os, "list descriptors");
     CKPT_TRY(const auto names, list_dir(fds.get()));
     for (const std::string& name : names) {
-        std::string link = read_link(fds.get(), name);
+        std::string link = link_target(fds.get(), name);
         if (link.starts_with(k_socket_prefix))
             member.sockets.push_back(std::strtoull(link.c_str() + k_socket_prefix.size(), nullptr, 10));
         else if (link.starts_with("anon_inode:") || link.starts_with("/dev/"))
@@ -118,7 +110,7 @@ Result<Member> read_member(pid_t pid, gid_t own_gid) {
     member.pid = pid;
     CKPT_TRY(const std::string status, read_file(proc.get(), "status"));
     read_status(status, member);
-    member.exe = read_link(proc.get(), "exe");
+    member.exe = link_target(proc.get(), "exe");
     // A zombie that criu restored keeps criu's rights, and its exit status is told only to who has them all
     // (fs/proc/array.c:do_task_stat, security/commoncap.c:cap_ptrace_access_check).
     member.closed = member.capabilities != 0;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 
 namespace ckpt {
 
@@ -96,6 +97,13 @@ Result<std::uint64_t> copy_sparse(int from, std::uint64_t from_at, int to, std::
     }
     if (::ftruncate(to, static_cast<off_t>(size)) != 0) return fail_errno(write_code(errno), "extend a file");
     return copied;
+}
+
+std::string link_target(int dir, const std::string& name) {
+    std::string target(PATH_MAX, '\0');
+    const ssize_t n = ::readlinkat(dir, name.c_str(), target.data(), target.size());
+    target.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return target;
 }
 
 Result<Fd> duplicate(int fd) {

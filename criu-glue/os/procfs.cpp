@@ -79,6 +79,16 @@ Result<ProcessInfo> process_info(pid_t pid) {
     return info;
 }
 
+Result<FdInfo> fd_info(int dir, const std::string& name) {
+    CKPT_TRY(const std::string text, read_proc(dir, name.c_str()));
+    std::istringstream in(text);
+    FdInfo info;
+    std::string key;
+    in >> key >> info.position >> key >> std::oct >> info.flags; // "pos:\t…\nflags:\t0…"
+    if (!in) return fail(Code::os, "cannot read a descriptor's state");
+    return info;
+}
+
 Result<std::uint64_t> namespace_inode(pid_t pid, const std::string& name) {
     struct stat st{};
     const std::string path = proc_path(pid) + "/ns/" + name;

@@ -30,6 +30,13 @@ struct ProcessInfo {
 Result<Fd> open_proc(pid_t pid);
 Result<ProcessInfo> process_info(pid_t pid);
 
+// What /proc/PID/fdinfo/FD says; `dir` is /proc/PID/fdinfo.
+struct FdInfo {
+    std::uint64_t position = 0;
+    std::uint32_t flags = 0; // open(2)
+};
+Result<FdInfo> fd_info(int dir, const std::string& name);
+
 // Identity of a namespace: the inode behind /proc/PID/ns/NAME.
 Result<std::uint64_t> namespace_inode(pid_t pid, const std::string& name);
 Result<Fd> open_namespace(pid_t pid, const std::string& name);
