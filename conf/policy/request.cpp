@@ -34,7 +34,7 @@ constexpr std::array k_options{
               "endings before which a checkpoint is taken", "CHECKPOINT_ON"},
     OptionRow{Option::signal, "checkpoint-signal", "SIG", false,
               "the name or number of a signal such as USR1, except KILL, STOP, TERM, CONT, TSTP and CHLD",
-              "scancel --signal=SIG takes a checkpoint", "CHECKPOINT_SIGNAL"},
+              "scancel --batch --signal=SIG takes a checkpoint", "CHECKPOINT_SIGNAL"},
     OptionRow{Option::method, "checkpoint-method", "auto|criu|app:SIG", false,
               "auto, criu or app:SIG with a signal such as USR1",
               "who saves the state; app: the program itself does on SIG", "CHECKPOINT_METHOD"},

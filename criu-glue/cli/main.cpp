@@ -9,6 +9,7 @@
 
 #include "ask.hpp"
 #include "generations.hpp"
+#include "policy/policy_yaml.hpp"
 #include "store/key.hpp"
 #include "text/text.hpp"
 
@@ -36,6 +37,19 @@ ckpt::Status create(std::uint32_t job_id) {
     return {};
 }
 
+ckpt::Status check_policy(const std::string& path) {
+    CKPT_TRY(const ckpt::Policy policy, ckpt::load_policy(path));
+    std::cout << path << ": good; " << policy.stated.size() << " keys are stated\n";
+    return {};
+}
+
+// Slurm's name of an array's element, 8_2, is not a number.
+std::string is_job_id(const std::string& text) {
+    if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos) return {};
+    return text + " is not a job id; for an element of an array: the number that `sckpt list` or "
+                  "`squeue -o %A` shows";
+}
+
 ckpt::Status create_key(const std::string& path) {
     CKPT_CHECK(ckpt::store::create_key(path));
     std::cout << "key written to " << path
@@ -57,19 +71,21 @@ int run(int argc, char** argv) {
     ckpt::cli::ListOptions listing;
     bool no_header = false;
     auto* list = app.add_subcommand("list", "one line per saved generation of your jobs (root: all jobs)");
-    list->add_option("-j,--job,JOBID", listing.job_id, "only this job");
+    list->add_option("-j,--job,JOBID", listing.job_id, "only this job")->check(is_job_id, "JOBID");
     list->add_option("-u,--user", listing.user, "root: only this user's jobs");
     list->add_flag("--json", listing.json, "one JSON object per line");
     list->add_flag("--noheader", no_header, "no column titles");
 
     auto* show = app.add_subcommand("show", "everything about a job's generations");
-    show->add_option("JOBID,-j,--job", listing.job_id, "the job; inside a job: this one");
+    show->add_option("JOBID,-j,--job", listing.job_id, "the job; inside a job: this one")
+        ->check(is_job_id, "JOBID");
     show->add_option("-u,--user", listing.user, "root: the job's user, where the store is per user");
     show->add_flag("--json", listing.json, "one JSON object per line");
 
     std::uint32_t create_job = 0;
     auto* create_command = app.add_subcommand("create", "save a generation now; the job runs on");
-    create_command->add_option("JOBID,-j,--job", create_job, "the job; inside a job: this one");
+    create_command->add_option("JOBID,-j,--job", create_job, "the job; inside a job: this one")
+        ->check(is_job_id, "JOBID");
 
     std::string key_path = "/etc/slurm/checkpoint.key";
     auto* key = app.add_subcommand("key", "the cluster key that seals the images");
@@ -77,13 +93,22 @@ int run(int argc, char** argv) {
     auto* key_create = key->add_subcommand("create", "write a new key; never replaces one (root)");
     key_create->add_option("PATH", key_path, "default /etc/slurm/checkpoint.key");
 
+    std::string policy_path = "/etc/slurm/checkpoint.yaml";
+    auto* policy = app.add_subcommand("policy", "the cluster's policy");
+    policy->require_subcommand(1);
+    auto* policy_check = policy->add_subcommand("check", "say what is wrong with a policy file");
+    policy_check->add_option("FILE", policy_path, "default /etc/slurm/checkpoint.yaml");
+
     CLI11_PARSE(app, argc, argv);
     listing.header = !no_header;
     if (list->parsed()) return finish(ckpt::cli::list(listing));
     if (show->parsed()) {
         if (listing.job_id == 0) listing.job_id = own_job();
+        if (listing.job_id == 0)
+            return finish(ckpt::fail(ckpt::Code::not_found, "which job?", "sckpt show JOBID"));
         return finish(ckpt::cli::show(listing));
     }
+    if (policy_check->parsed()) return finish(check_policy(policy_path));
     if (create_command->parsed()) return finish(create(create_job));
     return finish(create_key(key_path));
 }

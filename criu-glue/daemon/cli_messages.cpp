@@ -70,6 +70,11 @@ void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
                            "run sckpt on the job's node, e.g. srun --jobid=" + std::to_string(m.job_id) +
                                " --overlap sckpt create " + std::to_string(m.job_id),
                            0}));
+    if (job->state.orphaned)
+        return send(
+            id, answer_of({Code::not_found,
+                           "ckptd was started anew while job " + std::to_string(m.job_id) + " was running",
+                           "it is checkpointed again from its next start on", 0}));
     if (asks_from_inside(*job, m_connections.at(id).peer.pid)) {
         // Its connection to us could not be dumped: the checkpoint begins when the caller has closed it.
         m_connections.at(id).dump_when_closed = m.job_id;

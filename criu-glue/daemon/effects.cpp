@@ -203,6 +203,7 @@ void Server::forget_job(std::uint32_t job_id) {
         m_workers.abandon(task.worker);
         drop_connection(task.shim);
     }
+    if (m_job_files) m_job_files->remove(job_id);
     if (m_local) m_local->remove_job(job.local_name);
     log::info("job " + std::to_string(job_id) + " is closed");
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "job_files.hpp"
 #include "loop.hpp"
 #include "os/fd.hpp"
 #include "policy/resolve.hpp"
@@ -58,6 +59,7 @@ struct AdoptedGeneration {
 struct Job {
     std::uint64_t serial = 0; // tells incarnations apart
     wire::JobOpen facts;
+    std::vector<RegisteredTask> registered; // as job_files.hpp keeps them
     JobState state;
     wire::StorePlace place;
     std::string local_name; // this incarnation's directory on the local tier

@@ -73,6 +73,7 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
     log::info("job " + std::to_string(m.job_id) + " of uid " + std::to_string(m.uid) +
               " opens, incarnation " + std::to_string(m.restart_count) +
               (job.state.unmanaged ? ", unmanaged: " + one_line(*job.state.unmanaged) : std::string()));
+    keep_on_file(job);
     m_jobs.emplace(m.job_id, std::move(job));
     reply(id, {});
 }
@@ -99,6 +100,8 @@ Status Server::register_task(const Peer& peer, const wire::TaskRegister& m) {
     if (!job->tasks.try_emplace(key, std::move(task)).second)
         return fail(Code::not_found,
                     "this incarnation of job " + std::to_string(m.job_id) + " was not opened here");
+    job->registered.push_back({m, info.start_time});
+    keep_on_file(*job);
     handle(m.job_id, event::TaskRegistered{key});
     return {};
 }

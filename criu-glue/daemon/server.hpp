@@ -25,6 +25,7 @@ struct ServerConfig {
     std::string policy_file = "/etc/slurm/checkpoint.yaml";
     std::string key_file = "/etc/slurm/checkpoint.key";
     std::string socket = wire::k_socket_path;
+    std::string job_files = "/run/ckptd/jobs";
 };
 
 class Server {
@@ -63,6 +64,7 @@ private:
     // Only if it is still that incarnation: a worker's answer may come after the next one has opened.
     Job* find_job(std::uint32_t job_id, std::uint64_t serial);
     void open_policy_and_tier();
+    void take_over_jobs();
 
     // messages (plugin_messages.cpp, shim_messages.cpp, cli_messages.cpp); `id` stays valid throughout
     void on_message(ConnectionId id, const wire::JobOpen& m);
@@ -78,6 +80,7 @@ private:
     void reply(ConnectionId id, const Status& status);
     Status register_task(const Peer& peer, const wire::TaskRegister& m);
     Job make_job(const wire::JobOpen& m);
+    void keep_on_file(const Job& job) const;
     void shim_gone(std::uint32_t job_id, const TaskKey& task);
 
     // effects (effects.cpp, effects_workers.cpp)
@@ -127,6 +130,7 @@ private:
     std::uint64_t m_next_serial = 1;
     Policy m_policy;
     std::optional<LocalTier> m_local;
+    std::optional<JobFiles> m_job_files;
     std::optional<Error> m_broken; // why no job can be managed at present
 };
 

@@ -31,12 +31,14 @@ void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
     }
     Task& task = job->tasks.at(key);
     if (task.shim != 0) return drop_connection(id); // one connection per task
+    if (m.returning != job->state.orphaned) return drop_connection(id);
     task.shim = id;
     task.script = m.script.substr(0, 4096);
     task.status_pipe = m.status_pipe;
     connection.is_shim = true;
     connection.job_id = job->facts.job_id;
     connection.task = key;
+    if (m.returning) return handle(connection.job_id, event::ShimReturned{key});
     handle(connection.job_id, event::ShimArrived{key});
 }
 

@@ -63,6 +63,9 @@ struct RestoreEnded {
     std::string age;  // "12 min"
     std::string node; // this node, as the job's output names it
 };
+struct ShimReturned { // with the end of a tree that an earlier daemon knew
+    TaskKey task;
+};
 struct TreeStarted { // the shim started the application natively
     TaskKey task;
 };
@@ -103,10 +106,10 @@ struct EpilogLimitReached {};
 } // namespace event
 
 using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::RestoreEnded,
-                           event::TreeStarted, event::IntervalElapsed, event::OnDemand, event::TermArrived,
-                           event::CauseGraceElapsed, event::CauseKnown, event::DumpEnded, event::CommitEnded,
-                           event::TreeExited, event::CompletionRecorded, event::TaskGone, event::HoldEnded,
-                           event::EpilogArrived, event::EpilogLimitReached>;
+                           event::ShimReturned, event::TreeStarted, event::IntervalElapsed, event::OnDemand,
+                           event::TermArrived, event::CauseGraceElapsed, event::CauseKnown, event::DumpEnded,
+                           event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
+                           event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
 
 // ---- effects ----
 namespace effect {
@@ -220,6 +223,9 @@ struct JobState {
     // Why checkpoints are off for this job although it asked for them (broken policy, no key, …).
     std::optional<Error> unmanaged;
     bool never_saved = false; // and for the same reason no incarnation before this one had any
+
+    // Its trees were started under an earlier daemon: they cannot be dumped, only their end is awaited.
+    bool orphaned = false;
 
     std::map<TaskKey, TaskState> tasks;
     std::optional<Taking> taking;

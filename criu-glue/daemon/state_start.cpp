@@ -105,6 +105,13 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     out.emplace_back(effect::ArmInterval{});
 }
 
+void on(JobState& job, const event::ShimReturned& e, Effects& /*out*/) {
+    TaskState& task = job.tasks[e.task];
+    if (!job.orphaned || task.phase != Phase::registered) return;
+    task.phase = Phase::running;
+    task.shim_present = true;
+}
+
 void on(JobState& job, const event::TreeStarted& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     if (task.phase != Phase::registered) return;

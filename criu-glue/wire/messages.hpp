@@ -105,9 +105,12 @@ struct ShimHello {
     static constexpr std::uint16_t k_type = 10;
     std::string script;            // the batch script slurmstepd gave as first argument, "" for steps
     std::int32_t status_pipe = -1; // number of the write end in the shim (wire/init_protocol.hpp)
+    // The tree ran and has ended, and the ckptd that knew it is gone: no ShimStart is sent, TreeExited
+    // follows.
+    bool returning = false;
     template <class V>
     void fields(V& v) {
-        v(script, status_pipe);
+        v(script, status_pipe, returning);
     }
 };
 

@@ -26,6 +26,9 @@ public:
     // Connects and introduces this task. `status_pipe`: its write end.
     static Result<Ckptd> greet(const std::string& script, int status_pipe);
 
+    // Connects anew to report the end of a tree that an earlier ckptd knew.
+    static Result<Ckptd> come_back();
+
     explicit operator bool() const { return static_cast<bool>(m_socket); }
     [[nodiscard]] int descriptor() const { return m_socket.get(); }
     template <typename M>

@@ -165,6 +165,7 @@ void Service::obey(const wire::ShimOrder& order) {
 // ckptd died or was restarted; it will not know us again.
 void Service::lose_ckptd() {
     m_ckptd.close();
+    m_lost_ckptd = true;
     say(one_line({Code::daemon_unreachable, "ckptd has ended; the job runs on without checkpoints",
                   "those it has made are kept", 0}));
     if (m_term == Term::waiting) continue_tree();
@@ -192,6 +193,8 @@ void Service::look_at_tree() {
 }
 
 void Service::finish(std::optional<int> wait_status) {
+    if (m_lost_ckptd) // without a record of its end, a requeue would restore the job over its results
+        if (auto again = Ckptd::come_back()) m_ckptd = std::move(*again);
     if (m_ckptd) report_end(wait_status.value_or(k_killed));
     m_canary.stop();
     end_as(ending_of(TreeEnd{wait_status, false, m_term != Term::none}));

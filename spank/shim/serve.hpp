@@ -52,6 +52,7 @@ private:
     Tree m_tree;
     Fd m_status;
     int m_checkpoint_signal;
+    bool m_lost_ckptd = false;
     bool m_refused_checkpoint = false; // and has said so
     Canary m_canary;
     ScopeJudge m_judge;

@@ -47,5 +47,22 @@ class NoDaemon(SystemTest):
             job.path("go").touch()
         self.assert_untroubled(running, restored)
 
+    def test_a_job_that_ends_after_a_restart_of_ckptd_is_not_restored_over_its_results(self):
+        job = submit(SCRIPT, "--checkpoint-interval=1s")
+        job.wait_output("generation 1 saved")
+        restart_daemon("n1")
+        job.wait_output("ckptd has ended")
+        done = cluster.attempt("n1", "sckpt", "create", job.id, user="alice")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("next start", done.stderr)
+        job.path("go").touch()
+        self.assert_ended(end(job), "FAILED", "7:0")
+        self.assertEqual(application_lines(job.output()), EXPECTED)
+        job.as_user("scontrol", "requeue", job.id)
+        job.wait_output("the job had run to its end before")
+        self.assert_ended(end(job), "FAILED", "7:0")
+        self.assertEqual(application_lines(job.output()), EXPECTED)
+        assert_clean(job)
+
 
 main()
