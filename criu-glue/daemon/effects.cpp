@@ -150,7 +150,9 @@ void Server::perform(Job& job, const effect::KillTree& e) {
 void Server::perform(Job& job, const effect::HoldJob& e) {
     if (e.again) {
         m_loop.after(k_hold_again, [this, job_id = job.facts.job_id, serial = job.serial, reason = e.reason] {
-            if (Job* waiting = find_job(job_id, serial)) perform(*waiting, effect::HoldJob{reason, false});
+            Job* waiting = find_job(job_id, serial);
+            if (waiting != nullptr && has_held_task(waiting->state)) // it may have been cancelled meanwhile
+                perform(*waiting, effect::HoldJob{reason, false});
         });
         return;
     }
@@ -192,9 +194,7 @@ void Server::forget_job(std::uint32_t job_id) {
     if (found == m_jobs.end()) return;
     Job job = std::move(found->second);
     m_jobs.erase(found);
-    const Error over{Code::not_found, "the job has ended", "", 0};
-    if (job.on_demand)
-        send(*job.on_demand, wire::Answer{static_cast<std::uint32_t>(over.code), 0, one_line(over)});
+    perform(job, effect::AnswerOnDemand{0, Error{Code::not_found, "the job has ended", "", 0}});
     m_workers.abandon(job.commit_worker); // it reads what is removed below
     m_loop.cancel(job.interval_timer);
     m_loop.cancel(job.cause_timer);

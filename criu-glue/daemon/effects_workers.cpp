@@ -16,9 +16,9 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::chrono::minutes k_store_limit{
-    30};                           // a commit or an unpack of the largest job on a slow file system
-constexpr Seconds k_kill_wait{30}; // Slurm's default
+// A commit or an unpack of the largest job on a slow file system.
+constexpr std::chrono::minutes k_store_limit{30};
+constexpr Seconds k_kill_wait{30};                 // Slurm's default
 constexpr std::chrono::seconds k_worker_margin{5}; // the worker's own deadline comes first and says more
 
 std::int64_t now() {

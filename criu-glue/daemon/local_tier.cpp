@@ -28,6 +28,15 @@ bool is_old(int dir, const char* name) {
     return std::chrono::seconds(::time(nullptr) - st.st_mtim.tv_sec) > k_tails_kept;
 }
 
+void expire_tails_of(int root, const std::string& job) {
+    {
+        const auto dir = open_beneath(root, job, O_RDONLY | O_DIRECTORY);
+        if (!dir || !is_old(dir->get(), k_tails)) return;
+        (void)remove_tree(dir->get(), k_tails);
+    }
+    ::unlinkat(root, job.c_str(), AT_REMOVEDIR); // unless the job is here
+}
+
 // Empties a job's directory except for the tails; an empty directory goes as well.
 void sweep_job(int root, const std::string& job) {
     {
@@ -37,7 +46,6 @@ void sweep_job(int root, const std::string& job) {
         if (!names) return;
         for (const std::string& name : *names)
             if (name != k_tails) (void)remove_tree(dir->get(), name);
-        if (is_old(dir->get(), k_tails)) (void)remove_tree(dir->get(), k_tails);
         ::unlinkat(dir->get(), k_tails, AT_REMOVEDIR); // only if nothing was cut
     }
     ::unlinkat(root, job.c_str(), AT_REMOVEDIR);
@@ -72,6 +80,13 @@ Result<Fd> LocalTier::tails(const std::string& job) const {
 void LocalTier::remove(const std::string& job, const std::string& name) const {
     const auto dir = open_beneath(m_root.get(), job, O_RDONLY | O_DIRECTORY);
     if (dir) (void)remove_tree(dir->get(), name);
+}
+
+void LocalTier::expire_tails() const {
+    const auto jobs = list_dir(m_root.get());
+    if (!jobs) return;
+    for (const std::string& job : *jobs)
+        expire_tails_of(m_root.get(), job);
 }
 
 void LocalTier::remove_job(const std::string& job) const {

@@ -16,7 +16,8 @@ namespace {
 
 // A user's own shims and commands fit; a user who opens sockets to exhaust ours does not.
 constexpr std::size_t k_connections_per_user = 256;
-constexpr std::chrono::milliseconds k_rest{100};
+constexpr std::chrono::milliseconds k_rest{100}; // for a listener without descriptors
+constexpr std::chrono::hours k_day{24};
 
 } // namespace
 
@@ -25,6 +26,7 @@ Status Server::start(Fd listener) {
     refuse_descriptors(m_listener.get());
     open_policy_and_tier();
     take_over_jobs();
+    expire_tails_daily();
     watch_listener();
     return {};
 }
@@ -46,6 +48,11 @@ void Server::open_policy_and_tier() {
     }
     m_local.emplace(std::move(*local));
     log::info("policy " + m_config.policy_file + " is in force, store " + m_policy.storage.base);
+}
+
+void Server::expire_tails_daily() {
+    if (m_local) m_local->expire_tails();
+    m_loop.after(k_day, [this] { expire_tails_daily(); });
 }
 
 // Jobs that were here under an earlier daemon and still are.

@@ -65,6 +65,7 @@ private:
     Job* find_job(std::uint32_t job_id, std::uint64_t serial);
     void open_policy_and_tier();
     void take_over_jobs();
+    void expire_tails_daily();
 
     // messages (plugin_messages.cpp, shim_messages.cpp, cli_messages.cpp); `id` stays valid throughout
     void on_message(ConnectionId id, const wire::JobOpen& m);

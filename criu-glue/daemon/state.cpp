@@ -30,6 +30,11 @@ bool is_quiet(const JobState& job) {
     return !job.taking && job.committing.empty() && !job.completing;
 }
 
+bool has_held_task(const JobState& job) {
+    return std::ranges::any_of(job.tasks,
+                               [](const auto& t) { return t.second.phase == TaskState::Phase::held; });
+}
+
 bool has_last_generation_under_way(const JobState& job) {
     const auto is_last = [](const auto& commit) { return commit.second.reason == Reason::forced_end; };
     return (job.taking && job.taking->leave_stopped) || std::ranges::any_of(job.committing, is_last);

@@ -249,6 +249,9 @@ Effects advance(JobState& job, const Event& event);
 // True when nothing of the job is under way, so that its epilog may return.
 bool is_quiet(const JobState& job);
 
+// True while a task stays unstarted until its job is held.
+bool has_held_task(const JobState& job);
+
 // True while a last generation is taken or on its way: without it the job would go on from an older one, or
 // from the beginning.
 bool has_last_generation_under_way(const JobState& job);

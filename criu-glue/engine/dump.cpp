@@ -186,7 +186,9 @@ private:
         record.stdio = identify_stdio(fds);
         add_offsets_of_shim(record, fds);
         CKPT_TRY(record.boot_id, boot_id());
-        const LocalRules rules{m_request.node_local, m_request.node_local_limit, m_request.user.uid};
+        LocalRules rules{m_request.node_local, m_request.node_local_limit, m_request.user.uid, {}};
+        for (const StdioIdentity& one : record.stdio)
+            rules.passed.insert(one.path); // the next incarnation has its own
         CKPT_TRY(record.local_files, save_local_files(m_request.root_pid, rules, m_fds.images.get()));
         m_result.processes = static_cast<std::uint32_t>(m_members.size());
         return write_record(m_fds.images.get(), record);

@@ -50,17 +50,6 @@ std::uint64_t value_of(const std::vector<ImageField>& fields, std::uint32_t numb
     return found != fields.end() ? found->value : 0;
 }
 
-std::uint64_t take_varint(std::string_view& packed) {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64 && !packed.empty(); shift += 7) {
-        const auto byte = static_cast<unsigned char>(packed.front());
-        packed.remove_prefix(1);
-        value |= std::uint64_t{byte & 0x7fU} << shift;
-        if ((byte & 0x80) == 0) break;
-    }
-    return value;
-}
-
 Result<std::vector<Range>> shared_mappings(int images, std::uint64_t pid) {
     std::vector<Range> shared;
     auto image = read_image(images, "mm-" + std::to_string(pid) + ".img");
@@ -105,9 +94,8 @@ Status check_process(int images, const std::vector<ImageField>& process) {
     std::vector<std::uint64_t> threads;
     for (const ImageField& field : process) {
         if (field.number != k_pstree_threads) continue;
-        if (!field.is_bytes) threads.push_back(field.value);
-        for (std::string_view packed = field.bytes; !packed.empty();)
-            threads.push_back(take_varint(packed));
+        if (field.is_bytes) return fail(Code::store_corrupt, "a CRIU image is malformed"); // it packs nothing
+        threads.push_back(field.value);
     }
     for (const std::uint64_t thread : threads) {
         CKPT_TRY(const std::uint64_t area, rseq_of(images, thread));

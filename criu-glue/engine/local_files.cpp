@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -44,6 +45,8 @@ bool only_grows(int fdinfo, const std::string& name) {
     return info && ((info->flags & O_ACCMODE) == O_RDONLY || (info->flags & O_APPEND) != 0);
 }
 
+using Place = std::pair<std::string, std::string>; // of below_root()
+
 class Finder {
 public:
     Finder(const LocalRules& rules, int images) : m_rules(rules), m_images(images) {}
@@ -52,7 +55,8 @@ public:
         CKPT_TRY(const Fd proc, open_proc(pid));
         CKPT_CHECK(look_at_descriptors(proc.get()));
         CKPT_CHECK(look_at_mappings(proc.get()));
-        return add(proc.get(), "cwd", true);
+        const auto cwd = wanted(link_target(proc.get(), "cwd"));
+        return cwd ? add(proc.get(), "cwd", *cwd, true) : Status();
     }
 
     // The kernel's table names the path of every bound socket of the network namespace.
@@ -101,8 +105,8 @@ private:
             const std::string link = link_target(fds.get(), name);
             if (link.starts_with(k_socket_prefix))
                 m_sockets.insert(std::strtoull(link.c_str() + k_socket_prefix.size(), nullptr, 10));
-            else
-                CKPT_CHECK(add(fds.get(), name, only_grows(fdinfo.get(), name)));
+            else if (const auto place = wanted(link))
+                CKPT_CHECK(add(fds.get(), name, *place, only_grows(fdinfo.get(), name)));
         }
         return {};
     }
@@ -112,24 +116,31 @@ private:
         CKPT_TRY(const Fd maps, open_dir(proc, "map_files"));
         CKPT_TRY(const auto names, list_dir(maps.get()));
         for (const std::string& name : names) {
+            const auto place = wanted(link_target(maps.get(), name));
+            if (!place) continue;
             struct stat link{};
             const bool known = ::fstatat(maps.get(), name.c_str(), &link, AT_SYMLINK_NOFOLLOW) == 0;
-            CKPT_CHECK(add(maps.get(), name, known && (link.st_mode & S_IWUSR) == 0));
+            CKPT_CHECK(add(maps.get(), name, *place, known && (link.st_mode & S_IWUSR) == 0));
         }
         return {};
     }
 
+    // The job stands still: most of what it has open lies elsewhere and costs no more than this.
+    [[nodiscard]] std::optional<Place> wanted(const std::string& link) const {
+        Place place = below_root(m_rules.roots, link);
+        if (place.first.empty() || m_rules.passed.contains(link)) return std::nullopt;
+        return place;
+    }
+
     // `name` is a link of the kernel's, which leads to the very file that the process has.
-    Status add(int dir, const std::string& name, bool grows) {
-        const auto [root, path] = below_root(m_rules.roots, link_target(dir, name));
-        if (root.empty()) return {};
+    Status add(int dir, const std::string& name, const Place& place, bool grows) {
         struct stat st{};
         if (::fstatat(dir, name.c_str(), &st, 0) != 0)
-            return fail_errno(Code::os, "look at " + root + "/" + path);
+            return fail_errno(Code::os, "look at " + place.first + "/" + place.second);
         if (st.st_nlink == 0 || st.st_uid != m_rules.uid) return {};
         LocalFile file;
-        file.root = root;
-        file.path = path;
+        file.root = place.first;
+        file.path = place.second;
         file.mode = st.st_mode & k_permissions;
         file.device = st.st_dev;
         file.inode = st.st_ino;

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ struct LocalRules {
     std::vector<std::string> roots; // absolute, without a trailing slash
     std::uint64_t limit = 0;        // bytes of all contents together
     uid_t uid = 0;
+    std::set<std::string> passed; // full paths of files that a restored tree gets in another way
 };
 
 // {root, path below it} when `path` lies below one of `roots`, the longest of them if several; else empty.

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <map>
+#include <ranges>
 #include <sstream>
 
 #include "engine/local_files.hpp"
@@ -95,6 +96,12 @@ Status make_file(int parent, const LocalFile& file, Placement placement, const s
     return made;
 }
 
+Status set_mode(int parent, const LocalFile& file) {
+    if (::fchmodat(parent, base_name(file).c_str(), file.mode, 0) != 0)
+        return fail_errno(Code::os, "set its mode");
+    return {};
+}
+
 Status make(const LocalFile& file, Placement placement, const std::string& aside, int images) {
     CKPT_TRY(const Fd parent, open_parent(file));
     const std::string name = base_name(file);
@@ -102,9 +109,13 @@ Status make(const LocalFile& file, Placement placement, const std::string& aside
     const int made = file.kind == Kind::directory ? ::mkdirat(parent.get(), name.c_str(), S_IRWXU)
                                                   : ::mkfifoat(parent.get(), name.c_str(), S_IRUSR | S_IWUSR);
     if (made != 0) return fail_errno(Code::os, "make it");
-    if (::fchmodat(parent.get(), name.c_str(), file.mode, 0) != 0)
-        return fail_errno(Code::os, "set its mode");
-    return {};
+    return file.kind == Kind::directory ? Status() : set_mode(parent.get(), file);
+}
+
+// A directory's comes when everything is in it: it may forbid writing.
+Status finish_directory(const LocalFile& file) {
+    CKPT_TRY(const Fd parent, open_parent(file));
+    return set_mode(parent.get(), file);
 }
 
 // criu binds sockets anew in the directories that we have made for them.
@@ -120,6 +131,21 @@ void remove_sockets(int parent, const std::string& name) {
     }
 }
 
+// What was replaced lies aside, and is the only copy of it.
+void put_back(int parent, const std::string& name, const std::string& aside) {
+    if (::renameat2(parent, aside.c_str(), parent, name.c_str(), RENAME_EXCHANGE) == 0)
+        ::unlinkat(parent, aside.c_str(), 0);
+    else // ours has gone meanwhile
+        (void)::renameat2(parent, aside.c_str(), parent, name.c_str(), RENAME_NOREPLACE);
+}
+
+// A directory that forbids writing must let go of what is in it.
+void open_up(const LocalFile& file) {
+    if (file.kind != Kind::directory) return;
+    if (const auto parent = open_parent(file))
+        (void)!::fchmodat(parent->get(), base_name(file).c_str(), S_IRWXU, 0);
+}
+
 void unmake(const LocalFile& file, Placement placement, const std::string& aside) {
     const auto parent = open_parent(file);
     if (!parent) return;
@@ -127,9 +153,7 @@ void unmake(const LocalFile& file, Placement placement, const std::string& aside
     if (placement == Placement::create && file.kind == Kind::directory) remove_sockets(parent->get(), name);
     if (placement == Placement::create)
         ::unlinkat(parent->get(), name.c_str(), file.kind == Kind::directory ? AT_REMOVEDIR : 0);
-    if (placement == Placement::replace)
-        (void)::renameat2(parent->get(), aside.c_str(), parent->get(), name.c_str(), RENAME_EXCHANGE);
-    if (file.kind == Kind::file) ::unlinkat(parent->get(), aside.c_str(), 0);
+    if (placement == Placement::replace) put_back(parent->get(), name, aside);
 }
 
 void remove_aside(const LocalFile& file, const std::string& aside) {
@@ -236,23 +260,37 @@ std::set<std::string> LocalFiles::placed() const {
 
 Status LocalFiles::apply(std::chrono::milliseconds limit) {
     if (m_steps.empty()) return {};
-    CKPT_CHECK(as_the_user(limit, [&]() -> Status {
-        for (std::size_t i = 0; i < m_steps.size(); ++i) {
-            const Status made = make(m_steps[i].file, m_steps[i].placement, m_steps[i].aside, m_images);
-            if (made) continue;
-            unmake_first(i);
-            return fail_errno(Code::restore_failed,
-                              m_steps[i].file.full_path() +
-                                  " cannot be put back on this node: " + made.error().what,
-                              made.error().errnum);
-        }
-        return {};
-    }));
+    CKPT_CHECK(as_the_user(limit, [&] { return make_all(); }));
     m_applied = true;
     return {};
 }
 
+Status LocalFiles::make_all() const {
+    const auto cannot = [](const Step& step, const Error& why) {
+        return fail_errno(Code::restore_failed,
+                          step.file.full_path() + " cannot be put back on this node: " + why.what,
+                          why.errnum);
+    };
+    for (std::size_t i = 0; i < m_steps.size(); ++i) {
+        const Step& step = m_steps[i];
+        const Status made = make(step.file, step.placement, step.aside, m_images);
+        if (made) continue;
+        unmake_first(i);
+        return cannot(step, made.error());
+    }
+    for (const Step& step : std::views::reverse(m_steps)) { // what is in a directory comes before it
+        if (step.file.kind != Kind::directory) continue;
+        const Status done = finish_directory(step.file);
+        if (done) continue;
+        unmake_first(m_steps.size());
+        return cannot(step, done.error());
+    }
+    return {};
+}
+
 void LocalFiles::unmake_first(std::size_t count) const {
+    for (std::size_t i = 0; i < count; ++i)
+        if (m_steps[i].placement == Placement::create) open_up(m_steps[i].file);
     for (std::size_t i = count; i > 0; --i)
         unmake(m_steps[i - 1].file, m_steps[i - 1].placement, m_steps[i - 1].aside);
 }

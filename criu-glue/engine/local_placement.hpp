@@ -44,7 +44,8 @@ public:
                 std::chrono::milliseconds limit);
     // Full paths of the files whose content comes from the images.
     [[nodiscard]] std::set<std::string> placed() const;
-    // All of them, or none when it fails.
+    // All of them, or none when it fails; only a file server that hangs, and runs into the limit, leaves
+    // some, with what they have replaced beside them under a name that begins with .ckpt-.
     Status apply(std::chrono::milliseconds limit);
     Status undo(std::chrono::milliseconds limit);
     // After the restore: what was replaced goes for good.
@@ -56,6 +57,7 @@ private:
         Placement placement = Placement::leave;
         std::string aside; // beside it: first our copy, after the exchange what was replaced
     };
+    [[nodiscard]] Status make_all() const;      // as the user
     void unmake_first(std::size_t count) const; // as the user, the last of them first
     Status as_the_user(std::chrono::milliseconds limit, const std::function<Status()>& work) const;
 

@@ -102,6 +102,7 @@ void Service::deliver(ScopeJudge::Judged signal) {
         m_cont = signal.scope;
         return;
     }
+    m_term_delivered |= signal.signal == SIGTERM;
     relay(m_tree.root.get(), signal.signal, signal.scope);
 }
 
@@ -119,6 +120,7 @@ void Service::release_term() {
     m_term = Term::none;
     if (m_cont) relay(m_tree.root.get(), SIGCONT, *m_cont);
     m_cont.reset();
+    m_term_delivered = true;
     relay(m_tree.root.get(), SIGTERM, m_term_scope);
 }
 
@@ -193,7 +195,9 @@ void Service::look_at_tree() {
 }
 
 void Service::finish(std::optional<int> wait_status) {
-    if (m_lost_ckptd) // without a record of its end, a requeue would restore the job over its results
+    // Without a record of its end, a requeue would restore the job over its results. After a SIGTERM, which
+    // no ckptd has asked slurmctld about, the job may be on its way elsewhere and needs its checkpoints.
+    if (m_lost_ckptd && !m_term_delivered)
         if (auto again = Ckptd::come_back()) m_ckptd = std::move(*again);
     if (m_ckptd) report_end(wait_status.value_or(k_killed));
     m_canary.stop();

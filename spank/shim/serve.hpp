@@ -53,6 +53,7 @@ private:
     Fd m_status;
     int m_checkpoint_signal;
     bool m_lost_ckptd = false;
+    bool m_term_delivered = false;     // to the application
     bool m_refused_checkpoint = false; // and has said so
     Canary m_canary;
     ScopeJudge m_judge;

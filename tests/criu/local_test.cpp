@@ -30,6 +30,7 @@ reader = open(local + "/reader", "w"); reader.write("to be read"); reader.close(
 log = open("log", "a"); print("first", file=log, flush=True)
 os.mkfifo("fifo"); fifo = os.open("fifo", os.O_RDWR); os.write(fifo, b"in the fifo")
 listener = socket.socket(socket.AF_UNIX); os.mkdir(local + "/socks"); listener.bind(local + "/socks/s"); listener.listen()
+os.chmod(".", 0o500)
 print("ready", flush=True)
 while not os.path.exists(home + "/changed"): time.sleep(0.02)
 state.seek(5000); state.write(b"after!"); state.flush(); shared[4000:4006] = b"after!"; print("second", file=log, flush=True)
@@ -43,7 +44,7 @@ check("reader", reader.read() == "to be read")
 check("log", open("log").read() == "first\nsecond\n")
 check("fifo", os.read(fifo, 100) == b"in the fifo" and os.path.samefile("fifo", f"/proc/self/fd/{fifo}"))
 client = socket.socket(socket.AF_UNIX); client.connect(local + "/socks/s"); check("socket", listener.accept())
-check("directory", os.path.samefile(".", local + "/deep/er") and os.stat(local + "/deep").st_mode & 0o777 == 0o750)
+check("directory", os.path.samefile(".", local + "/deep/er") and os.stat(local + "/deep").st_mode & 0o777 == 0o750 and os.stat(".").st_mode & 0o777 == 0o500)
 print(problems, flush=True); sys.exit(len(problems))
 )py";
 

@@ -64,5 +64,16 @@ class NoDaemon(SystemTest):
         self.assertEqual(application_lines(job.output()), EXPECTED)
         assert_clean(job)
 
+    def test_a_requeue_after_a_restart_of_ckptd_goes_on_from_what_was_saved(self):
+        """The program's own handler ends it with a status of its own: that is no end of the job."""
+        job = submit(SCRIPT.replace("count line", "trap 'exit 3' TERM\ncount line"), "--checkpoint-interval=1s")
+        job.wait_output("generation 1 saved")
+        restart_daemon("n1")
+        job.wait_output("ckptd has ended")
+        requeue(job, to="n2")
+        job.wait_output("restored generation")
+        job.path("go").touch()
+        self.assert_untroubled(job)
+
 
 main()

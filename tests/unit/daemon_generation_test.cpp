@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How a generation comes about. Each test names what a user would notice if it failed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "daemon_state_testbed.hpp"
+
+namespace ckpt {
+namespace {
+
+using namespace state_test;
+using testing::IsEmpty;
+
+TEST(Interval, DumpThenCommitThenLine) {
+    JobState job = running_job();
+    const Effects dump = advance(job, event::IntervalElapsed{});
+    ASSERT_EQ(all<effect::Dump>(dump).size(), 1U);
+    EXPECT_FALSE(all<effect::Dump>(dump)[0].leave_stopped);
+    const Effects commit = advance(job, event::DumpEnded{k_batch, std::nullopt, 700'000, 2'040'109'466});
+    ASSERT_EQ(all<effect::Commit>(commit).size(), 1U);
+    EXPECT_FALSE(all<effect::Commit>(commit)[0].tree_was_stopped);
+    EXPECT_TRUE(has<effect::ArmInterval>(commit));
+    const Effects saved = advance(job, event::CommitEnded{1, std::nullopt, 429'916'160});
+    ASSERT_EQ(all<effect::Say>(saved).size(), 1U);
+    EXPECT_EQ(all<effect::Say>(saved)[0].line, "generation 1 saved, 1.9 GiB -> 410 MiB, paused 0.7 s");
+}
+
+TEST(Interval, FailureIsSaidOnceAndTheJobRunsOn) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    const Effects first = advance(job, event::DumpEnded{k_batch, some_error(), 0, 0});
+    EXPECT_EQ(all<effect::Say>(first).size(), 1U);
+    EXPECT_TRUE(has<effect::DiscardImages>(first));
+    EXPECT_TRUE(has<effect::ArmInterval>(first));
+    advance(job, event::IntervalElapsed{});
+    const Effects second = advance(job, event::DumpEnded{k_batch, some_error(), 0, 0});
+    EXPECT_THAT(all<effect::Say>(second), IsEmpty());
+}
+
+TEST(Interval, NoNewDumpWhileACommitIsOnItsWay) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    const Effects out = advance(job, event::IntervalElapsed{});
+    EXPECT_FALSE(has<effect::Dump>(out));
+    EXPECT_TRUE(has<effect::ArmInterval>(out));
+}
+
+TEST(Interval, GenerationOfSeveralTasksIsAllOrNothing) {
+    JobState job = running_job();
+    const TaskKey other{0, 1};
+    advance(job, event::TaskRegistered{other});
+    advance(job, event::ShimArrived{other});
+    advance(job, event::TreeStarted{other});
+    EXPECT_EQ(all<effect::Dump>(advance(job, event::IntervalElapsed{})).size(), 2U);
+    EXPECT_FALSE(has<effect::Commit>(advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1})));
+    const Effects out = advance(job, event::DumpEnded{other, some_error(), 0, 0});
+    EXPECT_FALSE(has<effect::Commit>(out));
+    EXPECT_TRUE(has<effect::DiscardImages>(out));
+}
+
+TEST(OnDemand, AnswersWhenCommittedOrRefused) {
+    JobState job = running_job();
+    EXPECT_TRUE(has<effect::Dump>(advance(job, event::OnDemand{})));
+    const Effects busy = advance(job, event::OnDemand{});
+    ASSERT_EQ(all<effect::AnswerOnDemand>(busy).size(), 1U);
+    EXPECT_EQ(all<effect::AnswerOnDemand>(busy)[0].error->code, Code::busy);
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    const Effects done = advance(job, event::CommitEnded{1, std::nullopt, 1});
+    ASSERT_EQ(all<effect::AnswerOnDemand>(done).size(), 1U);
+    EXPECT_FALSE(all<effect::AnswerOnDemand>(done)[0].error.has_value());
+    EXPECT_EQ(all<effect::AnswerOnDemand>(done)[0].generation, 1U);
+}
+
+TEST(Interval, TheSameTroubleWithAnotherPidIsTheSameTrouble) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpEnded{k_batch, Error{Code::dump_live_srun, "srun (pid 1) runs", "", 0}, 0, 0});
+    advance(job, event::IntervalElapsed{});
+    EXPECT_THAT(
+        all<effect::Say>(advance(
+            job, event::DumpEnded{k_batch, Error{Code::dump_live_srun, "srun (pid 22) runs", "", 0}, 0, 0})),
+        IsEmpty());
+}
+
+} // namespace
+} // namespace ckpt

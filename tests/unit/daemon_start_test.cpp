@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// How a task starts. Each test names what a user would notice if it failed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "daemon_state_testbed.hpp"
+
+namespace ckpt {
+namespace {
+
+using namespace state_test;
+using testing::IsEmpty;
+
+TEST(Start, FirstIncarnationStartsAtOnce) {
+    JobState job = fresh_job();
+    const Effects out = advance(job, event::ShimArrived{k_batch});
+    ASSERT_TRUE(has<effect::StartTask>(out));
+    EXPECT_EQ(all<effect::StartTask>(out)[0].start, effect::Start::fresh);
+    EXPECT_TRUE(has<effect::ArmInterval>(advance(job, event::TreeStarted{k_batch})));
+}
+
+TEST(Start, LaterIncarnationAsksTheStoreFirst) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    const Effects out = advance(job, event::ShimArrived{k_batch});
+    EXPECT_TRUE(has<effect::Adopt>(out));
+    EXPECT_FALSE(has<effect::StartTask>(out));
+}
+
+TEST(Start, UnmanagedFirstIncarnationRunsWithOneLine) {
+    JobState job = fresh_job();
+    job.unmanaged = Error{Code::policy_syntax, "bad policy", "", 0};
+    const Effects out = advance(job, event::ShimArrived{k_batch});
+    ASSERT_EQ(all<effect::StartTask>(out).size(), 1U);
+    EXPECT_EQ(all<effect::StartTask>(out)[0].start, effect::Start::unmanaged);
+    EXPECT_THAT(all<effect::StartTask>(out)[0].line, testing::HasSubstr("bad policy"));
+}
+
+TEST(Start, UnmanagedLaterIncarnationIsHeldNeverStartedFromZero) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    job.unmanaged = Error{Code::policy_syntax, "bad policy", "", 0};
+    const Effects out = advance(job, event::ShimArrived{k_batch});
+    EXPECT_TRUE(has<effect::HoldJob>(out));
+    EXPECT_FALSE(has<effect::StartTask>(out));
+}
+
+TEST(Start, AJobThatNeverHadAnIdentityHasNothingToLose) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    job.unmanaged = Error{Code::restore_impossible, "no identity", "", 0};
+    job.never_saved = true;
+    const Effects out = advance(job, event::ShimArrived{k_batch});
+    ASSERT_EQ(all<effect::StartTask>(out).size(), 1U);
+    EXPECT_EQ(all<effect::StartTask>(out)[0].start, effect::Start::unmanaged);
+}
+
+TEST(Start, AHoldThatFailsIsTriedAgainAndTheJobWaits) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    job.unmanaged = Error{Code::policy_syntax, "bad policy", "", 0};
+    EXPECT_TRUE(has<effect::HoldBackTerm>(advance(job, event::ShimArrived{k_batch}))) << "the shim must wait";
+    const Error refused{Code::slurm_rpc, "slurmctld does not answer", "", 0};
+    const Effects first = advance(job, event::HoldEnded{"bad policy", refused});
+    ASSERT_EQ(all<effect::HoldJob>(first).size(), 1U);
+    EXPECT_TRUE(all<effect::HoldJob>(first)[0].again);
+    EXPECT_EQ(all<effect::Say>(first).size(), 1U);
+    EXPECT_FALSE(has<effect::StartTask>(first));
+    EXPECT_THAT(all<effect::Say>(advance(job, event::HoldEnded{"bad policy", refused})), IsEmpty())
+        << "said once";
+    EXPECT_TRUE(has<effect::StartTask>(advance(job, event::HoldEnded{"bad policy", std::nullopt})));
+}
+
+TEST(Start, RestartsBeyondTheLimitAreHeld) {
+    JobState job = fresh_job();
+    job.plan.max_restarts.value = 3;
+    job.restart_count = 4;
+    EXPECT_TRUE(has<effect::HoldJob>(advance(job, event::ShimArrived{k_batch})));
+    JobState last = fresh_job();
+    last.plan.max_restarts.value = 3;
+    last.restart_count = 3;
+    EXPECT_TRUE(has<effect::Adopt>(advance(last, event::ShimArrived{k_batch})));
+}
+
+struct Outcome {
+    event::AdoptEnded::Found found;
+    bool starts_fresh;
+    bool restores;
+    bool holds;
+};
+
+class Adoption : public testing::TestWithParam<Outcome> {};
+
+TEST_P(Adoption, DecidesWhatStarts) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    event::AdoptEnded e;
+    e.task = k_batch;
+    e.found = GetParam().found;
+    const Effects out = advance(job, e);
+    EXPECT_EQ(has<effect::StartTask>(out), GetParam().starts_fresh);
+    EXPECT_EQ(has<effect::Restore>(out), GetParam().restores);
+    EXPECT_EQ(has<effect::HoldJob>(out), GetParam().holds);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Adoption,
+                         testing::Values(Outcome{event::AdoptEnded::Found::nothing, true, false, false},
+                                         Outcome{event::AdoptEnded::Found::completed, true, false, false},
+                                         Outcome{event::AdoptEnded::Found::generation, false, true, false},
+                                         Outcome{event::AdoptEnded::Found::unusable, false, false, true}));
+
+TEST(Start, StoreThatCannotBeAskedHoldsTheJob) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    event::AdoptEnded e;
+    e.task = k_batch;
+    e.error = Error{Code::store_key, "no key", "", 0};
+    EXPECT_TRUE(has<effect::HoldJob>(advance(job, e)));
+}
+
+TEST(Start, GenerationThatDoesNotRestoreIsFollowedByTheOneBefore) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    event::AdoptEnded found;
+    found.task = k_batch;
+    found.found = event::AdoptEnded::Found::generation;
+    advance(job, found);
+    const Effects out = advance(job, event::RestoreEnded{k_batch, some_error(), 0, 7, "1 s", "n2"});
+    ASSERT_EQ(all<effect::Adopt>(out).size(), 1U);
+    EXPECT_EQ(all<effect::Adopt>(out)[0].before_generation, 7U);
+    EXPECT_FALSE(has<effect::StartTask>(out));
+}
+
+TEST(Start, NumbersGoOnAfterTheHighestEverUsed) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    event::AdoptEnded found;
+    found.task = k_batch;
+    found.found = event::AdoptEnded::Found::generation;
+    found.newest_generation = 9;
+    advance(job, found);
+    advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 9, "1 s", "n2"});
+    const Effects out = advance(job, event::IntervalElapsed{});
+    ASSERT_EQ(all<effect::Dump>(out).size(), 1U);
+    EXPECT_EQ(all<effect::Dump>(out)[0].generation, 10U);
+}
+
+} // namespace
+} // namespace ckpt
