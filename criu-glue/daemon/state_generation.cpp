@@ -99,10 +99,13 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
     const Committing done = found->second;
     job.committing.erase(found);
     out.emplace_back(effect::DiscardImages{e.generation});
-    if (e.error) {
+    // When the job has ended meanwhile, and its end is on record, nobody needs that generation any more.
+    bool is_needed = done.reason == Reason::forced_end;
+    for_running(job, [&](const TaskKey&, TaskState&) { is_needed = true; });
+    if (e.error && is_needed)
         complain(job, *e.error,
                  "generation " + std::to_string(e.generation) + " was not saved, earlier ones stand", out);
-    } else {
+    if (!e.error) {
         job.last_complaint.reset();
         out.emplace_back(effect::Say{"generation " + std::to_string(e.generation) + " saved, " +
                                      text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes) +

@@ -59,6 +59,16 @@ TEST(Interval, GenerationOfSeveralTasksIsAllOrNothing) {
     EXPECT_TRUE(has<effect::DiscardImages>(out));
 }
 
+TEST(Interval, ACommitThatTheEndOfTheJobOvertakesIsNoTrouble) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    advance(job, event::TreeExited{k_batch, 7 << 8});
+    const Effects out = advance(job, event::CommitEnded{1, some_error(), 0});
+    EXPECT_THAT(all<effect::Say>(out), IsEmpty());
+    EXPECT_TRUE(has<effect::DiscardImages>(out));
+}
+
 TEST(OnDemand, AnswersWhenCommittedOrRefused) {
     JobState job = running_job();
     EXPECT_TRUE(has<effect::Dump>(advance(job, event::OnDemand{})));
