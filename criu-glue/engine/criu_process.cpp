@@ -13,7 +13,7 @@ namespace ckpt {
 namespace {
 
 constexpr std::size_t k_log_max = 16 << 20;
-constexpr const char* k_preload = CKPT_LIBEXEC_DIR "/ckpt-criu-signals.so"; // criu_signals.cpp
+constexpr const char* k_preload = CKPT_LIBEXEC_DIR "/ckpt-criu-preload.so"; // preload/
 
 } // namespace
 

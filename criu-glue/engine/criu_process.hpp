@@ -13,7 +13,8 @@ namespace ckpt {
 // criu's descriptor numbers.
 constexpr int k_criu_socket = 3;
 constexpr int k_criu_images = 4;
-constexpr int k_criu_first_inherited = 5;
+constexpr int k_criu_tracer = 5;          // of a dump
+constexpr int k_criu_first_inherited = 5; // of a restore
 
 Identity identity_of_user(const wire::UserIds& user);
 

@@ -18,10 +18,12 @@
 #include "engine/same_root.hpp"
 #include "engine/survey.hpp"
 #include "engine/timers.hpp"
+#include "engine/tracer.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
 #include "os/socket.hpp"
+#include "tracer/protocol.hpp"
 
 namespace ckpt {
 
@@ -90,14 +92,19 @@ public:
         CKPT_CHECK(check_same_root(m_request.root_pid, m_request.criu));
         CKPT_CHECK(check_root_lives()); // after the survey: it was of that process
         CKPT_TRY(auto sockets, make_socket_pair());
-        CKPT_TRY(Child criu, start_criu(sockets.second.get()));
+        CKPT_TRY(m_ipc_dumped, has_sysv_objects(m_request.root_pid));
+        const CapabilitySet rights = rights_for_dump(m_members, m_ipc_dumped);
+        CKPT_TRY(Tracer tracer, Tracer::start(identity_of_user(m_request.user), rights, m_fds.pid_ns.get()));
+        CKPT_TRY(Child criu, start_criu(rights, sockets.second.get(), tracer.criu_socket().get()));
         sockets.second.reset();
+        tracer.criu_socket().reset();
         Status dumped = converse(sockets.first.get());
         if (dumped) (void)criu.wait(k_end_patience); // it has answered; its destructor kills it if it stays
         if (dumped) dumped = accept_images();
         if (!dumped) {
-            if (criu) abandon_criu(criu.pid(), m_request.root_pid);
+            if (criu) kill_criu(criu.pid());
             wait_until_gone(sockets.first.get());
+            tracer.finish([this] { end_repair_in_tree(m_request.root_pid); });
             release_tree(m_request.root_pid, stopped_members(m_members));
             return tl::unexpected(with_log_reason(as_dump_error(dumped.error(), m_request.timeout_ms),
                                                   m_fds.images.get(), k_log_name));
@@ -111,11 +118,11 @@ private:
     // criu joins the tree's mount, pid and time namespaces and no other: those that it shares with the tree
     // are not dumped and get inherited on restore (namespaces.c:get_clone_mask), but an IPC namespace must be
     // dumped.
-    Result<Child> start_criu(int socket) {
-        CKPT_TRY(m_ipc_dumped, has_sysv_objects(m_request.root_pid));
-        const CapabilitySet rights = rights_for_dump(m_members, m_ipc_dumped);
+    Result<Child> start_criu(CapabilitySet rights, int socket, int tracer) {
         CKPT_TRY(SpawnSpec spec,
                  criu_spawn_spec(m_request.criu, m_request.user, rights, socket, m_fds.images.get()));
+        spec.fds.emplace_back(tracer, k_criu_tracer);
+        spec.environment.push_back(std::string(tracing::k_variable) + "=" + std::to_string(k_criu_tracer));
         CKPT_CHECK(give_images_to(m_fds.images.get(), m_request.user.uid, m_request.user.gid));
         CKPT_TRY(const Fd ipc_ns, open_namespace(m_request.root_pid, "ipc"));
         if (!m_ipc_dumped) spec.enter_namespaces.push_back(ipc_ns.get());

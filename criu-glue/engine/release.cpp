@@ -50,24 +50,6 @@ void end_repair_in(pid_t pid) {
     }
 }
 
-void end_repair_in_tree(pid_t root) {
-    if (const auto pids = tree_pids(root))
-        for (const pid_t pid : *pids)
-            end_repair_in(pid);
-}
-
-void send_to_all(const std::vector<pid_t>& pids, int signal) {
-    for (const pid_t pid : pids)
-        if (const auto pidfd = open_pidfd(pid)) (void)signal_pidfd(pidfd->get(), signal);
-}
-
-bool all_stopped(const std::vector<pid_t>& pids) {
-    return std::ranges::all_of(pids, [](pid_t pid) {
-        const auto info = process_info(pid);
-        return !info || info->state == 'T' || info->state == 'Z';
-    });
-}
-
 // True when a member is still in tracing stop: the kernel has not detached the dead criu yet.
 bool continue_members(pid_t root, const std::set<pid_t>& stopped_before) {
     bool traced = false;
@@ -95,17 +77,20 @@ std::set<pid_t> stopped_members(const std::vector<Member>& members) {
 void release_tree(pid_t root, const std::set<pid_t>& stopped_before) {
     for (int attempt = 0; attempt < k_attempts && continue_members(root, stopped_before); ++attempt)
         std::this_thread::sleep_for(k_pause);
-    end_repair_in_tree(root); // criu may have died by itself
+    end_repair_in_tree(root); // ckpt-tracer may have been killed as well
 }
 
-void abandon_criu(pid_t starter, pid_t root) {
+void end_repair_in_tree(pid_t root) {
+    if (const auto pids = tree_pids(root))
+        for (const pid_t pid : *pids)
+            end_repair_in(pid);
+}
+
+void kill_criu(pid_t starter) {
     const auto criu = tree_pids(starter);
     if (!criu) return;
-    send_to_all(*criu, SIGSTOP);
-    for (int attempt = 0; attempt < k_attempts && !all_stopped(*criu); ++attempt)
-        std::this_thread::sleep_for(k_pause);
-    end_repair_in_tree(root);
-    send_to_all(*criu, SIGKILL);
+    for (const pid_t pid : *criu)
+        if (const auto pidfd = open_pidfd(pid)) (void)signal_pidfd(pidfd->get(), SIGKILL);
 }
 
 } // namespace ckpt

@@ -14,11 +14,12 @@ namespace ckpt {
 // Members that were stopped (by the user or by Slurm) before we came: they stay so.
 std::set<pid_t> stopped_members(const std::vector<Member>& members);
 
-// Ends a criu that is at work on the tree. CRIU reads a TCP connection in repair mode, which belongs to the
-// socket and outlives it: the job's next read would fail with EPERM. So criu (`starter` and what it forked)
-// is stopped first, the sockets are put right while the tree stands still, and only then criu is killed,
-// which lets the tree run.
-void abandon_criu(pid_t starter, pid_t root);
+// Kills a criu: `starter` and what it forked.
+void kill_criu(pid_t starter);
+
+// CRIU reads a TCP connection in repair mode, which belongs to the socket and outlives criu: the job's next
+// read would fail with EPERM. To be called while the tree stands still.
+void end_repair_in_tree(pid_t root);
 
 // Continues every other stopped member of the tree and takes its TCP sockets out of repair mode. criu must be
 // dead.

@@ -35,7 +35,12 @@ protected:
 
     static void expect_running(Task& task) {
         const std::size_t size = task.output().size();
-        EXPECT_TRUE(eventually([&] { return task.output().size() > size; })) << "the job stands still";
+        if (!eventually([&] { return task.output().size() > size; })) {
+            auto report = task.report(std::chrono::milliseconds(1));
+            if (report.status == InitStatus::started) report = task.report(std::chrono::milliseconds(1));
+            FAIL() << "the job stands still; report " << static_cast<int>(report.status) << ", "
+                   << report.value;
+        }
         const auto pids = tree_pids(task.root());
         ASSERT_TRUE(pids);
         for (const pid_t pid : *pids)

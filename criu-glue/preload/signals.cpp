@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// ckpt-criu-signals.so, loaded into criu: "every signal" means every signal.
+// Loaded into criu: "every signal" means every signal.
 //
 // A task that criu restores has the job's signal handlers before it loses criu's capabilities
 // (cr-restore.c:restore_one_alive_task, restorer.c:restore_creds). criu blocks all signals meanwhile, with

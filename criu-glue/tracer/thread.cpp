@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tracer/thread.hpp"
+
+#include <sys/wait.h>
+
+#include <csignal>
+#include <utility>
+
+namespace ckpt::tracing {
+
+namespace {
+
+constexpr int k_syscall_stop = 0x80; // PTRACE_O_TRACESYSGOOD
+
+bool is_syscall_stop(int stop) {
+    return WIFSTOPPED(stop) && WSTOPSIG(stop) == (SIGTRAP | k_syscall_stop);
+}
+
+int event_of(int stop) {
+    return static_cast<int>(static_cast<unsigned>(stop) >> 16);
+}
+
+} // namespace
+
+void Thread::before_registers(std::string current, std::string current_extended, bool injected) {
+    const bool given_back = must_be_brought_home(); // criu sets registers twice: away, and back
+    if (given_back) {
+        place = Place::own_code;
+        return;
+    }
+    registers = std::move(current);
+    extended = std::move(current_extended);
+    place = injected ? Place::injected_syscall : Place::parasite;
+}
+
+void Thread::before_signal_mask(std::uint64_t current, std::uint64_t wanted) {
+    if (!signal_mask) {
+        signal_mask = current;
+    } else if (*signal_mask == wanted) {
+        signal_mask.reset();
+    }
+}
+
+void Thread::stopped(int status, bool enters_sigreturn) {
+    stop = status;
+    told = false;
+    if (!runs_daemon() || !is_syscall_stop(status)) return;
+    if (returns) {
+        place = Place::own_code;
+        signal_mask.reset();
+    }
+    returns = enters_sigreturn;
+}
+
+bool Thread::may_go_on_unseen() const {
+    return runs_daemon() && steps && !interrupted && stop && is_syscall_stop(*stop) && !returns;
+}
+
+void Thread::continued(bool stepping) {
+    steps = stepping;
+    stop.reset();
+    told = false;
+    interrupted = false;
+}
+
+void Words::before_write(std::uint64_t address, std::uint64_t current, std::uint64_t wanted) {
+    const auto [word, first] = m_originals.emplace(address, current);
+    if (!first && word->second == wanted) m_originals.erase(word);
+}
+
+bool Words::contains(std::uint64_t address) const {
+    const auto after = m_originals.upper_bound(address);
+    return after != m_originals.begin() && address - std::prev(after)->first < sizeof(long);
+}
+
+int signal_to_deliver(int stop, bool sent) {
+    if (!WIFSTOPPED(stop) || event_of(stop) != 0) return 0;
+    const int signal = WSTOPSIG(stop);
+    if ((signal & k_syscall_stop) != 0 || (signal == SIGTRAP && !sent)) return 0;
+    return signal;
+}
+
+} // namespace ckpt::tracing
