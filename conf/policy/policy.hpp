@@ -50,11 +50,18 @@ struct PolicyAuto {
     double max_overhead = 0.01;         // share of run time that checkpoints may cost
 };
 
+// How long before the time limit a last checkpoint is started.
+struct PolicyTimeLimit {
+    double safety = 1.5; // the predicted time of that checkpoint is multiplied by it
+    Seconds reserve{10}; // added to it, for slurmctld to answer and to requeue the job
+};
+
 enum class RestoreFailure : std::uint8_t { hold, requeue_elsewhere };
 
 struct PolicyFailure {
     RestoreFailure restore_impossible = RestoreFailure::hold;
-    Seconds epilog_wait{60}; // longest time job_epilog waits for a commit
+    Seconds epilog_wait{60};       // longest time job_epilog waits for a commit
+    std::uint32_t no_progress = 5; // restores in a row from one checkpoint after which the job is held
 };
 
 struct Policy {
@@ -63,6 +70,7 @@ struct Policy {
     PolicyStorage storage;
     PolicyEngine engine;
     PolicyAuto automatic;
+    PolicyTimeLimit time_limit;
     PolicyFailure failure;
     // The keys that the file states ("defaults.keep"), so that a stated value can be told from a built-in
     // one.

@@ -20,6 +20,7 @@ namespace {
 constexpr std::string_view k_version = "1";
 constexpr std::uint32_t k_keep_max = 1000;
 constexpr std::uint32_t k_restarts_max = 1'000'000;
+constexpr std::uint32_t k_no_progress_max = 1000;
 constexpr Seconds k_mtbf_max = 100 * k_year; // of one node; years are common
 
 Result<bool> parse_bool(std::string_view text) {
@@ -41,6 +42,26 @@ Result<double> parse_share(std::string_view text) {
     if (std::isnan(percent) || percent < 0.01 || percent > 50)
         return fail(Code::policy_value, quote(text) + " is not between 0.01% and 50%");
     return percent / 100;
+}
+
+// "1.5". Digits only, where from_chars by itself takes "-1", "nan" and any number of decimals.
+Result<double> parse_safety(std::string_view text) {
+    constexpr std::size_t k_decimals_max = 3;
+    const auto is_number = [](std::string_view part) {
+        return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
+    };
+    const std::size_t dot = text.find('.');
+    const std::string_view decimals = dot == std::string_view::npos ? "0" : text.substr(dot + 1);
+    if (!is_number(text.substr(0, dot)) || !is_number(decimals))
+        return fail(Code::policy_value, quote(text) + " is not a plain number");
+    if (decimals.size() > k_decimals_max)
+        return fail(Code::policy_value, quote(text) + " has more than three decimals");
+    double value = 0;
+    const auto result = std::from_chars(std::to_address(text.begin()), std::to_address(text.end()), value,
+                                        std::chars_format::fixed);
+    if (result.ec != std::errc{} || value < 1 || value > 10)
+        return fail(Code::policy_value, quote(text) + " is not between 1 and 10");
+    return value;
 }
 
 Result<RestoreFailure> parse_restore_failure(std::string_view text) {
@@ -75,6 +96,9 @@ Result<std::uint32_t> parse_keep(std::string_view text) {
 }
 Result<std::uint32_t> parse_restarts(std::string_view text) {
     return parse_count(text, 0, k_restarts_max);
+}
+Result<std::uint32_t> parse_no_progress(std::string_view text) {
+    return parse_count(text, 1, k_no_progress_max);
 }
 
 // field = the value of a scalar node.
@@ -152,9 +176,14 @@ constexpr std::array k_rows{
     Row{"auto", "node_mtbf", CKPT_TIME_WORDS " up to 36500d", CKPT_READ(automatic.node_mtbf, parse_mtbf)},
     Row{"auto", "max_overhead", "a percentage from 0.01% to 50%",
         CKPT_READ(automatic.max_overhead, parse_share)},
+    Row{"time_limit", "safety", "a number from 1 to 10 such as 1.5 or 2",
+        CKPT_READ(time_limit.safety, parse_safety)},
+    Row{"time_limit", "reserve", CKPT_TIME_WORDS, CKPT_READ(time_limit.reserve, parse_time)},
     Row{"failure", "restore_impossible", "hold or requeue-elsewhere",
         CKPT_READ(failure.restore_impossible, parse_restore_failure)},
     Row{"failure", "epilog_wait", CKPT_TIME_WORDS, CKPT_READ(failure.epilog_wait, parse_time)},
+    Row{"failure", "no_progress", "a number from 1 to 1000",
+        CKPT_READ(failure.no_progress, parse_no_progress)},
 };
 
 std::string dotted(const Row& row) {

@@ -111,11 +111,11 @@ void Server::perform(Job& job, const effect::AskCause& /*e*/) {
     const std::uint32_t job_id = job.facts.job_id;
     job.cause_timer =
         m_loop.after(k_cause_grace, [this, job_id] { handle(job_id, event::CauseGraceElapsed{}); });
-    ask_cause(m_workers, job_id, [this, job_id, serial = job.serial](Cause cause) {
+    ask_news(m_workers, job_id, [this, job_id, serial = job.serial](const JobNews& news) {
         const Job* asked = find_job(job_id, serial);
         if (asked == nullptr) return;
         m_loop.cancel(asked->cause_timer);
-        handle(job_id, event::CauseKnown{cause});
+        handle(job_id, event::CauseKnown{news.cause, news.can_requeue});
     });
 }
 

@@ -18,8 +18,9 @@ namespace {
 
 // A commit or an unpack of the largest job on a slow file system.
 constexpr std::chrono::minutes k_store_limit{30};
-constexpr Seconds k_kill_wait{30};                 // Slurm's default
-constexpr std::chrono::seconds k_worker_margin{5}; // the worker's own deadline comes first and says more
+constexpr std::uint64_t k_telling_bytes = 64 << 20; // what is smaller says nothing about a large job
+constexpr Seconds k_kill_wait{30};                  // Slurm's default
+constexpr std::chrono::seconds k_worker_margin{5};  // the worker's own deadline comes first and says more
 
 std::int64_t now() {
     return static_cast<std::int64_t>(std::time(nullptr));
@@ -31,6 +32,11 @@ Result<M> result_of(const Result<Packet>& packet) {
     CKPT_TRY(M message, wire::decode<M>(packet->bytes));
     CKPT_CHECK(wire::status_of(message.outcome));
     return message;
+}
+
+// Bytes per second.
+double rate(std::uint64_t bytes, std::chrono::duration<double> time) {
+    return time.count() > 0 ? static_cast<double>(bytes) / time.count() : 0;
 }
 
 std::uint32_t milliseconds(Seconds value) {
@@ -53,7 +59,8 @@ std::vector<std::int32_t> outsiders_of(const Task& task) {
 
 // Slurm's SIGKILL comes KillWait after the SIGTERM that the shim holds back; an application whose dump does
 // not fit still needs time for its own handler.
-Seconds Server::final_dump_limit(const Job& job) const {
+Seconds Server::dump_limit(const Job& job, const effect::Dump& e) const {
+    if (!e.leave_stopped || e.reason != Reason::forced_end) return m_policy.engine.dump_timeout;
     const Seconds kill_wait = job.facts.kill_wait > 0 ? Seconds(job.facts.kill_wait) : k_kill_wait;
     return std::clamp(kill_wait * 2 / 3, Seconds(1), m_policy.engine.dump_timeout);
 }
@@ -71,7 +78,7 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     request.ghost_limit = m_policy.engine.ghost_limit;
     request.node_local = m_policy.engine.node_local;
     request.node_local_limit = m_policy.engine.node_local_limit;
-    const Seconds limit = e.leave_stopped ? final_dump_limit(job) : m_policy.engine.dump_timeout;
+    const Seconds limit = dump_limit(job, e);
     request.timeout_ms = milliseconds(limit);
     request.leave_stopped = e.leave_stopped;
     const std::array fds = {images.get(), task.mount_namespace.get(), task.pid_namespace.get(),
@@ -102,6 +109,9 @@ void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& t
     if (result) {
         ended.frozen_us = result->frozen_us;
         ended.image_bytes = result->image_bytes;
+        job->newest_bytes = result->image_bytes;
+        job->rates.dump = rate(result->image_bytes, std::chrono::microseconds(result->total_us));
+        if (result->image_bytes >= k_telling_bytes) m_rates.dump = job->rates.dump;
         job->last_cost = std::chrono::ceil<Seconds>(std::chrono::microseconds(result->frozen_us));
         job->generations[generation].parts[task] = {
             task.step_id,        task.task_id,      job->facts.node,     result->frozen_us,
@@ -153,10 +163,11 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         directories.push_back(std::move(images));
         request.parts.push_back(part);
     }
+    const auto began = std::chrono::steady_clock::now();
     job.commit_worker =
         m_workers.start("ckpt-sealer", wire::encode(request), fds, k_store_limit,
-                        [this, job_id = job.facts.job_id, serial = job.serial,
-                         gen = e.generation](const Result<Packet>& packet) {
+                        [this, job_id = job.facts.job_id, serial = job.serial, gen = e.generation,
+                         began](const Result<Packet>& packet) {
                             Job* done = find_job(job_id, serial);
                             if (done == nullptr) return;
                             done->commit_runs = false;
@@ -164,6 +175,10 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
                             event::CommitEnded ended{gen, std::nullopt, 0};
                             if (result) {
                                 ended.stored_bytes = result->stored_bytes;
+                                done->rates.commit =
+                                    rate(done->newest_bytes, std::chrono::steady_clock::now() - began);
+                                if (done->newest_bytes >= k_telling_bytes)
+                                    m_rates.commit = done->rates.commit;
                                 for (const std::string& note : result->notes)
                                     log::warning("job " + std::to_string(job_id) + ": " + note);
                             } else {
@@ -250,6 +265,7 @@ void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& 
         break;
     }
     ended.newest_generation = result->newest_generation;
+    ended.adopted_before = result->adopted_before;
     ended.skipped = std::move(result->skipped);
     job->adopted[task] = {result->incarnation, result->generation, result->taken_at,
                           result->tree_was_stopped};

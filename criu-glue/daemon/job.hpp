@@ -56,6 +56,12 @@ struct AdoptedGeneration {
     bool tree_was_stopped = false;
 };
 
+// Bytes per second, measured; 0 = not yet.
+struct Rates {
+    double dump = 0;
+    double commit = 0;
+};
+
 struct Job {
     std::uint64_t serial = 0; // tells incarnations apart
     wire::JobOpen facts;
@@ -69,10 +75,14 @@ struct Job {
     std::deque<effect::Commit> commit_queue; // one worker at a time writes to a job's store
     bool commit_runs = false;
     Workers::Id commit_worker = 0;
-    Seconds last_cost{0}; // pause of the newest dump, rounded up; 0 = none yet
+    std::int64_t opened_at = 0; // Unix seconds
+    Rates rates;
+    std::uint64_t newest_bytes = 0; // of the newest images
+    Seconds last_cost{0};           // pause of the newest dump, rounded up; 0 = none yet
 
     Loop::Id interval_timer = 0;
     Loop::Id cause_timer = 0;
+    Loop::Id limit_timer = 0;
     Loop::Id epilog_timer = 0;
     std::optional<ConnectionId> epilog; // waits for the commit
     bool epilog_over = false;

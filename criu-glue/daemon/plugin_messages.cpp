@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What checkpoint.so says from slurmstepd, as root: a job opens, tasks come and go, the epilog waits.
 #include <algorithm>
+#include <ctime>
 
 #include "log.hpp"
 #include "os/process.hpp"
@@ -44,7 +45,9 @@ Job Server::make_job(const wire::JobOpen& m) {
     Job job;
     job.serial = m_next_serial++;
     job.facts = m;
+    job.opened_at = std::time(nullptr);
     job.state.restart_count = m.restart_count;
+    job.state.no_progress_limit = m_policy.failure.no_progress;
     job.state.unmanaged = m_broken;
     job.state.never_saved = !is_hex32(m.uuid);
     if (job.state.never_saved)

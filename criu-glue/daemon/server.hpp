@@ -84,7 +84,7 @@ private:
     void keep_on_file(const Job& job) const;
     void shim_gone(std::uint32_t job_id, const TaskKey& task);
 
-    // effects (effects.cpp, effects_workers.cpp)
+    // effects (effects.cpp, effects_limit.cpp, effects_workers.cpp)
     void handle(std::uint32_t job_id, const Event& event);
     void perform(Job& job, const effect::StartTask& e);
     void perform(Job& job, const effect::HoldBackTerm& e);
@@ -94,6 +94,9 @@ private:
     void perform(Job& job, const effect::Adopt& e);
     void perform(Job& job, const effect::Restore& e);
     void perform(Job& job, const effect::AskCause& e);
+    void perform(Job& job, const effect::ArmLimit& e);
+    void perform(Job& job, const effect::AskLimit& e);
+    void perform(Job& job, const effect::RequeueJob& e);
     void perform(Job& job, const effect::ArmInterval& e);
     void perform(Job& job, const effect::Dump& e);
     void perform(Job& job, const effect::Commit& e);
@@ -104,9 +107,11 @@ private:
     void perform(Job& job, const effect::HoldJob& e);
     void perform(Job& job, const effect::AnswerOnDemand& e);
     void perform(Job& job, const effect::ReleaseEpilog& e);
+    [[nodiscard]] Seconds limit_margin(const Job& job) const;
+    [[nodiscard]] bool is_limit_near(const Job& job) const;
     void order(Job& job, const TaskKey& task, wire::Order order, const std::string& line = {});
     void start_next_commit(Job& job);
-    [[nodiscard]] Seconds final_dump_limit(const Job& job) const;
+    [[nodiscard]] Seconds dump_limit(const Job& job, const effect::Dump& e) const;
     Status start_dump(Job& job, const effect::Dump& e);
     Status start_restore(Job& job, const effect::Restore& e);
     Status start_commit(Job& job, const effect::Commit& e);
@@ -130,6 +135,7 @@ private:
     std::map<std::uint32_t, Job> m_jobs;
     std::uint64_t m_next_serial = 1;
     Policy m_policy;
+    Rates m_rates; // of this node: what a job has that was never dumped here
     std::optional<LocalTier> m_local;
     std::optional<JobFiles> m_job_files;
     std::optional<Error> m_broken; // why no job can be managed at present

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "slurmctld.hpp"
 
+#include <cstdlib>
+
 namespace ckpt {
 
 namespace {
 
 constexpr std::chrono::seconds k_cause_limit{3}; // within the shortest KillWait worth having
 constexpr std::chrono::seconds k_hold_limit{15};
+constexpr std::chrono::seconds k_requeue_limit{15};
 
 std::string helper() {
     return std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld";
 }
 
-} // namespace
-
-Cause cause_of(const std::string& answer) {
-    const std::string word = answer.substr(0, answer.find_first_of(" \n"));
+Cause cause_of(const std::string& word) {
     if (word == "requeue") return Cause::requeued;
     if (word == "preempted") return Cause::preempted;
     if (word == "preempted-for-good") return Cause::preempted_for_good;
@@ -25,10 +25,32 @@ Cause cause_of(const std::string& answer) {
     return Cause::unknown;
 }
 
-void ask_cause(Workers& workers, std::uint32_t job_id, std::function<void(Cause)> done) {
+std::int64_t number_after(const std::string& line, const std::string& name) {
+    const std::size_t at = line.find(name);
+    return at == std::string::npos ? 0 : std::strtoll(line.c_str() + at + name.size(), nullptr, 10);
+}
+
+} // namespace
+
+JobNews news_of(const std::string& line) {
+    JobNews news;
+    news.cause = cause_of(line.substr(0, line.find_first_of(" \n")));
+    news.end_time = number_after(line, " end=");
+    news.can_requeue = number_after(line, " requeue=") == 1;
+    return news;
+}
+
+void ask_news(Workers& workers, std::uint32_t job_id, std::function<void(JobNews)> done) {
     workers.run_text({helper(), "cause", std::to_string(job_id)}, k_cause_limit,
                      [done = std::move(done)](const Result<std::string>& text) {
-                         done(text ? cause_of(*text) : Cause::unknown);
+                         done(text ? news_of(*text) : JobNews{});
+                     });
+}
+
+void requeue_job(Workers& workers, std::uint32_t job_id, std::function<void(std::optional<Error>)> done) {
+    workers.run_text({helper(), "requeue", std::to_string(job_id)}, k_requeue_limit,
+                     [done = std::move(done)](const Result<std::string>& text) {
+                         done(text ? std::nullopt : std::optional(text.error()));
                      });
 }
 

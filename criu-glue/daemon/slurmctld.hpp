@@ -2,7 +2,9 @@
 // Questions to slurmctld through the one-shot helper ckpt-slurmctld: libslurm never enters this process.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "state.hpp"
@@ -10,14 +12,24 @@
 
 namespace ckpt {
 
-// Why the job is ending. Answers Cause::unknown after three seconds, or when slurmctld cannot say.
-void ask_cause(Workers& workers, std::uint32_t job_id, std::function<void(Cause)> done);
+// What slurmctld says of a job.
+struct JobNews {
+    Cause cause = Cause::unknown; // why it is ending
+    std::int64_t end_time = 0;    // Unix seconds of its time limit; 0 = unknown
+    bool can_requeue = false;
+};
+
+// Answers Cause::unknown after three seconds, or when slurmctld cannot say.
+void ask_news(Workers& workers, std::uint32_t job_id, std::function<void(JobNews)> done);
+
+// Done when slurmctld has accepted the job and says so.
+void requeue_job(Workers& workers, std::uint32_t job_id, std::function<void(std::optional<Error>)> done);
 
 // Requeues the job held, with `reason` where `scontrol show job` displays it.
 void hold_job(Workers& workers, std::uint32_t job_id, const std::string& reason,
               std::function<void(std::optional<Error>)> done);
 
-// The first word that `ckpt-slurmctld cause` prints.
-Cause cause_of(const std::string& answer);
+// The line that `ckpt-slurmctld cause` prints.
+JobNews news_of(const std::string& line);
 
 } // namespace ckpt

@@ -13,6 +13,8 @@ const char* to_string(Reason reason) {
         return "interval";
     case Reason::on_demand:
         return "on demand";
+    case Reason::time_limit:
+        return "time limit";
     case Reason::forced_end:
         return "forced end";
     }
@@ -27,7 +29,7 @@ Effects advance(JobState& job, const Event& event) {
 }
 
 bool is_quiet(const JobState& job) {
-    return !job.taking && job.committing.empty() && !job.completing;
+    return !job.taking && job.committing.empty() && !job.completing && !job.requeue_runs;
 }
 
 bool has_held_task(const JobState& job) {
@@ -36,11 +38,16 @@ bool has_held_task(const JobState& job) {
 }
 
 bool has_last_generation_under_way(const JobState& job) {
-    const auto is_last = [](const auto& commit) { return commit.second.reason == Reason::forced_end; };
-    return (job.taking && job.taking->leave_stopped) || std::ranges::any_of(job.committing, is_last);
+    const auto is_last = [](const auto& commit) { return state::is_last(commit.second.reason); };
+    return (job.taking && job.taking->leave_stopped) || job.requeue_runs ||
+           std::ranges::any_of(job.committing, is_last);
 }
 
 namespace state {
+
+bool is_last(Reason reason) {
+    return reason == Reason::forced_end || reason == Reason::time_limit;
+}
 
 void release_epilog_if_quiet(JobState& job, Effects& out) {
     if (!job.epilog_waits || !is_quiet(job)) return;

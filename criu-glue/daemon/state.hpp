@@ -35,7 +35,7 @@ enum class Cause : std::uint8_t {
     running
 };
 
-enum class Reason : std::uint8_t { interval, on_demand, forced_end };
+enum class Reason : std::uint8_t { interval, on_demand, time_limit, forced_end };
 const char* to_string(Reason reason);
 
 // ---- events ----
@@ -53,6 +53,7 @@ struct AdoptEnded {
     enum class Found : std::uint8_t { nothing, generation, completed, unusable } found = Found::nothing;
     std::optional<Error> error;
     std::uint32_t newest_generation = 0; // highest number ever used for this job
+    std::uint32_t adopted_before = 0;    // incarnations in a row that started from the same generation
     std::vector<std::string> skipped;
 };
 struct RestoreEnded {
@@ -77,6 +78,19 @@ struct TermArrived { // Slurm's SIGTERM, held back by the shim
 struct CauseGraceElapsed {}; // slurmctld did not answer quickly: dump without waiting for it
 struct CauseKnown {
     Cause cause = Cause::unknown;
+    bool can_requeue = false; // slurmctld would take the job back
+};
+struct LimitNear {}; // the time for the last checkpoint before the time limit, as far as known here
+struct LimitKnown {  // what slurmctld says of it
+    enum class Limit : std::uint8_t {
+        near,
+        later,
+        over
+    } limit = Limit::near; // over: the job is ending already
+    bool can_requeue = false;
+};
+struct RequeueEnded {
+    std::optional<Error> error;
 };
 struct DumpEnded {
     TaskKey task;
@@ -107,9 +121,10 @@ struct EpilogLimitReached {};
 
 using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::RestoreEnded,
                            event::ShimReturned, event::TreeStarted, event::IntervalElapsed, event::OnDemand,
-                           event::TermArrived, event::CauseGraceElapsed, event::CauseKnown, event::DumpEnded,
-                           event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
-                           event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
+                           event::TermArrived, event::CauseGraceElapsed, event::CauseKnown, event::LimitNear,
+                           event::LimitKnown, event::RequeueEnded, event::DumpEnded, event::CommitEnded,
+                           event::TreeExited, event::CompletionRecorded, event::TaskGone, event::HoldEnded,
+                           event::EpilogArrived, event::EpilogLimitReached>;
 
 // ---- effects ----
 namespace effect {
@@ -140,10 +155,14 @@ struct Restore {
     TaskKey task;
 };
 struct AskCause {};
+struct ArmLimit {}; // LimitNear, in time for the last checkpoint before the time limit
+struct AskLimit {};
+struct RequeueJob {};
 struct ArmInterval {}; // the next periodic checkpoint, by the plan's interval
 struct Dump {
     TaskKey task;
     std::uint32_t generation = 0;
+    Reason reason = Reason::interval;
     bool leave_stopped = false;
 };
 struct Commit {
@@ -178,9 +197,10 @@ struct ReleaseEpilog {
 
 using Effect =
     std::variant<effect::StartTask, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave,
-                 effect::Say, effect::Adopt, effect::Restore, effect::AskCause, effect::ArmInterval,
-                 effect::Dump, effect::Commit, effect::DiscardImages, effect::ContinueTree, effect::KillTree,
-                 effect::RecordCompletion, effect::HoldJob, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+                 effect::Say, effect::Adopt, effect::Restore, effect::AskCause, effect::ArmLimit,
+                 effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::Commit,
+                 effect::DiscardImages, effect::ContinueTree, effect::KillTree, effect::RecordCompletion,
+                 effect::HoldJob, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 // ---- state ----
@@ -222,7 +242,8 @@ struct JobState {
     std::uint32_t restart_count = 0;
     // Why checkpoints are off for this job although it asked for them (broken policy, no key, …).
     std::optional<Error> unmanaged;
-    bool never_saved = false; // and for the same reason no incarnation before this one had any
+    std::uint32_t no_progress_limit = 0; // restores from one generation after which the job is held; 0 = none
+    bool never_saved = false;            // and for the same reason no incarnation before this one had any
 
     // Its trees were started under an earlier daemon: they cannot be dumped, only their end is awaited.
     bool orphaned = false;
@@ -237,6 +258,12 @@ struct JobState {
     bool final_tried = false;   // and its dump was started; it is not tried twice
     bool final_taken = false;   // and its images exist, the trees stand still
     std::optional<Cause> cause; // known since
+    bool can_requeue = false;   // likewise
+
+    bool limit_waits = false;  // the last checkpoint before the time limit, for the one under way
+    bool standing = false;     // the trees stand still until that is saved and the job requeued
+    bool requeue_runs = false; // slurmctld was asked to requeue the job
+    std::uint32_t saved = 0;   // newest generation from which the job would go on; 0 = none
     bool on_demand_waits = false;
     bool completing = false; // the completion record is being written
     bool epilog_waits = false;

@@ -10,56 +10,15 @@ namespace {
 
 using Phase = TaskState::Phase;
 
-// Whether a final generation is wanted before this ending.
-bool wants_final(const JobState& job, Cause cause) {
-    const Triggers on = job.plan.on.value;
-    switch (cause) {
-    case Cause::requeued:
-        return on.has(Trigger::requeue);
-    case Cause::preempted:
-    case Cause::preempted_for_good:
-        return on.has(Trigger::preempt);
-    case Cause::timelimit:
-        return on.has(Trigger::timelimit);
-    case Cause::cancelled:
-        return on.has(Trigger::cancel);
-    case Cause::unknown:
-        return true; // keep what there is; the job is not requeued for it
-    case Cause::running:
-        return false; // somebody's `scancel --signal=TERM`: the application's business
-    }
-    return false;
-}
-
-// Whether the job goes on elsewhere, so that its trees end here.
-bool moves_on(Cause cause) {
-    return cause == Cause::requeued || cause == Cause::preempted;
-}
-
-void relay_all(JobState& job, Effects& out) {
-    for (auto& [key, task] : job.tasks)
-        if (task.term_held) {
-            task.term_held = false;
-            out.emplace_back(effect::RelayTerm{key});
-        }
-}
-
 bool any_running(JobState& job) {
     bool any = false;
     for_running(job, [&](const TaskKey&, TaskState&) { any = true; });
     return any;
 }
 
-// The trees run on with their SIGTERM delivered. Whether that was Slurm's last word is certain only when
-// slurmctld has said so.
-void run_on(JobState& job, Cause cause, Effects& out) {
-    if (cause == Cause::running) forget_ending(job);
-    if (cause == Cause::running || cause == Cause::unknown) out.emplace_back(effect::ArmInterval{});
-}
-
 // Final images exist and the cause is known: commit them and end the trees, or let the trees run on.
 void settle_taken(JobState& job, Cause cause, Effects& out) {
-    const bool stopped_for_good = moves_on(cause) && wants_final(job, cause);
+    const bool stopped_for_good = moves_on(job, cause) && wants_final(job, cause);
     for_running(job, [&](const TaskKey& key, TaskState& task) {
         if (stopped_for_good) {
             task.phase = Phase::ended;
@@ -85,8 +44,62 @@ void settle_taken(JobState& job, Cause cause, Effects& out) {
 
 } // namespace
 
+bool wants_final(const JobState& job, Cause cause) {
+    const Triggers on = job.plan.on.value;
+    switch (cause) {
+    case Cause::requeued:
+        return on.has(Trigger::requeue);
+    case Cause::preempted:
+    case Cause::preempted_for_good:
+        return on.has(Trigger::preempt);
+    case Cause::timelimit:
+        return on.has(Trigger::timelimit);
+    case Cause::cancelled:
+        return on.has(Trigger::cancel);
+    case Cause::unknown:
+        return true; // keep what there is; the job is not requeued for it
+    case Cause::running:
+        return false; // somebody's `scancel --signal=TERM`: the application's business
+    }
+    return false;
+}
+
+bool needs_requeue(const JobState& job, Cause cause) {
+    return job.can_requeue && (cause == Cause::timelimit || cause == Cause::preempted_for_good);
+}
+
+bool moves_on(const JobState& job, Cause cause) {
+    return cause == Cause::requeued || cause == Cause::preempted || needs_requeue(job, cause);
+}
+
+void ask_requeue(JobState& job, Effects& out) {
+    job.requeue_runs = true;
+    out.emplace_back(effect::RequeueJob{});
+}
+
+void relay_all(JobState& job, Effects& out) {
+    for (auto& [key, task] : job.tasks)
+        if (task.term_held) {
+            task.term_held = false;
+            out.emplace_back(effect::RelayTerm{key});
+        }
+}
+
+void run_on(JobState& job, Cause cause, Effects& out) {
+    if (cause == Cause::running) forget_ending(job);
+    if (cause == Cause::running || cause == Cause::unknown) out.emplace_back(effect::ArmInterval{});
+}
+
+void let_shims_leave(JobState& job, Effects& out) {
+    for (auto& [key, task] : job.tasks)
+        if (task.shim_present && task.phase == Phase::ended) {
+            task.term_held = false;
+            out.emplace_back(effect::LetShimLeave{key});
+        }
+}
+
 void forget_ending(JobState& job) {
-    job.ending = job.final_wanted = job.final_tried = job.final_taken = false;
+    job.ending = job.final_wanted = job.final_tried = job.final_taken = job.can_requeue = false;
     job.cause.reset();
 }
 
@@ -96,6 +109,7 @@ bool is_settled(const JobState& job) {
 
 void settle_ending(JobState& job, Effects& out) {
     if (job.taking) return; // when it ends we are called again
+    if (job.standing) return settle_standing(job, out);
     if (job.final_taken) {
         if (job.cause) settle_taken(job, *job.cause, out);
         return; // trees stand still until the cause is known; its deadline is the helper's
@@ -107,6 +121,8 @@ void settle_ending(JobState& job, Effects& out) {
     }
     if (!job.cause) return;
     relay_all(job, out); // no final generation: not wanted, failed, or nothing to dump
+    if (needs_requeue(job, *job.cause) && wants_final(job, *job.cause) && job.saved > 0)
+        ask_requeue(job, out);
     run_on(job, *job.cause, out);
 }
 
@@ -126,7 +142,7 @@ void on(JobState& job, const event::TermArrived& e, Effects& out) {
 }
 
 void on(JobState& job, const event::CauseGraceElapsed& /*e*/, Effects& out) {
-    if (!job.ending || job.cause) return;
+    if (!job.ending || job.cause || job.standing) return;
     job.final_wanted = true;
     settle_ending(job, out);
 }
@@ -134,6 +150,7 @@ void on(JobState& job, const event::CauseGraceElapsed& /*e*/, Effects& out) {
 void on(JobState& job, const event::CauseKnown& e, Effects& out) {
     if (!job.ending || job.cause) return;
     job.cause = e.cause;
+    job.can_requeue = e.can_requeue;
     job.final_wanted = !job.final_tried && wants_final(job, e.cause);
     settle_ending(job, out);
 }

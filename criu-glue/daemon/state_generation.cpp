@@ -2,6 +2,9 @@
 // How a generation comes about: every running task is dumped, then all of it is committed, or none of it.
 #include "state_steps.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "text/text.hpp"
 
 namespace ckpt::state {
@@ -19,18 +22,33 @@ void generation_failed(JobState& job, const Taking& taking, Effects& out) {
     if (taking.leave_stopped)
         for_running(job,
                     [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
-    complain(job, *taking.error, "the job runs on", out);
+    // A dump that the end of the job overtakes is no trouble.
+    if (taking.error && taking.error->code != Code::not_found)
+        complain(job, *taking.error, "the job runs on", out);
     answer(job, 0, taking.error, out);
 }
 
 void generation_taken(JobState& job, const Taking& taking, Effects& out) {
     job.committing[taking.generation] =
         Committing{taking.generation, taking.reason, taking.frozen_us, taking.image_bytes};
+    if (taking.reason == Reason::time_limit && taking.leave_stopped) {
+        job.standing = true;
+        // "false": should slurmctld refuse, the trees run on, and what they write then is behind the cut.
+        out.emplace_back(effect::Commit{taking.generation, taking.reason, false});
+        return;
+    }
     if (taking.leave_stopped) {
         job.final_taken = true; // committed once it is known whether the trees will run on
         return;
     }
     out.emplace_back(effect::Commit{taking.generation, taking.reason, false});
+}
+
+// Everything of the job is in the store, or will not be; its trees have ended.
+void end_after_commit(JobState& job, Effects& out) {
+    // Without anything saved it would start from the beginning, and come to the same end.
+    if (job.cause && needs_requeue(job, *job.cause) && job.saved > 0) return ask_requeue(job, out);
+    let_shims_leave(job, out);
 }
 
 } // namespace
@@ -44,7 +62,7 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
     if (taking.missing.empty()) return false;
     taking.generation = ++job.last_generation;
     for (const TaskKey& key : taking.missing)
-        out.emplace_back(effect::Dump{key, taking.generation, leave_stopped});
+        out.emplace_back(effect::Dump{key, taking.generation, reason, leave_stopped});
     job.taking = std::move(taking);
     return true;
 }
@@ -52,14 +70,14 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
 void on(JobState& job, const event::IntervalElapsed& /*e*/, Effects& out) {
     // Nobody could say why a SIGTERM came, and a whole interval later the job still runs.
     if (is_settled(job) && job.cause == Cause::unknown) forget_ending(job);
-    if (job.ending || job.completing) return;
+    if (job.ending || job.completing || job.standing) return;
     // Back-pressure: while a commit is on its way the next periodic generation waits a whole interval.
     if (!job.committing.empty() || !take_generation(job, Reason::interval, false, out))
         out.emplace_back(effect::ArmInterval{});
 }
 
 void on(JobState& job, const event::OnDemand& /*e*/, Effects& out) {
-    const bool busy = job.ending || job.completing || job.on_demand_waits;
+    const bool busy = job.ending || job.completing || job.standing || job.on_demand_waits;
     if (!busy && take_generation(job, Reason::on_demand, false, out)) {
         job.on_demand_waits = true;
         return;
@@ -87,10 +105,10 @@ void on(JobState& job, const event::DumpEnded& e, Effects& out) {
     else
         generation_taken(job, taken, out);
 
-    if (job.ending)
-        settle_ending(job, out);
-    else
-        out.emplace_back(effect::ArmInterval{});
+    if (job.ending) return settle_ending(job, out);
+    if (std::exchange(job.limit_waits, false))
+        return (void)take_generation(job, Reason::time_limit, true, out);
+    out.emplace_back(effect::ArmInterval{});
 }
 
 void on(JobState& job, const event::CommitEnded& e, Effects& out) {
@@ -100,24 +118,24 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
     job.committing.erase(found);
     out.emplace_back(effect::DiscardImages{e.generation});
     // When the job has ended meanwhile, and its end is on record, nobody needs that generation any more.
-    bool is_needed = done.reason == Reason::forced_end;
+    bool is_needed = is_last(done.reason);
     for_running(job, [&](const TaskKey&, TaskState&) { is_needed = true; });
     if (e.error && is_needed)
         complain(job, *e.error,
                  "generation " + std::to_string(e.generation) + " was not saved, earlier ones stand", out);
     if (!e.error) {
         job.last_complaint.reset();
+        job.saved = e.generation;
         out.emplace_back(effect::Say{"generation " + std::to_string(e.generation) + " saved, " +
                                      text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes) +
                                      ", paused " + text::duration_us(done.frozen_us)});
     }
     if (done.reason == Reason::on_demand) answer(job, e.generation, e.error, out);
-    if (job.final_taken && job.committing.empty())
-        for (auto& [key, task] : job.tasks)
-            if (task.term_held) {
-                task.term_held = false;
-                out.emplace_back(effect::LetShimLeave{key});
-            }
+    if (job.standing && done.reason == Reason::time_limit) {
+        if (e.error) return stand_no_more(job, out);
+        return ask_requeue(job, out);
+    }
+    if (job.final_taken && job.committing.empty()) end_after_commit(job, out);
 }
 
 } // namespace ckpt::state

@@ -21,6 +21,16 @@ void hold(TaskState& task, const TaskKey& key, const std::string& reason, Effect
     out.emplace_back(effect::HoldJob{reason});
 }
 
+void arm_limit(const JobState& job, Effects& out) {
+    if (job.plan.on.value.has(Trigger::timelimit)) out.emplace_back(effect::ArmLimit{});
+}
+
+// Every so many restarts the job waits for somebody to look at it; whoever releases it gives it as many
+// again.
+bool is_due(std::uint32_t count, std::uint32_t limit) {
+    return limit > 0 && count > 0 && count % limit == 0;
+}
+
 std::string cannot_restore(const Error& error) {
     return "an earlier checkpoint cannot be restored on this node: " + one_line(error);
 }
@@ -48,10 +58,10 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
                                   one_line(*job.unmanaged) + "; the job runs without checkpoints"});
         return;
     }
-    if (job.restart_count > job.plan.max_restarts.value) {
+    if (is_due(job.restart_count, job.plan.max_restarts.value + 1)) {
         hold(task, e.task,
              "restarted " + std::to_string(job.plan.max_restarts.value) +
-                 " times, which is the limit (--checkpoint-max-restarts)",
+                 " times, which is the limit (--checkpoint-max-restarts); `scontrol release` lets it go on",
              out);
         return;
     }
@@ -82,6 +92,13 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     case Found::unusable:
         return hold(task, e.task, "none of the earlier checkpoints can be restored here", out);
     case Found::generation:
+        if (is_due(e.adopted_before, job.no_progress_limit))
+            return hold(
+                task, e.task,
+                "restored " + std::to_string(e.adopted_before) +
+                    " times from the same checkpoint without getting to a new one; see the end of its "
+                    "output, then `scontrol release` lets it go on",
+                out);
         task.phase = Phase::restoring;
         out.emplace_back(effect::Restore{e.task});
         return;
@@ -99,10 +116,12 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
         return;
     }
     task.phase = Phase::running;
+    job.saved = e.generation;
     out.emplace_back(effect::StartTask{e.task, effect::Start::restored,
                                        "restored generation " + std::to_string(e.generation) + " (" + e.age +
                                            " old)" + (e.node.empty() ? "" : " on " + e.node)});
     out.emplace_back(effect::ArmInterval{});
+    arm_limit(job, out);
 }
 
 void on(JobState& job, const event::ShimReturned& e, Effects& /*out*/) {
@@ -117,6 +136,7 @@ void on(JobState& job, const event::TreeStarted& e, Effects& out) {
     if (task.phase != Phase::registered) return;
     task.phase = Phase::running;
     out.emplace_back(effect::ArmInterval{});
+    arm_limit(job, out);
 }
 
 void on(JobState& job, const event::HoldEnded& e, Effects& out) {

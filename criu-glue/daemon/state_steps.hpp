@@ -32,16 +32,42 @@ void on(JobState& job, const event::TaskGone& e, Effects& out);
 void on(JobState& job, const event::EpilogArrived& e, Effects& out);
 void on(JobState& job, const event::EpilogLimitReached& e, Effects& out);
 
+// limit
+void on(JobState& job, const event::LimitNear& e, Effects& out);
+void on(JobState& job, const event::LimitKnown& e, Effects& out);
+void on(JobState& job, const event::RequeueEnded& e, Effects& out);
+
 // Starts a generation of every running task. False, and no effects, when no task runs or one is under way.
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out);
 
 // The final generation's images exist or cannot be had: what becomes of the trees and of the SIGTERM.
 void settle_ending(JobState& job, Effects& out);
 
+// Whether a final generation is wanted before this ending.
+bool wants_final(const JobState& job, Cause cause);
+// Whether the job goes on elsewhere, so that its trees end here.
+bool moves_on(const JobState& job, Cause cause);
+// Slurm ends the job for good; we have it requeued.
+bool needs_requeue(const JobState& job, Cause cause);
+void ask_requeue(JobState& job, Effects& out);
+void relay_all(JobState& job, Effects& out);
+// The trees run on with their SIGTERM delivered. Whether that was Slurm's last word is certain only when
+// slurmctld has said so.
+void run_on(JobState& job, Cause cause, Effects& out);
+void let_shims_leave(JobState& job, Effects& out);
+
+// The last generation before the time limit could not be saved, or the job not requeued: it runs on.
+void stand_no_more(JobState& job, Effects& out);
+// The trees stand still and the cause of a SIGTERM is known: they end here or run on.
+void settle_standing(JobState& job, Effects& out);
+
 // A SIGTERM was answered, and the trees run on with it.
 bool is_settled(const JobState& job);
 // As if that SIGTERM had never come.
 void forget_ending(JobState& job);
+
+// Taken because the job is about to end here.
+bool is_last(Reason reason);
 
 void release_epilog_if_quiet(JobState& job, Effects& out);
 

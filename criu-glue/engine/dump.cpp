@@ -214,7 +214,11 @@ private:
 } // namespace
 
 Result<wire::DumpResult> dump(const wire::DumpRequest& request, const DumpFds& fds) {
-    return Dump(request, fds).run();
+    auto dumped = Dump(request, fds).run();
+    // Whatever the failure looked like from here, that was its cause.
+    if (!dumped && !pidfd_alive(fds.root.get()))
+        return fail(Code::not_found, "the job's processes have ended");
+    return dumped;
 }
 
 } // namespace ckpt

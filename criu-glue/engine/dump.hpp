@@ -19,6 +19,7 @@ struct DumpFds {
 };
 
 // Dumps one tree. Whatever goes wrong, the tree runs on as before; the images are then worthless.
+// Code::not_found: it has ended meanwhile.
 Result<wire::DumpResult> dump(const wire::DumpRequest& request, const DumpFds& fds);
 
 } // namespace ckpt

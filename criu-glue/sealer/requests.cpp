@@ -129,6 +129,7 @@ Status run(const wire::AdoptRequest& request, const std::vector<Fd>& fds, wire::
     result.node = adoption.node;
     result.tree_was_stopped = adoption.tree_was_stopped;
     result.newest_generation = adoption.newest_generation;
+    result.adopted_before = adoption.adopted_before;
     result.skipped = bounded(std::move(adoption.skipped));
     return {};
 }

@@ -90,6 +90,7 @@ private:
         if (!generation && generation.error().code == Code::not_found) return Try::vanished;
         if (!generation) return pass_over(id, of_store(generation.error()));
         m_result.id = id;
+        m_result.adopted_before = adoptions_in_a_row(m_state, id, m_spec.incarnation);
         m_result.taken_at = m_manifest.taken_at;
         m_result.tree_was_stopped = m_manifest.tree_was_stopped && !was_continued(id);
         const PartEntry* part = m_manifest.part(m_spec.step_id, m_spec.task_id);

@@ -37,6 +37,7 @@ struct Adoption {
     std::string node; // that took the part
     bool tree_was_stopped = false;
     std::uint32_t newest_generation = 0;
+    std::uint32_t adopted_before = 0; // incarnations in a row, up to this one, that started from it too
     std::vector<std::string> skipped; // one line per generation that was passed over
 };
 

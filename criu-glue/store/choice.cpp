@@ -71,6 +71,16 @@ Choice choose(const JobState& state, std::uint32_t incarnation) {
     return walk.take();
 }
 
+std::uint32_t adoptions_in_a_row(const JobState& state, GenerationId id, std::uint32_t incarnation) {
+    std::uint32_t count = 0;
+    for (const IncarnationState& inc : state.incarnations) {
+        if (inc.number >= incarnation) continue;
+        if (inc.adopted.state != RecordState::valid || inc.adopted.value.from != id) break;
+        ++count;
+    }
+    return count;
+}
+
 std::optional<std::uint32_t> successor_of(const JobState& state, std::uint32_t incarnation) {
     for (const IncarnationState& inc : state.incarnations)
         if (inc.number > incarnation && (inc.adopted.state != RecordState::absent || !inc.unreadable.empty()))

@@ -28,6 +28,10 @@ struct Choice {
 
 Choice choose(const JobState& state, std::uint32_t incarnation);
 
+// How many incarnations before `incarnation`, the newest first and in a row, started from `id`: none of them
+// has saved anything.
+std::uint32_t adoptions_in_a_row(const JobState& state, GenerationId id, std::uint32_t incarnation);
+
 // The later incarnation that has taken the job over from `incarnation`, if there is one. A record that does
 // not verify counts: better to lose one commit than to write over a successor.
 std::optional<std::uint32_t> successor_of(const JobState& state, std::uint32_t incarnation);

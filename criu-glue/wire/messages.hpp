@@ -34,6 +34,7 @@ struct JobOpen {
         0; // SLURM_JOB_RESTART_COUNT of the prolog (prep_script_slurmd.c:_build_env)
     std::uint32_t nodes = 1;
     std::uint32_t kill_wait = 0; // of slurm.conf, seconds; 0 = not known
+    std::int64_t end_time = 0;   // of the time limit, Unix seconds; 0 = not known
     std::string user;
     std::string cluster;
     std::string uuid; // 32 hex digits, made by sbatch's plugin; untrusted, names a directory only
@@ -41,7 +42,7 @@ struct JobOpen {
     std::vector<OptionText> options; // as the user gave them, revalidated here
     template <class V>
     void fields(V& v) {
-        v(job_id, uid, gid, restart_count, nodes, kill_wait, user, cluster, uuid, node, options);
+        v(job_id, uid, gid, restart_count, nodes, kill_wait, end_time, user, cluster, uuid, node, options);
     }
 };
 

@@ -201,11 +201,12 @@ struct AdoptResult {
     std::string node; // that took it
     bool tree_was_stopped = false;
     std::uint32_t newest_generation = 0; // highest number ever used for this job
+    std::uint32_t adopted_before = 0;    // incarnations in a row, up to this one, that started from it too
     std::vector<std::string> skipped;    // one line per generation that did not verify
     template <class V>
     void fields(V& v) {
         v(outcome, found, incarnation, generation, taken_at, node, tree_was_stopped, newest_generation,
-          skipped);
+          adopted_before, skipped);
     }
 };
 

@@ -48,6 +48,7 @@ void job_prolog(spank_t spank, const Settings& settings) {
     open.uid = uid;
     open.gid = gid;
     open.restart_count = number("SLURM_JOB_RESTART_COUNT", 0);
+    open.end_time = number("SLURM_JOB_END_TIME", 0);
     open.nodes = number("SLURM_JOB_NUM_NODES", 1);
     if (const slurm_conf_t* conf = slurm_configuration()) open.kill_wait = conf->kill_wait;
     open.user = text("SLURM_JOB_USER");

@@ -14,6 +14,7 @@ struct JobRecord {
     std::time_t end_time = 0;
     std::uint32_t restart_count = 0;
     std::uint32_t priority = 1; // 0 = held
+    bool requeue = false;       // JobRequeue, --requeue, --no-requeue
     std::string reason;         // of a pending job, in Slurm's words
     std::string comment;
     std::string admin_comment;
@@ -26,7 +27,7 @@ struct JobRecord {
 // src/slurmctld/job_mgr.c:_job_requeue_op).
 const char* cause_of(const JobRecord& job);
 
-// The word followed by " restarts=N end=EPOCH preempt=EPOCH"; epoch 0 = none.
+// The word followed by " restarts=N end=EPOCH preempt=EPOCH requeue=0|1"; epoch 0 = none.
 std::string cause_line(const JobRecord& job);
 
 // What requeueing does to a job in this state.

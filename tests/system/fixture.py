@@ -12,10 +12,20 @@ from lib.product import STORE, set_policy
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 # More than the two processors that a small machine has, so that many jobs, which mostly sleep, run at once.
 CPUS = 20
+# Partitions named after what becomes of their jobs when one of "urgent" comes.
+PREEMPTION = (
+    "PreemptType=preempt/partition_prio",
+    "PreemptMode=REQUEUE",
+    "PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP PreemptMode=OFF PriorityTier=1",
+    "PartitionName=requeued Nodes=ALL MaxTime=INFINITE State=UP PreemptMode=REQUEUE PriorityTier=1",
+    "PartitionName=cancelled Nodes=ALL MaxTime=INFINITE State=UP PreemptMode=CANCEL PriorityTier=1",
+    "PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PreemptMode=OFF PriorityTier=9",
+)
 
 
 def up():
-    must(cluster.call("up", "--conf", f"NodeName=n[1-2] CPUs={CPUS} RealMemory=4000 State=UNKNOWN"))
+    lines = (f"NodeName=n[1-2] CPUs={CPUS} RealMemory=4000 State=UNKNOWN", *PREEMPTION)
+    must(cluster.call("up", *(word for line in lines for word in ("--conf", line))))
     must(cluster.call("install", "--build", os.environ["CKPT_BUILD"]))
     install_programs()
     cluster.run("ctl", "install", "-d", "-m", "700", STORE)

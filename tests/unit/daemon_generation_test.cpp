@@ -93,5 +93,14 @@ TEST(Interval, TheSameTroubleWithAnotherPidIsTheSameTrouble) {
         IsEmpty());
 }
 
+TEST(Generation, ADumpThatTheEndOfTheJobOvertakesIsNoTroubleAndIsNotSaid) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    const Error ended{Code::not_found, "the job's processes have ended", "", 0};
+    const Effects out = advance(job, event::DumpEnded{k_batch, ended, 0, 0});
+    EXPECT_TRUE(has<effect::DiscardImages>(out));
+    EXPECT_FALSE(has<effect::Say>(out));
+}
+
 } // namespace
 } // namespace ckpt

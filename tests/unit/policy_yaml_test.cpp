@@ -35,7 +35,8 @@ limits: {min_interval: 90s, max_keep: 5, max_restarts: 6, directories: [/work/%u
 storage: {base: /s/%u, local: /l}
 engine: {criu: /opt/criu, dump_timeout: 7m, restore_timeout: 1:00:00, ghost_limit: 10M, node_local: [/t], node_local_limit: 3G}
 auto: {node_mtbf: 2000d, max_overhead: 2.5%}
-failure: {restore_impossible: requeue-elsewhere, epilog_wait: 2m}
+time_limit: {safety: 2.25, reserve: 20s}
+failure: {restore_impossible: requeue-elsewhere, epilog_wait: 2m, no_progress: 7}
 )");
     ASSERT_TRUE(policy) << policy.error().what;
     EXPECT_TRUE(policy->defaults.enabled);
@@ -59,8 +60,11 @@ failure: {restore_impossible: requeue-elsewhere, epilog_wait: 2m}
     EXPECT_EQ(policy->engine.node_local_limit, 3ULL << 30);
     EXPECT_EQ(policy->automatic.node_mtbf, 2000 * 24h);
     EXPECT_DOUBLE_EQ(policy->automatic.max_overhead, 0.025);
+    EXPECT_DOUBLE_EQ(policy->time_limit.safety, 2.25);
+    EXPECT_EQ(policy->time_limit.reserve, 20s);
     EXPECT_EQ(policy->failure.restore_impossible, RestoreFailure::requeue_elsewhere);
     EXPECT_EQ(policy->failure.epilog_wait, 2min);
+    EXPECT_EQ(policy->failure.no_progress, 7U);
     EXPECT_EQ(policy->stated.size(), policy_keys().size() - 1) << "every key but the version is stated above";
 }
 
@@ -101,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{
             "version: 1\ndefault:\n  keep: 2\n",
             "p.yaml:2:1: unknown key \"default\", expected version, defaults, limits, storage, engine, auto, "
-            "failure, did you mean \"defaults\""},
+            "time_limit, failure, did you mean \"defaults\""},
         BadPolicy{"version: 1\ndefaults:\n  keap: 2\n",
                   "p.yaml:3:3: unknown key \"keap\" in defaults, expected enabled, "
                   "interval, on, method, keep, max_restarts, files, did you mean \"keep\""},
@@ -152,6 +156,20 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{"version: 1\nauto: {max_overhead: 0%}",
                   "p.yaml:2:22: auto.max_overhead: \"0%\" is not between"},
         BadPolicy{"version: 1\nauto: {max_overhead: nan%}", "p.yaml:2:22: auto.max_overhead: "},
+        BadPolicy{
+            "version: 1\ntime_limit: {safety: 150%}",
+            "p.yaml:2:22: time_limit.safety: \"150%\" is not a plain number, expected a number from 1 to "
+            "10 such as 1.5 or 2"},
+        BadPolicy{"version: 1\ntime_limit: {safety: 0.999}",
+                  "p.yaml:2:22: time_limit.safety: \"0.999\" is not between 1 and 10"},
+        BadPolicy{"version: 1\ntime_limit: {safety: 1.2345}",
+                  "p.yaml:2:22: time_limit.safety: \"1.2345\" has more than three decimals"},
+        BadPolicy{"version: 1\ntime_limit: {reserve: 0}",
+                  "p.yaml:2:23: time_limit.reserve: \"0\" is shorter than one second"},
+        BadPolicy{"version: 1\nfailure: {no_progress: 0}",
+                  "p.yaml:2:24: failure.no_progress: \"0\" is not between 1 and 1000"},
+        BadPolicy{"version: 1\nfailure: {no_progress: 1001}",
+                  "p.yaml:2:24: failure.no_progress: \"1001\" is not between 1 and 1000"},
         BadPolicy{"version: 1\nfailure: {restore_impossible: held}",
                   "p.yaml:2:31: failure.restore_impossible: \"held\" is not a reaction, expected hold or "
                   "requeue-elsewhere, did you mean \"hold\""},
@@ -160,6 +178,21 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{"version: 1\ndefaults: {interval: 30s}",
                   "p.yaml:2:22: defaults.interval: beyond limits.min_interval"}),
     k_numbered);
+
+TEST(PolicyYaml, SafetyIsAPlainNumber) {
+    const auto safety = [](const std::string& text) {
+        return parse_policy("p", "version: 1\ntime_limit:\n  safety: " + text + "\n")
+            .map([](const Policy& policy) { return policy.time_limit.safety; });
+    };
+    for (const auto& [text, value] :
+         {std::pair{"1", 1.0}, {"1.5", 1.5}, {"2.125", 2.125}, {"10", 10.0}, {"10.000", 10.0}, {"'3'", 3.0}})
+        EXPECT_DOUBLE_EQ(safety(text).value_or(0.0), value) << text;
+    for (const char* text :
+         {"0",     "0.5", "10.001", "11",  "1.5000", "-2",  "+2",   ".5",  "2.",  ".",  "1..5",
+          "1.5.1", "1,5", "1e0",    "0x2", "1.5x",   "2 3", "' 2'", "nan", "inf", "''", "[2]"})
+        EXPECT_FALSE(safety(text)) << text;
+    EXPECT_FALSE(safety(std::string(500, '9'))) << "more than a double holds";
+}
 
 TEST(PolicyYaml, HintsAtTheRightSection) {
     EXPECT_THAT(parse_policy("p", "version: 1\nlimits: {ghost_limit: 1G}").error().what,
@@ -232,8 +265,11 @@ TEST(PolicyExample, StatesEveryKeyWithItsBuiltInValue) {
     EXPECT_EQ(policy->engine.node_local_limit, built_in.engine.node_local_limit);
     EXPECT_EQ(policy->automatic.node_mtbf, built_in.automatic.node_mtbf);
     EXPECT_DOUBLE_EQ(policy->automatic.max_overhead, built_in.automatic.max_overhead);
+    EXPECT_DOUBLE_EQ(policy->time_limit.safety, built_in.time_limit.safety);
+    EXPECT_EQ(policy->time_limit.reserve, built_in.time_limit.reserve);
     EXPECT_EQ(policy->failure.restore_impossible, built_in.failure.restore_impossible);
     EXPECT_EQ(policy->failure.epilog_wait, built_in.failure.epilog_wait);
+    EXPECT_EQ(policy->failure.no_progress, built_in.failure.no_progress);
 }
 
 // The schema is YAML too, so it can be searched section by section with what is at hand: plain text.

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The time limit: when the last checkpoint before it is due, what slurmctld says of it, and the requeue.
+#include <algorithm>
+#include <ctime>
+
+#include "log.hpp"
+#include "os/procfs.hpp"
+#include "os/tree.hpp"
+#include "policy/margin.hpp"
+#include "server.hpp"
+#include "slurmctld.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr Seconds k_soon{60};
+
+std::uint64_t resident_bytes_of(const Job& job) {
+    std::uint64_t bytes = 0;
+    for (const auto& [key, task] : job.tasks) {
+        if (task.root_pid == 0) continue;
+        const auto pids = tree_pids(task.root_pid);
+        if (!pids) continue;
+        for (const pid_t pid : *pids)
+            bytes += resident_bytes(pid).value_or(0);
+    }
+    return bytes;
+}
+
+Seconds left_of(const Job& job) {
+    return Seconds(job.facts.end_time - static_cast<std::int64_t>(std::time(nullptr)));
+}
+
+} // namespace
+
+Seconds Server::limit_margin(const Job& job) const {
+    const auto known = [](double own, double node) { return own > 0 ? own : node; };
+    const CheckpointCost cost{std::max(resident_bytes_of(job), job.newest_bytes),
+                              known(job.rates.dump, m_rates.dump), known(job.rates.commit, m_rates.commit)};
+    return time_limit_margin(cost, m_policy.time_limit, Seconds(job.facts.end_time - job.opened_at));
+}
+
+bool Server::is_limit_near(const Job& job) const {
+    return left_of(job) <= limit_margin(job);
+}
+
+// The margin changes with the job's memory, so it is looked at again and again, each time in half of what is
+// left. Nobody is asked: a look costs a few reads of /proc.
+void Server::perform(Job& job, const effect::ArmLimit& /*e*/) {
+    m_loop.cancel(job.limit_timer);
+    if (job.facts.end_time == 0) return;
+    const Seconds margin = limit_margin(job);
+    const Seconds until = left_of(job) - margin;
+    const auto on_job = [this, job_id = job.facts.job_id, serial = job.serial](auto action) {
+        return [this, job_id, serial, action] {
+            if (Job* still = find_job(job_id, serial)) action(*still);
+        };
+    };
+    if (until.count() > 0) {
+        const Seconds delay = until > k_soon ? until / 2 : until;
+        job.limit_timer = m_loop.after(delay, on_job([this](Job& j) { perform(j, effect::ArmLimit{}); }));
+        return;
+    }
+    log::info("job " + std::to_string(job.facts.job_id) + ": its time limit comes in " +
+              std::to_string(left_of(job).count()) + " s, a last checkpoint needs up to " +
+              std::to_string(margin.count()) + " s");
+    job.limit_timer = m_loop.after(std::chrono::milliseconds(0),
+                                   on_job([this](Job& j) { handle(j.facts.job_id, event::LimitNear{}); }));
+}
+
+void Server::perform(Job& job, const effect::AskLimit& /*e*/) {
+    ask_news(m_workers, job.facts.job_id,
+             [this, job_id = job.facts.job_id, serial = job.serial](const JobNews& news) {
+                 Job* asked = find_job(job_id, serial);
+                 if (asked == nullptr) return;
+                 using Limit = event::LimitKnown::Limit;
+                 event::LimitKnown known{Limit::near, news.can_requeue};
+                 if (news.cause != Cause::running && news.cause != Cause::unknown) known.limit = Limit::over;
+                 if (news.cause == Cause::running) {
+                     asked->facts.end_time = news.end_time;
+                     if (!is_limit_near(*asked)) known.limit = Limit::later;
+                 }
+                 handle(job_id, known);
+             });
+}
+
+void Server::perform(Job& job, const effect::RequeueJob& /*e*/) {
+    requeue_job(m_workers, job.facts.job_id,
+                [this, job_id = job.facts.job_id, serial = job.serial](std::optional<Error> error) {
+                    if (find_job(job_id, serial) == nullptr) return;
+                    if (error) log::warning("job " + std::to_string(job_id) + ": " + one_line(*error));
+                    handle(job_id, event::RequeueEnded{std::move(error)});
+                });
+}
+
+} // namespace ckpt

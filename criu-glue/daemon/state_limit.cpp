@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A time limit is known beforehand: the job is dumped, saved and requeued before Slurm ends it, and resumes
+// with a fresh allowance. Its trees stand still from the dump on, so that nothing they do is lost; if any
+// step fails, they run on as if nothing had been.
+#include <utility>
+
+#include "state_steps.hpp"
+
+namespace ckpt::state {
+
+namespace {
+
+using Phase = TaskState::Phase;
+
+void continue_all(JobState& job, Effects& out) {
+    for_running(job, [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
+}
+
+void end_all(JobState& job, Effects& out) {
+    for_running(job, [&](const TaskKey& key, TaskState& task) {
+        task.phase = Phase::ended;
+        out.emplace_back(effect::KillTree{key});
+    });
+}
+
+} // namespace
+
+void on(JobState& job, const event::LimitNear& /*e*/, Effects& out) {
+    if (job.ending || job.completing || job.orphaned || job.standing) return;
+    out.emplace_back(effect::AskLimit{});
+}
+
+void on(JobState& job, const event::LimitKnown& e, Effects& out) {
+    using Limit = event::LimitKnown::Limit;
+    if (job.ending || job.completing || job.standing || e.limit == Limit::over) return;
+    if (e.limit == Limit::later) {
+        out.emplace_back(effect::ArmLimit{});
+        return;
+    }
+    // Who cannot be requeued has its own way with the SIGTERM; what is saved serves another job of the
+    // user's.
+    if (take_generation(job, Reason::time_limit, e.can_requeue, out)) return;
+    job.limit_waits = job.taking.has_value() && e.can_requeue;
+}
+
+void stand_no_more(JobState& job, Effects& out) {
+    job.standing = false;
+    continue_all(job, out);
+    out.emplace_back(effect::ArmInterval{});
+}
+
+void settle_standing(JobState& job, Effects& out) {
+    if (!job.cause) return;
+    job.standing = false;
+    const bool moves = moves_on(job, *job.cause) && wants_final(job, *job.cause);
+    if (!moves && !job.requeue_runs) { // else it may be ours
+        continue_all(job, out);
+        relay_all(job, out);
+        return run_on(job, *job.cause, out);
+    }
+    end_all(job, out);
+    job.final_taken = true; // whatever remains to be done for it is done as for any last generation
+    if (job.committing.empty() && !job.requeue_runs) let_shims_leave(job, out);
+}
+
+void on(JobState& job, const event::RequeueEnded& e, Effects& out) {
+    if (!std::exchange(job.requeue_runs, false)) return;
+    if (e.error) complain(job, *e.error, job.standing ? "the job runs on" : "it is not requeued", out);
+    if (job.standing && e.error) return stand_no_more(job, out);
+    if (job.standing) {
+        job.standing = false;
+        out.emplace_back(
+            effect::Say{"the job is requeued before its time limit and will go on from generation " +
+                        std::to_string(job.saved)});
+        end_all(job, out);
+        return let_shims_leave(job, out);
+    }
+    if (job.final_taken) let_shims_leave(job, out);
+}
+
+} // namespace ckpt::state

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Preemption with PreemptMode REQUEUE and CANCEL: the job makes room, comes back and goes on, without a line lost or doubled."""
+
+from lib import *
+
+SCRIPT = """#!/bin/bash
+. /shared/programs/gate.sh
+count line 1 60 | tee copy
+gate go
+echo "the end"
+"""
+EXPECTED = [f"line {i}" for i in range(1, 61)]
+
+
+class Preemption(SystemTest):
+    def test_both_modes(self):
+        jobs = {mode: submit(SCRIPT, "--checkpoint", f"--partition={mode}", node="n1", name=mode)
+                for mode in ("requeued", "cancelled")}
+        for job in jobs.values():
+            job.wait_output("line 5")
+        urgent = submit("#!/bin/bash\necho here\n", "--partition=urgent", "--exclusive", node="n1", name="urgent")
+        self.assert_ended(end(urgent))
+        self.assertEqual(application_lines(urgent.output()), ["here"])
+        for mode, job in jobs.items():
+            with self.subTest(mode):
+                wait_for(f"{job} is restored", lambda: "checkpoint: restored generation 1" in job.output(), timeout=90)
+                job.path("go").touch()
+                info = end(job)
+                self.assert_ended(info)
+                self.assertEqual(info["Restarts"], "1")
+                self.assertEqual(application_lines(job.output()), [*EXPECTED, "the end"])
+                self.assertEqual(job.path("copy").read_text().splitlines(), EXPECTED)
+        assert_clean(*jobs.values(), urgent)
+
+
+main()
