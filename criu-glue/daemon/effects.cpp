@@ -31,6 +31,8 @@ wire::Start wire_start(effect::Start start) {
         return wire::Start::held;
     case effect::Start::unmanaged:
         return wire::Start::unmanaged;
+    case effect::Start::ended:
+        return wire::Start::ended;
     }
     return wire::Start::unmanaged;
 }
@@ -82,7 +84,7 @@ void Server::perform(Job& job, const effect::StartTask& e) {
     if (found == job.tasks.end()) return;
     Task& task = found->second;
     task.worker = 0;
-    wire::ShimStart start{wire_start(e.start), 0, e.line, job.state.plan.signal.value};
+    wire::ShimStart start{wire_start(e.start), 0, e.line, job.state.plan.signal.value, e.wait_status};
     log::info("job " + std::to_string(job.facts.job_id) + ": task starts" +
               (e.line.empty() ? std::string() : ": " + e.line));
     if (e.start != effect::Start::restored) return send(task.shim, start);

@@ -9,6 +9,7 @@
 #include "os/procfs.hpp"
 #include "os/tree.hpp"
 #include "server.hpp"
+#include "slurmctld.hpp"
 #include "text/text.hpp"
 #include "wire/worker.hpp"
 
@@ -198,8 +199,18 @@ void Server::perform(Job& job, const effect::DiscardImages& e) {
     if (found != job.generations.end()) job.generations.erase(found);
 }
 
+// A job that was never restored cannot have been preempted, so slurmctld need not be asked.
 void Server::perform(Job& job, const effect::RecordCompletion& e) {
-    const wire::CompleteRequest request{job.place, e.wait_status, e.wait_status == 0};
+    if (job.facts.restart_count == 0) return record_end(job, e.wait_status, false);
+    ask_news(
+        m_workers, job.facts.job_id,
+        [this, job_id = job.facts.job_id, serial = job.serial, status = e.wait_status](const JobNews& news) {
+            if (Job* ended = find_job(job_id, serial)) record_end(*ended, status, news.will_be_requeued);
+        });
+}
+
+void Server::record_end(Job& job, int wait_status, bool will_be_requeued) {
+    const wire::CompleteRequest request{job.place, wait_status, wait_status == 0, will_be_requeued};
     m_workers.start("ckpt-sealer", wire::encode(request), {}, std::chrono::seconds(30),
                     [this, job_id = job.facts.job_id, serial = job.serial](const Result<Packet>& packet) {
                         if (find_job(job_id, serial) == nullptr) return;
@@ -266,6 +277,7 @@ void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& 
     }
     ended.newest_generation = result->newest_generation;
     ended.adopted_before = result->adopted_before;
+    if (result->end_again) ended.end_again = result->wait_status;
     ended.skipped = std::move(result->skipped);
     job->adopted[task] = {result->incarnation, result->generation, result->taken_at,
                           result->tree_was_stopped};

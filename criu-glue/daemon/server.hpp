@@ -110,6 +110,7 @@ private:
     [[nodiscard]] Seconds limit_margin(const Job& job) const;
     [[nodiscard]] bool is_limit_near(const Job& job) const;
     void order(Job& job, const TaskKey& task, wire::Order order, const std::string& line = {});
+    void record_end(Job& job, int wait_status, bool will_be_requeued);
     void start_next_commit(Job& job);
     [[nodiscard]] Seconds dump_limit(const Job& job, const effect::Dump& e) const;
     Status start_dump(Job& job, const effect::Dump& e);

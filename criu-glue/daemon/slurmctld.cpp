@@ -37,6 +37,7 @@ JobNews news_of(const std::string& line) {
     news.cause = cause_of(line.substr(0, line.find_first_of(" \n")));
     news.end_time = number_after(line, " end=");
     news.can_requeue = number_after(line, " requeue=") == 1;
+    news.will_be_requeued = news.can_requeue && number_after(line, " grace=") == 1;
     return news;
 }
 

@@ -17,6 +17,9 @@ struct JobNews {
     Cause cause = Cause::unknown; // why it is ending
     std::int64_t end_time = 0;    // Unix seconds of its time limit; 0 = unknown
     bool can_requeue = false;
+    // It was preempted with a grace time: slurmctld will requeue it when it ends, even if it ends by itself,
+    // once (proc_req.c:_slurm_rpc_complete_batch_script).
+    bool will_be_requeued = false;
 };
 
 // Answers Cause::unknown after three seconds, or when slurmctld cannot say.

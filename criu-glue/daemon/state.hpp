@@ -54,6 +54,7 @@ struct AdoptEnded {
     std::optional<Error> error;
     std::uint32_t newest_generation = 0; // highest number ever used for this job
     std::uint32_t adopted_before = 0;    // incarnations in a row that started from the same generation
+    std::optional<int> end_again; // the wait status of a job that slurmctld has started once more for nothing
     std::vector<std::string> skipped;
 };
 struct RestoreEnded {
@@ -128,11 +129,12 @@ using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::Ado
 
 // ---- effects ----
 namespace effect {
-enum class Start : std::uint8_t { fresh, restored, held, unmanaged };
+enum class Start : std::uint8_t { fresh, restored, held, unmanaged, ended };
 struct StartTask { // answers ShimArrived
     TaskKey task;
     Start start = Start::fresh;
     std::string line;
+    int wait_status = 0; // of `ended`
 };
 struct HoldBackTerm { // "wait": the answer to SIGTERM takes a while
     TaskKey task;

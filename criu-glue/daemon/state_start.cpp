@@ -87,6 +87,14 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
         return start_fresh(task, e.task,
                            "no checkpoint was saved before the requeue; starting from the beginning", out);
     case Found::completed:
+        if (e.end_again) {
+            task.phase = Phase::ended;
+            out.emplace_back(effect::StartTask{e.task, effect::Start::ended,
+                                               "the job had run to its end before; Slurm requeued it for its "
+                                               "earlier preemption, and nothing is run",
+                                               *e.end_again});
+            return;
+        }
         return start_fresh(task, e.task, "the job had run to its end before; starting from the beginning",
                            out);
     case Found::unusable:

@@ -130,6 +130,8 @@ Status run(const wire::AdoptRequest& request, const std::vector<Fd>& fds, wire::
     result.tree_was_stopped = adoption.tree_was_stopped;
     result.newest_generation = adoption.newest_generation;
     result.adopted_before = adoption.adopted_before;
+    result.end_again = adoption.end_again;
+    result.wait_status = adoption.wait_status;
     result.skipped = bounded(std::move(adoption.skipped));
     return {};
 }
@@ -140,9 +142,9 @@ Status run(const wire::CompleteRequest& request, const std::vector<Fd>& /*fds*/,
     const auto base = open_base(request.place.base);
     if (!base && base.error().code == Code::not_found) return {}; // nothing was ever stored
     if (!base) return tl::unexpected(base.error());
-    return store::complete(
-        Base{base->get(), request.place.base}, key,
-        {owner_of(request.place), request.place.incarnation, request.wait_status, request.drop_generations});
+    return store::complete(Base{base->get(), request.place.base}, key,
+                           {owner_of(request.place), request.place.incarnation, request.wait_status,
+                            request.drop_generations, request.will_be_requeued});
 }
 
 std::string failure_line(const Error& error) {

@@ -149,6 +149,11 @@ private:
             return {};
         }
         m_result.found = choice.completed ? Found::completed : Found::nothing;
+        if (const IncarnationState* last = m_state.incarnation(m_spec.incarnation - 1);
+            choice.completed && last != nullptr && last->completed.state == RecordState::valid) {
+            m_result.end_again = last->completed.value.will_be_requeued;
+            m_result.wait_status = last->completed.value.wait_status;
+        }
         auto recorded = record(std::nullopt);
         // The first incarnation has no one to fence; it need not fail because the store is full.
         return m_spec.incarnation == 0 ? Status{} : recorded;

@@ -38,6 +38,8 @@ struct Adoption {
     bool tree_was_stopped = false;
     std::uint32_t newest_generation = 0;
     std::uint32_t adopted_before = 0; // incarnations in a row, up to this one, that started from it too
+    bool end_again = false; // of `completed`: slurmctld has started it once more, against everybody's will
+    std::int32_t wait_status = 0;     // how it had ended
     std::vector<std::string> skipped; // one line per generation that was passed over
 };
 

@@ -14,6 +14,7 @@ struct CompleteSpec {
     std::uint32_t incarnation = 0;
     std::int32_t wait_status = 0;
     bool drop_generations = false;
+    bool will_be_requeued = false;
 };
 
 // Records durably that the job ran to its end in this incarnation, then drops the generations if asked to. A

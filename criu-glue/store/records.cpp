@@ -73,6 +73,7 @@ Record<Completed> read_completed(int dir, const Owner& owner, std::uint32_t inca
         dir, k_completed_name, owner, incarnation, key, [](Fields& fields, Completed& value) {
             value.wait_status = static_cast<std::int32_t>(fields.i64("wait_status"));
             value.at = fields.i64("at");
+            value.will_be_requeued = fields.boolean("will_be_requeued");
             value.newest_generation = fields.u32("newest_generation");
         });
 }
@@ -83,6 +84,7 @@ Status write_completed(int dir, const Owner& owner, std::uint32_t incarnation, c
     put_identity(object, k_format, k_completed_name, owner, incarnation);
     object["wait_status"] = completed.wait_status;
     object["at"] = completed.at;
+    object["will_be_requeued"] = completed.will_be_requeued;
     object["newest_generation"] = completed.newest_generation;
     CKPT_CHECK(write_sealed(dir, k_completed_name, dump_line(object), key));
     return {};

@@ -21,6 +21,7 @@ struct Adopted {
 struct Completed {
     std::int32_t wait_status = 0;
     std::int64_t at = 0;                 // Unix seconds
+    bool will_be_requeued = false;       // slurmctld will start it once more, against everybody's will
     std::uint32_t newest_generation = 0; // numbers go on from here although the generations may be gone
 };
 

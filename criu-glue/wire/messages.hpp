@@ -116,10 +116,11 @@ struct ShimHello {
 };
 
 enum class Start : std::uint8_t {
-    fresh = 0,    // start the application natively, then send TreeStarted
-    restored = 1, // the tree runs; descriptor: pidfd of its root
-    held = 2,     // the job was held or requeued instead of starting from zero: stay until killed
-    unmanaged = 3 // run natively, checkpoints are off for this task; `line` says why
+    fresh = 0,     // start the application natively, then send TreeStarted
+    restored = 1,  // the tree runs; descriptor: pidfd of its root
+    held = 2,      // the job was held or requeued instead of starting from zero: stay until killed
+    unmanaged = 3, // run natively, checkpoints are off for this task; `line` says why
+    ended = 4      // end at once, with `wait_status`
 };
 
 struct ShimStart {
@@ -130,9 +131,10 @@ struct ShimStart {
     // 0 = none. Its arrival asks for a checkpoint: the shim sends CreateRequest, the application never sees
     // it.
     std::int32_t checkpoint_signal = 0;
+    std::int32_t wait_status = 0;
     template <class V>
     void fields(V& v) {
-        v(start, root_pid, line, checkpoint_signal);
+        v(start, root_pid, line, checkpoint_signal, wait_status);
     }
 };
 

@@ -202,11 +202,13 @@ struct AdoptResult {
     bool tree_was_stopped = false;
     std::uint32_t newest_generation = 0; // highest number ever used for this job
     std::uint32_t adopted_before = 0;    // incarnations in a row, up to this one, that started from it too
+    bool end_again = false;              // of `completed`: this incarnation is the one that nobody wanted ...
+    std::int32_t wait_status = 0;        // ... and ends as the one before did
     std::vector<std::string> skipped;    // one line per generation that did not verify
     template <class V>
     void fields(V& v) {
         v(outcome, found, incarnation, generation, taken_at, node, tree_was_stopped, newest_generation,
-          adopted_before, skipped);
+          adopted_before, end_again, wait_status, skipped);
     }
 };
 
@@ -216,9 +218,10 @@ struct CompleteRequest {
     StorePlace place;
     std::int32_t wait_status = 0;
     bool drop_generations = false; // ended with status 0: the images are of no use any more
+    bool will_be_requeued = false; // slurmctld will start it once more, against everybody's will
     template <class V>
     void fields(V& v) {
-        v(place, wait_status, drop_generations);
+        v(place, wait_status, drop_generations, will_be_requeued);
     }
 };
 struct CompleteResult {

@@ -10,6 +10,7 @@
 #include <cstdlib>
 
 #include "ckptd.hpp"
+#include "ending.hpp"
 #include "job_environment.hpp"
 #include "launch.hpp"
 #include "os/files.hpp"
@@ -81,6 +82,8 @@ int main(int argc, char** argv) {
     switch (started.start.start) {
     case wire::Start::held:
         wait_to_be_ended();
+    case wire::Start::ended:
+        end_as(ending_of(started.start.wait_status));
     case wire::Start::restored:
         status->write.reset();
         serve(std::move(ckptd), Tree{std::move(started.root), 0}, std::move(status->read), checkpoint_signal);

@@ -15,6 +15,7 @@ struct JobRecord {
     std::uint32_t restart_count = 0;
     std::uint32_t priority = 1; // 0 = held
     bool requeue = false;       // JobRequeue, --requeue, --no-requeue
+    bool grace = false;         // its grace time before a preemption has begun, once: GRACE_PREEMPT stays
     std::string reason;         // of a pending job, in Slurm's words
     std::string comment;
     std::string admin_comment;
@@ -27,7 +28,7 @@ struct JobRecord {
 // src/slurmctld/job_mgr.c:_job_requeue_op).
 const char* cause_of(const JobRecord& job);
 
-// The word followed by " restarts=N end=EPOCH preempt=EPOCH requeue=0|1"; epoch 0 = none.
+// The word followed by " restarts=N end=EPOCH preempt=EPOCH requeue=0|1 grace=0|1"; epoch 0 = none.
 std::string cause_line(const JobRecord& job);
 
 // What requeueing does to a job in this state.

@@ -60,9 +60,16 @@ Result<JobRecord> load_job(std::uint32_t job_id) {
     for (std::uint32_t i = 0; i < message->record_count; ++i) {
         const slurm_job_info_t& job = message->job_array[i];
         if (job.job_id != job_id) continue; // an array's id brings all its elements
-        return JobRecord{job.job_state,        job.preempt_time,  job.end_time,
-                         job.restart_cnt,      job.priority,      job.requeue != 0,
-                         text(job.state_desc), text(job.comment), text(job.admin_comment),
+        return JobRecord{job.job_state,
+                         job.preempt_time,
+                         job.end_time,
+                         job.restart_cnt,
+                         job.priority,
+                         job.requeue != 0,
+                         (job.bitflags & GRACE_PREEMPT) != 0,
+                         text(job.state_desc),
+                         text(job.comment),
+                         text(job.admin_comment),
                          text(job.exc_nodes)};
     }
     return fail(Code::slurm_rpc, "slurmctld does not know " + name_of(job_id));

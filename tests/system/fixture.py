@@ -18,6 +18,7 @@ PREEMPTION = (
     "PreemptMode=REQUEUE",
     "PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP PreemptMode=OFF PriorityTier=1",
     "PartitionName=requeued Nodes=ALL MaxTime=INFINITE State=UP PreemptMode=REQUEUE PriorityTier=1",
+    "PartitionName=graceful Nodes=ALL MaxTime=INFINITE State=UP PreemptMode=REQUEUE GraceTime=3 PriorityTier=1",
     "PartitionName=cancelled Nodes=ALL MaxTime=INFINITE State=UP PreemptMode=CANCEL PriorityTier=1",
     "PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PreemptMode=OFF PriorityTier=9",
 )

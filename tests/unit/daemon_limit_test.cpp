@@ -236,8 +236,7 @@ JobState adopting_job(std::uint32_t limit) {
 }
 
 event::AdoptEnded adopted_again(std::uint32_t before) {
-    event::AdoptEnded e{k_batch, event::AdoptEnded::Found::generation, std::nullopt, 7, before, {}};
-    return e;
+    return {k_batch, event::AdoptEnded::Found::generation, std::nullopt, 7, before, std::nullopt, {}};
 }
 
 TEST(NoProgress, TheJobIsHeldAndToldHowToGoOn) {
@@ -255,6 +254,19 @@ TEST(NoProgress, WhoeverReleasesItGivesItAsManyTriesAgain) {
     }
     JobState job = adopting_job(3);
     EXPECT_TRUE(has<effect::HoldJob>(advance(job, adopted_again(6))));
+}
+
+TEST(StartedOnceMore, AFinishedJobEndsAgainAsItHad) {
+    JobState job = adopting_job(3);
+    event::AdoptEnded completed;
+    completed.task = k_batch;
+    completed.found = event::AdoptEnded::Found::completed;
+    completed.end_again = 5 << 8;
+    const Effects out = advance(job, completed);
+    ASSERT_EQ(all<effect::StartTask>(out).size(), 1U);
+    EXPECT_EQ(all<effect::StartTask>(out)[0].start, effect::Start::ended);
+    EXPECT_EQ(all<effect::StartTask>(out)[0].wait_status, 5 << 8);
+    EXPECT_FALSE(has<effect::RecordCompletion>(advance(job, event::TaskGone{k_batch})));
 }
 
 } // namespace

@@ -41,11 +41,12 @@ TEST(SlurmctldCause, TheFactsFollowTheWord) {
     JobRecord job = in_state(JOB_RUNNING);
     job.end_time = 1000;
     job.restart_count = 2;
-    EXPECT_EQ(cause_line(job), "running restarts=2 end=1000 preempt=0 requeue=0");
+    EXPECT_EQ(cause_line(job), "running restarts=2 end=1000 preempt=0 requeue=0 grace=0");
     job.requeue = true;
-    EXPECT_EQ(cause_line(job), "running restarts=2 end=1000 preempt=0 requeue=1");
+    EXPECT_EQ(cause_line(job), "running restarts=2 end=1000 preempt=0 requeue=1 grace=0");
     job.state = JOB_DEADLINE | JOB_COMPLETING; // --deadline: not to be run again
-    EXPECT_EQ(cause_line(job), "timeout restarts=2 end=1000 preempt=0 requeue=0");
+    job.grace = true;
+    EXPECT_EQ(cause_line(job), "timeout restarts=2 end=1000 preempt=0 requeue=0 grace=1");
 }
 
 TEST(SlurmctldComment, TheUsersCommentStays) {
