@@ -80,6 +80,9 @@ void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
         m_connections.at(id).dump_when_closed = m.job_id;
         return send(id, wire::Answer{});
     }
+    if (is_suspended(*job))
+        return send(id, answer_of({Code::busy, "job " + std::to_string(m.job_id) + " is suspended",
+                                   "try again when it has been resumed", 0}));
     if (job->on_demand)
         return send(id, answer_of({Code::busy, "a checkpoint of this job is under way", "", 0}));
     job->on_demand = id;

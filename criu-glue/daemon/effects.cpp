@@ -6,6 +6,7 @@
 
 #include "log.hpp"
 #include "os/process.hpp"
+#include "os/procfs.hpp"
 #include "os/tree.hpp"
 #include "policy/interval.hpp"
 #include "server.hpp"
@@ -121,6 +122,22 @@ void Server::perform(Job& job, const effect::AskCause& /*e*/) {
     });
 }
 
+// scontrol suspend, gang scheduling: the task's cgroup is frozen, after a SIGTSTP and two seconds
+// (slurmstepd/req.c:_handle_suspend). criu would wait for its parasite to run, and images of a stopped
+// program would come back stopped.
+bool Server::is_suspended(const Job& job) {
+    return std::ranges::any_of(job.tasks, [](const auto& one) {
+        const Task& task = one.second;
+        if (task.shim_pid == 0 || !task.shim_pidfd || !pidfd_alive(task.shim_pidfd.get())) return false;
+        if (is_frozen(task.shim_pid)) return true;
+        const auto children = child_pids(task.root_pid);
+        return children && std::ranges::any_of(*children, [](pid_t pid) {
+                   const auto info = process_info(pid);
+                   return info && info->state == 'T';
+               });
+    });
+}
+
 void Server::perform(Job& job, const effect::ArmInterval& /*e*/) {
     m_loop.cancel(job.interval_timer);
     const Interval& interval = job.state.plan.interval.value;
@@ -131,8 +148,12 @@ void Server::perform(Job& job, const effect::ArmInterval& /*e*/) {
         delay =
             auto_interval(job.last_cost, job.facts.nodes, m_policy.automatic, m_policy.limits.min_interval);
     if (delay.count() <= 0) return;
-    job.interval_timer =
-        m_loop.after(delay, [this, job_id = job.facts.job_id] { handle(job_id, event::IntervalElapsed{}); });
+    job.interval_timer = m_loop.after(delay, [this, job_id = job.facts.job_id, serial = job.serial] {
+        Job* still = find_job(job_id, serial);
+        if (still == nullptr) return;
+        if (is_suspended(*still)) return perform(*still, effect::ArmInterval{});
+        handle(job_id, event::IntervalElapsed{});
+    });
 }
 
 void Server::perform(Job& job, const effect::ContinueTree& e) {

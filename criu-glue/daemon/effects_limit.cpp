@@ -57,8 +57,10 @@ void Server::perform(Job& job, const effect::ArmLimit& /*e*/) {
             if (Job* still = find_job(job_id, serial)) action(*still);
         };
     };
-    if (until.count() > 0) {
-        const Seconds delay = until > k_soon ? until / 2 : until;
+    // The time of a suspension is not counted, so the limit is another one afterwards.
+    const bool suspended = is_suspended(job);
+    if (until.count() > 0 || suspended) {
+        const Seconds delay = suspended ? k_soon : until > k_soon ? until / 2 : until;
         job.limit_timer = m_loop.after(delay, on_job([this](Job& j) { perform(j, effect::ArmLimit{}); }));
         return;
     }

@@ -107,6 +107,7 @@ private:
     void perform(Job& job, const effect::HoldJob& e);
     void perform(Job& job, const effect::AnswerOnDemand& e);
     void perform(Job& job, const effect::ReleaseEpilog& e);
+    [[nodiscard]] static bool is_suspended(const Job& job);
     [[nodiscard]] Seconds limit_margin(const Job& job) const;
     [[nodiscard]] bool is_limit_near(const Job& job) const;
     void order(Job& job, const TaskKey& task, wire::Order order, const std::string& line = {});

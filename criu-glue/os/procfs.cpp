@@ -119,6 +119,17 @@ Result<std::string> cgroup_dir(pid_t pid) {
     return fail(Code::not_found, "no cgroup for pid " + std::to_string(pid));
 }
 
+bool is_frozen(pid_t pid) {
+    const auto dir = cgroup_dir(pid);
+    if (!dir) return false;
+    const auto says = [&](const char* file, const char* word) {
+        const Fd fd(::open((*dir + "/" + file).c_str(), O_RDONLY | O_CLOEXEC));
+        const auto text = fd ? read_all(fd.get(), k_proc_file_max) : Result<std::string>(std::string());
+        return text && text->find(word) != std::string::npos;
+    };
+    return says("cgroup.events", "frozen 1") || says("freezer.state", "FROZEN");
+}
+
 Result<std::uint64_t> resident_bytes(pid_t pid) {
     CKPT_TRY(const Fd dir, open_proc(pid));
     CKPT_TRY(const std::string text, read_proc(dir.get(), "statm"));

@@ -46,5 +46,7 @@ Result<Fd> open_namespace(pid_t pid, const std::string& name);
 Result<std::string> cgroup_dir(pid_t pid);
 // Resident memory of one process in bytes (statm).
 Result<std::uint64_t> resident_bytes(pid_t pid);
+// The process is in a frozen cgroup: somebody has suspended it.
+bool is_frozen(pid_t pid);
 
 } // namespace ckpt
