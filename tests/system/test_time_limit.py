@@ -65,7 +65,7 @@ class TimeLimit(SystemTest):
         """Then it is saved within KillWait, and requeued from the state TIMEOUT."""
         job = submit(LOOP, "--checkpoint", "--time=10", node="n1", name="forward")
         job.wait_output("line 10")
-        cluster.run("ctl", "scontrol", "update", f"JobId={job.id}", "EndTime=now")
+        cluster.run("ctl", "scontrol", "update", f"JobId={job.id}", "EndTime=now+2seconds")
         wait_for(f"{job} is restored", lambda: "checkpoint: restored generation" in job.output(), timeout=120)
         self.assertEqual(self.finish(job)["Restarts"], "1")
         assert_clean(job)
