@@ -61,7 +61,11 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
 
 void Server::stop_when_saved() {
     m_stopping = true;
-    const auto unsaved = [](const auto& job) { return has_last_generation_under_way(job.second.state); };
+    // A worker that is cut off in a dump, and an end that is not on record, would both be missed.
+    const auto unsaved = [](const auto& one) {
+        const JobState& job = one.second.state;
+        return has_last_generation_under_way(job) || job.taking || job.completing;
+    };
     if (std::ranges::none_of(m_jobs, unsaved)) m_loop.stop();
 }
 
@@ -156,9 +160,14 @@ void Server::perform(Job& job, const effect::ArmInterval& /*e*/) {
     });
 }
 
+void Server::perform(Job& job, const effect::Stand& e) {
+    order(job, e.task, wire::Order::stand);
+}
+
 void Server::perform(Job& job, const effect::ContinueTree& e) {
     const auto found = job.tasks.find(e.task);
     if (found != job.tasks.end()) signal_tree_of(found->second, SIGCONT);
+    order(job, e.task, wire::Order::run_on);
 }
 
 void Server::perform(Job& job, const effect::KillTree& e) {

@@ -15,6 +15,7 @@ namespace ckpt {
 namespace {
 
 constexpr Seconds k_soon{60};
+constexpr Seconds k_requeue_again{10};
 
 std::uint64_t resident_bytes_of(const Job& job) {
     std::uint64_t bytes = 0;
@@ -49,7 +50,7 @@ bool Server::is_limit_near(const Job& job) const {
 // left. Nobody is asked: a look costs a few reads of /proc.
 void Server::perform(Job& job, const effect::ArmLimit& /*e*/) {
     m_loop.cancel(job.limit_timer);
-    if (job.facts.end_time == 0) return;
+    if (job.facts.end_time == 0 || m_stopping) return;
     const Seconds margin = limit_margin(job);
     const Seconds until = left_of(job) - margin;
     const auto on_job = [this, job_id = job.facts.job_id, serial = job.serial](auto action) {
@@ -78,7 +79,8 @@ void Server::perform(Job& job, const effect::AskLimit& /*e*/) {
                  if (asked == nullptr) return;
                  using Limit = event::LimitKnown::Limit;
                  event::LimitKnown known{Limit::near, news.can_requeue};
-                 if (news.cause != Cause::running && news.cause != Cause::unknown) known.limit = Limit::over;
+                 if (news.answered && news.cause != Cause::running) known.limit = Limit::over;
+                 if (news.suspended) known.limit = Limit::later;
                  if (news.cause == Cause::running) {
                      asked->facts.end_time = news.end_time;
                      if (!is_limit_near(*asked)) known.limit = Limit::later;
@@ -87,7 +89,13 @@ void Server::perform(Job& job, const effect::AskLimit& /*e*/) {
              });
 }
 
-void Server::perform(Job& job, const effect::RequeueJob& /*e*/) {
+void Server::perform(Job& job, const effect::RequeueJob& e) {
+    if (e.again) {
+        m_loop.after(k_requeue_again, [this, job_id = job.facts.job_id, serial = job.serial] {
+            if (Job* still = find_job(job_id, serial)) perform(*still, effect::RequeueJob{false});
+        });
+        return;
+    }
     requeue_job(m_workers, job.facts.job_id,
                 [this, job_id = job.facts.job_id, serial = job.serial](std::optional<Error> error) {
                     if (find_job(job_id, serial) == nullptr) return;

@@ -21,7 +21,9 @@ namespace {
 constexpr std::chrono::minutes k_store_limit{30};
 constexpr std::uint64_t k_telling_bytes = 64 << 20; // what is smaller says nothing about a large job
 constexpr Seconds k_kill_wait{30};                  // Slurm's default
-constexpr std::chrono::seconds k_worker_margin{5};  // the worker's own deadline comes first and says more
+constexpr std::chrono::milliseconds k_end_limit{800};
+// The worker's own deadline comes first: it says more, and cleans up.
+constexpr std::chrono::seconds k_worker_margin{40};
 
 std::int64_t now() {
     return static_cast<std::int64_t>(std::time(nullptr));
@@ -199,14 +201,14 @@ void Server::perform(Job& job, const effect::DiscardImages& e) {
     if (found != job.generations.end()) job.generations.erase(found);
 }
 
-// A job that was never restored cannot have been preempted, so slurmctld need not be asked.
+// A slow slurmctld does not hold up the end of the job, whose shim waits for the record.
 void Server::perform(Job& job, const effect::RecordCompletion& e) {
-    if (job.facts.restart_count == 0) return record_end(job, e.wait_status, false);
     ask_news(
         m_workers, job.facts.job_id,
         [this, job_id = job.facts.job_id, serial = job.serial, status = e.wait_status](const JobNews& news) {
             if (Job* ended = find_job(job_id, serial)) record_end(*ended, status, news.will_be_requeued);
-        });
+        },
+        k_end_limit);
 }
 
 void Server::record_end(Job& job, int wait_status, bool will_be_requeued) {

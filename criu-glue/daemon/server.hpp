@@ -101,6 +101,7 @@ private:
     void perform(Job& job, const effect::Dump& e);
     void perform(Job& job, const effect::Commit& e);
     void perform(Job& job, const effect::DiscardImages& e);
+    void perform(Job& job, const effect::Stand& e);
     void perform(Job& job, const effect::ContinueTree& e);
     void perform(Job& job, const effect::KillTree& e);
     void perform(Job& job, const effect::RecordCompletion& e);

@@ -7,7 +7,6 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::chrono::seconds k_cause_limit{3}; // within the shortest KillWait worth having
 constexpr std::chrono::seconds k_hold_limit{15};
 constexpr std::chrono::seconds k_requeue_limit{15};
 
@@ -35,14 +34,17 @@ std::int64_t number_after(const std::string& line, const std::string& name) {
 JobNews news_of(const std::string& line) {
     JobNews news;
     news.cause = cause_of(line.substr(0, line.find_first_of(" \n")));
+    news.answered = true;
+    news.suspended = line.starts_with("suspended");
     news.end_time = number_after(line, " end=");
     news.can_requeue = number_after(line, " requeue=") == 1;
     news.will_be_requeued = news.can_requeue && number_after(line, " grace=") == 1;
     return news;
 }
 
-void ask_news(Workers& workers, std::uint32_t job_id, std::function<void(JobNews)> done) {
-    workers.run_text({helper(), "cause", std::to_string(job_id)}, k_cause_limit,
+void ask_news(Workers& workers, std::uint32_t job_id, std::function<void(JobNews)> done,
+              std::chrono::milliseconds limit) {
+    workers.run_text({helper(), "cause", std::to_string(job_id)}, limit,
                      [done = std::move(done)](const Result<std::string>& text) {
                          done(text ? news_of(*text) : JobNews{});
                      });

@@ -2,6 +2,7 @@
 // Questions to slurmctld through the one-shot helper ckpt-slurmctld: libslurm never enters this process.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -16,14 +17,18 @@ namespace ckpt {
 struct JobNews {
     Cause cause = Cause::unknown; // why it is ending
     std::int64_t end_time = 0;    // Unix seconds of its time limit; 0 = unknown
+    bool answered = false;
+    bool suspended = false;
     bool can_requeue = false;
     // It was preempted with a grace time: slurmctld will requeue it when it ends, even if it ends by itself,
     // once (proc_req.c:_slurm_rpc_complete_batch_script).
     bool will_be_requeued = false;
 };
 
-// Answers Cause::unknown after three seconds, or when slurmctld cannot say.
-void ask_news(Workers& workers, std::uint32_t job_id, std::function<void(JobNews)> done);
+// Answers Cause::unknown after `limit`, or when slurmctld cannot say; three seconds are within the shortest
+// KillWait worth having.
+void ask_news(Workers& workers, std::uint32_t job_id, std::function<void(JobNews)> done,
+              std::chrono::milliseconds limit = std::chrono::seconds(3));
 
 // Done when slurmctld has accepted the job and says so.
 void requeue_job(Workers& workers, std::uint32_t job_id, std::function<void(std::optional<Error>)> done);

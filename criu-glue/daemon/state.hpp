@@ -159,7 +159,9 @@ struct Restore {
 struct AskCause {};
 struct ArmLimit {}; // LimitNear, in time for the last checkpoint before the time limit
 struct AskLimit {};
-struct RequeueJob {};
+struct RequeueJob {
+    bool again = false; // an earlier attempt has failed: not at once
+};
 struct ArmInterval {}; // the next periodic checkpoint, by the plan's interval
 struct Dump {
     TaskKey task;
@@ -174,6 +176,9 @@ struct Commit {
 };
 struct DiscardImages {
     std::uint32_t generation = 0;
+};
+struct Stand { // its shim is to keep SIGCONT back, until ContinueTree
+    TaskKey task;
 };
 struct ContinueTree {
     TaskKey task;
@@ -201,8 +206,8 @@ using Effect =
     std::variant<effect::StartTask, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave,
                  effect::Say, effect::Adopt, effect::Restore, effect::AskCause, effect::ArmLimit,
                  effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::Commit,
-                 effect::DiscardImages, effect::ContinueTree, effect::KillTree, effect::RecordCompletion,
-                 effect::HoldJob, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+                 effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
+                 effect::RecordCompletion, effect::HoldJob, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 // ---- state ----
@@ -262,10 +267,11 @@ struct JobState {
     std::optional<Cause> cause; // known since
     bool can_requeue = false;   // likewise
 
-    bool limit_waits = false;  // the last checkpoint before the time limit, for the one under way
-    bool standing = false;     // the trees stand still until that is saved and the job requeued
-    bool requeue_runs = false; // slurmctld was asked to requeue the job
-    std::uint32_t saved = 0;   // newest generation from which the job would go on; 0 = none
+    bool limit_waits = false;   // the last checkpoint before the time limit, for the one under way
+    bool standing = false;      // the trees stand still until that is saved and the job requeued
+    std::uint32_t requeues = 0; // how often slurmctld was asked in this ending
+    bool requeue_runs = false;  // slurmctld was asked to requeue the job
+    std::uint32_t saved = 0;    // newest generation from which the job would go on; 0 = none
     bool on_demand_waits = false;
     bool completing = false; // the completion record is being written
     bool epilog_waits = false;

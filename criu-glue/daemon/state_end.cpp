@@ -74,7 +74,12 @@ bool moves_on(const JobState& job, Cause cause) {
 
 void ask_requeue(JobState& job, Effects& out) {
     job.requeue_runs = true;
-    out.emplace_back(effect::RequeueJob{});
+    out.emplace_back(effect::RequeueJob{job.requeues++ > 0});
+}
+
+void requeue_after_all(JobState& job, Effects& out) {
+    if (!is_settled(job) || job.requeues > 0 || job.saved == 0) return;
+    if (needs_requeue(job, *job.cause) && wants_final(job, *job.cause)) ask_requeue(job, out);
 }
 
 void relay_all(JobState& job, Effects& out) {
@@ -100,6 +105,8 @@ void let_shims_leave(JobState& job, Effects& out) {
 
 void forget_ending(JobState& job) {
     job.ending = job.final_wanted = job.final_tried = job.final_taken = job.can_requeue = false;
+    job.limit_waits = false;
+    job.requeues = 0;
     job.cause.reset();
 }
 
@@ -121,8 +128,7 @@ void settle_ending(JobState& job, Effects& out) {
     }
     if (!job.cause) return;
     relay_all(job, out); // no final generation: not wanted, failed, or nothing to dump
-    if (needs_requeue(job, *job.cause) && wants_final(job, *job.cause) && job.saved > 0)
-        ask_requeue(job, out);
+    requeue_after_all(job, out);
     run_on(job, *job.cause, out);
 }
 
@@ -159,6 +165,7 @@ void on(JobState& job, const event::TreeExited& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     const bool by_itself = task.phase == Phase::running && !job.ending;
     task.phase = Phase::ended;
+    if (!any_running(job)) job.standing = false; // somebody has made it run on, and it has ended
     // A signal is no end of its own: the kernel's out-of-memory killer, a node that goes down. What was saved
     // must stay usable then.
     if (by_itself && WIFEXITED(e.wait_status) && !any_running(job) && !job.unmanaged) {

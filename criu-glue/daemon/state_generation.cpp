@@ -61,6 +61,9 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
     for_running(job, [&](const TaskKey& key, TaskState&) { taking.missing.insert(key); });
     if (taking.missing.empty()) return false;
     taking.generation = ++job.last_generation;
+    if (reason == Reason::time_limit && leave_stopped) // Slurm's warning signals come with a SIGCONT
+        for (const TaskKey& key : taking.missing)
+            out.emplace_back(effect::Stand{key});
     for (const TaskKey& key : taking.missing)
         out.emplace_back(effect::Dump{key, taking.generation, reason, leave_stopped});
     job.taking = std::move(taking);
@@ -135,7 +138,8 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
         if (e.error) return stand_no_more(job, out);
         return ask_requeue(job, out);
     }
-    if (job.final_taken && job.committing.empty()) end_after_commit(job, out);
+    if (job.final_taken && job.committing.empty()) return end_after_commit(job, out);
+    if (!e.error) requeue_after_all(job, out); // its last dump had failed, and nothing was in the store then
 }
 
 } // namespace ckpt::state

@@ -12,6 +12,8 @@ namespace {
 
 using Phase = TaskState::Phase;
 
+constexpr std::uint32_t k_requeues_max = 5; // slurmctld may be busy or away
+
 void continue_all(JobState& job, Effects& out) {
     for_running(job, [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
 }
@@ -51,9 +53,10 @@ void stand_no_more(JobState& job, Effects& out) {
 
 void settle_standing(JobState& job, Effects& out) {
     if (!job.cause) return;
-    job.standing = false;
     const bool moves = moves_on(job, *job.cause) && wants_final(job, *job.cause);
-    if (!moves && !job.requeue_runs) { // else it may be ours
+    if (!moves && job.requeue_runs) return; // the SIGTERM may be that of our own requeue: its answer decides
+    job.standing = false;
+    if (!moves) {
         continue_all(job, out);
         relay_all(job, out);
         return run_on(job, *job.cause, out);
@@ -66,7 +69,9 @@ void settle_standing(JobState& job, Effects& out) {
 void on(JobState& job, const event::RequeueEnded& e, Effects& out) {
     if (!std::exchange(job.requeue_runs, false)) return;
     if (e.error) complain(job, *e.error, job.standing ? "the job runs on" : "it is not requeued", out);
-    if (job.standing && e.error) return stand_no_more(job, out);
+    if (job.standing && e.error) return job.cause ? settle_standing(job, out) : stand_no_more(job, out);
+    if (e.error && job.cause && needs_requeue(job, *job.cause) && job.requeues < k_requeues_max)
+        return ask_requeue(job, out);
     if (job.standing) {
         job.standing = false;
         out.emplace_back(

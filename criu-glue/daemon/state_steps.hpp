@@ -50,6 +50,8 @@ bool moves_on(const JobState& job, Cause cause);
 // Slurm ends the job for good; we have it requeued.
 bool needs_requeue(const JobState& job, Cause cause);
 void ask_requeue(JobState& job, Effects& out);
+// The SIGTERM of an ending that needs it was relayed: now something is there to go on from.
+void requeue_after_all(JobState& job, Effects& out);
 void relay_all(JobState& job, Effects& out);
 // The trees run on with their SIGTERM delivered. Whether that was Slurm's last word is certain only when
 // slurmctld has said so.

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 
 #include "tracer/tracee.hpp"
 
@@ -40,26 +41,27 @@ bool stop(pid_t tid, Thread& thread) {
 bool reach_trap(pid_t tid, Thread& thread) {
     const auto end = Clock::now() + k_patience;
     while (!thread.stop && Clock::now() < end) {
-        if (!await_stop(tid, thread)) return false;
-        if (!is_event(thread.stop.value_or(0))) return true;
+        if (!await_stop(tid, thread) || !is_event(thread.stop.value_or(0))) break;
         continue_with(tid, 0);
         thread.continued();
     }
-    return stop(tid, thread);
+    return stop(tid, thread); // it may be slow, or frozen
 }
 
-// The parasite wrote into a pipe of criu's after criu's end: that SIGPIPE is nothing of the process's. Other
-// signals that wait are delivered; the handlers begin when the thread is let go.
+// The parasite wrote into a pipe of criu's after criu's end: that SIGPIPE is nothing of the process's.
 void drop_sigpipe(pid_t tid, Thread& thread) {
-    if (!has_own_signal(tid, SIGPIPE)) return;
+    const auto mask = signal_mask(tid);
+    if (!mask || !has_own_signal(tid, SIGPIPE)) return;
+    set_signal_mask(tid, ~(std::uint64_t{1} << (SIGPIPE - 1))); // it, and nothing else, is delivered
     for (int signal = 0;;) {
         const bool ours = signal == SIGPIPE;
         if (ours) interrupt(tid); // takes effect before it runs again
         continue_with(tid, ours ? 0 : signal);
         thread.continued();
-        if (!await_stop(tid, thread) || is_event(thread.stop.value_or(0))) return;
+        if (!await_stop(tid, thread) || is_event(thread.stop.value_or(0))) break;
         signal = signal_to_deliver(thread.stop.value_or(0), signal_was_sent(tid));
     }
+    set_signal_mask(tid, *mask);
 }
 
 // When its connection closes, the daemon puts the registers back.
@@ -72,7 +74,11 @@ void await_sigreturn(pid_t tid, Thread& thread) {
         thread.continued();
         if (!await_stop(tid, thread)) break;
     }
-    if (stop(tid, thread)) drop_sigpipe(tid, thread);
+    if (!stop(tid, thread)) return;
+    if (!thread.runs_daemon()) return drop_sigpipe(tid, thread);
+    set_general_registers(tid, thread.registers); // it is slow, or frozen
+    set_extended_registers(tid, thread.extended);
+    thread.place = Place::own_code;
 }
 
 void bring_home(pid_t tid, Thread& thread) {
@@ -81,7 +87,6 @@ void bring_home(pid_t tid, Thread& thread) {
         set_general_registers(tid, thread.registers);
         if (thread.place == Place::parasite) set_extended_registers(tid, thread.extended);
         thread.place = Place::own_code;
-        thread.stop = SIGTRAP << 8 | 0x7f; // whatever stopped it there was not meant for it
     } else if (thread.runs_daemon()) {
         await_sigreturn(tid, thread);
     } else if (!stop(tid, thread)) {

@@ -105,7 +105,7 @@ Answer carry_out(const Call& call, std::string& addr, std::string& data, Threads
 }
 
 pid_t take_stop(Threads& threads, pid_t tid, int options, int& status) {
-    attend_daemons(threads);
+    (void)attend_daemons(threads);
     for (auto& [kept, thread] : threads)
         if ((tid == -1 || tid == kept) && thread.stop && !thread.told) return tell(threads, kept, status);
     for (;;) {
@@ -115,12 +115,15 @@ pid_t take_stop(Threads& threads, pid_t tid, int options, int& status) {
     }
 }
 
-void attend_daemons(Threads& threads) {
+bool attend_daemons(Threads& threads) {
+    bool all_well = true;
     for (auto& [tid, thread] : threads) {
         int status = 0;
-        while (thread.steps && !thread.stop && ::waitpid(tid, &status, __WALL | WNOHANG) == tid)
+        while (thread.runs_daemon() && !thread.stop && ::waitpid(tid, &status, __WALL | WNOHANG) == tid)
             (void)note_stop(threads, tid, status);
+        all_well = all_well && !thread.has_failed();
     }
+    return all_well;
 }
 
 void keep_open(Threads& threads, Fd connection) {

@@ -21,8 +21,9 @@ Answer carry_out(const Call& call, std::string& addr, std::string& data, Threads
 // Returns at once; 0: none. -1: nothing like it is traced (errno).
 pid_t take_stop(Threads& threads, pid_t tid, int options, int& status);
 
-// Lets the daemons run on that have stopped unknown to criu; other stops are kept for take_stop().
-void attend_daemons(Threads& threads);
+// Lets the daemons run on that have stopped unknown to criu; other stops are kept for take_stop(). False: one
+// of them has failed.
+bool attend_daemons(Threads& threads);
 
 // Keeps criu's end of the connection to the daemon that was started last.
 void keep_open(Threads& threads, Fd connection);

@@ -71,8 +71,9 @@ private:
     }
 
     bool receive() {
-        for (bool called = false; !called; attend_daemons(m_threads)) {
+        for (bool called = false; !called;) {
             called = readable(m_connection);
+            if (!attend_daemons(m_threads)) end_criu();
             if (!criu_is_there()) return false; // something that it forked may still hold the connection
         }
         return receive_packet();
@@ -128,6 +129,10 @@ private:
             if (!criu_is_there()) return Answer{-1, ESRCH, 0, 0, 0};
             (void)readable(-1);
         }
+    }
+
+    void end_criu() const {
+        if (m_criu) (void)signal_pidfd(m_criu.get(), SIGKILL);
     }
 
     [[nodiscard]] bool criu_is_there() const { return !m_criu || pidfd_alive(m_criu.get()); }

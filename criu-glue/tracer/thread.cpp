@@ -56,6 +56,11 @@ bool Thread::may_go_on_unseen() const {
     return runs_daemon() && steps && !interrupted && stop && is_syscall_stop(*stop) && !returns;
 }
 
+bool Thread::has_failed() const {
+    if (!runs_daemon() || interrupted || !stop || told) return false;
+    return !WIFSTOPPED(*stop) || (WSTOPSIG(*stop) & ~k_syscall_stop) != SIGTRAP;
+}
+
 void Thread::continued(bool stepping) {
     steps = stepping;
     stop.reset();

@@ -61,6 +61,9 @@ struct Thread {
     // the one that criu waits for, whatever its kind: it clears the interrupt (signal.c:ptrace_stop). A
     // daemon that returns has to wait for what becomes of criu.
     [[nodiscard]] bool may_go_on_unseen() const;
+    // Its parasite has crashed, or somebody has stopped or killed it: criu, which is not its parent in the
+    // kernel's eyes, gets no SIGCHLD and would wait for an answer.
+    [[nodiscard]] bool has_failed() const;
     // `stepping`: to its next system call, unknown to criu.
     void continued(bool stepping = false);
     void before_signal_mask(std::uint64_t current, std::uint64_t wanted);

@@ -98,7 +98,7 @@ void Service::deliver(ScopeJudge::Judged signal) {
     if (signal.signal == m_checkpoint_signal) return ask_for_checkpoint(); // never the application's
     // Slurm sends SIGCONT with each SIGTERM (slurmd's req.c:_rpc_terminate_job). A tree that stands still
     // after its last checkpoint must not run on.
-    if (signal.signal == SIGCONT && m_term != Term::none) {
+    if (signal.signal == SIGCONT && (m_term != Term::none || m_stands)) {
         m_cont = signal.scope;
         return;
     }
@@ -118,10 +118,14 @@ void Service::hold_back_term(ScopeJudge::Judged signal) {
 void Service::release_term() {
     if (m_term == Term::none) return;
     m_term = Term::none;
-    if (m_cont) relay(m_tree.root.get(), SIGCONT, *m_cont);
-    m_cont.reset();
+    release_cont();
     m_term_delivered = true;
     relay(m_tree.root.get(), SIGTERM, m_term_scope);
+}
+
+void Service::release_cont() {
+    if (m_cont) relay(m_tree.root.get(), SIGCONT, *m_cont);
+    m_cont.reset();
 }
 
 void Service::ask_for_checkpoint() {
@@ -158,6 +162,13 @@ void Service::obey(const wire::ShimOrder& order) {
         return;
     case wire::Order::relay:
         return release_term();
+    case wire::Order::stand:
+        m_stands = true;
+        return;
+    case wire::Order::run_on:
+        m_stands = false;
+        if (m_term == Term::none) release_cont();
+        return;
     case wire::Order::leave:
         m_canary.stop();
         end_as(ending_of(TreeEnd{read_status(), true, m_term != Term::none}));
@@ -170,7 +181,9 @@ void Service::lose_ckptd() {
     m_lost_ckptd = true;
     say(one_line({Code::daemon_unreachable, "ckptd has ended; the job runs on without checkpoints",
                   "those it has made are kept", 0}));
-    if (m_term == Term::waiting) continue_tree();
+    if (m_term == Term::waiting || m_stands) continue_tree();
+    m_stands = false;
+    if (m_term == Term::none) release_cont();
     release_term();
 }
 

@@ -41,6 +41,7 @@ private:
     void deliver(ScopeJudge::Judged signal);
     void hold_back_term(ScopeJudge::Judged signal);
     void release_term();
+    void release_cont();
     void ask_for_checkpoint();
     void look_at_tree();
     // The application's status, if it is in the pipe.
@@ -61,6 +62,7 @@ private:
     Term m_term = Term::none;
     wire::SignalScope m_term_scope = wire::SignalScope::process;
     std::optional<wire::SignalScope> m_cont; // a SIGCONT that came while a SIGTERM is held back
+    bool m_stands = false;                   // the tree stands still, or is about to, before the time limit
     std::int64_t m_term_deadline = 0;
 };
 

@@ -132,10 +132,11 @@ TEST(TimeLimit, TheSigtermOfOurOwnRequeue) {
     EXPECT_TRUE(has<effect::HoldBackTerm>(advance(job, event::TermArrived{k_batch})));
     EXPECT_FALSE(has<effect::Dump>(advance(job, event::CauseGraceElapsed{})));
     const Effects cause = advance(job, event::CauseKnown{Cause::requeued, true});
-    EXPECT_TRUE(has<effect::KillTree>(cause));
     EXPECT_FALSE(has<effect::ContinueTree>(cause));
     EXPECT_FALSE(has<effect::LetShimLeave>(cause));
-    EXPECT_TRUE(has<effect::LetShimLeave>(advance(job, event::RequeueEnded{})));
+    const Effects requeued = advance(job, event::RequeueEnded{});
+    EXPECT_TRUE(has<effect::KillTree>(requeued));
+    EXPECT_TRUE(has<effect::LetShimLeave>(requeued));
 }
 
 TEST(TimeLimit, CancelledWhileItStandsStillTheApplicationGetsItsSigterm) {
@@ -155,6 +156,43 @@ TEST(TimeLimit, RequeuedBySomebodyElseWhileItStandsStillTheSaveIsTheLastOne) {
     const Effects saved = advance(job, event::CommitEnded{1, std::nullopt, 1});
     EXPECT_FALSE(has<effect::RequeueJob>(saved));
     EXPECT_TRUE(has<effect::LetShimLeave>(saved));
+}
+
+// A SIGTERM of somebody else's while slurmctld has our request: only its answer says what becomes of the
+// trees.
+TEST(TimeLimit, CancelledWhileTheRequeueIsUnderWay) {
+    JobState job = standing_job();
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    advance(job, event::TermArrived{k_batch});
+    const Effects cause = advance(job, event::CauseKnown{Cause::cancelled});
+    EXPECT_FALSE(has<effect::KillTree>(cause));
+    EXPECT_FALSE(has<effect::ContinueTree>(cause));
+    const Effects refused = advance(job, event::RequeueEnded{some_error()});
+    EXPECT_TRUE(has<effect::ContinueTree>(refused));
+    EXPECT_TRUE(has<effect::RelayTerm>(refused));
+    EXPECT_FALSE(has<effect::KillTree>(refused));
+}
+
+TEST(TimeLimit, TheLimitStrikesWhileTheRequeueIsUnderWayAndItIsAskedForAgain) {
+    JobState job = standing_job();
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    advance(job, event::TermArrived{k_batch});
+    EXPECT_TRUE(has<effect::KillTree>(advance(job, event::CauseKnown{Cause::timelimit, true})));
+    const Effects refused = advance(job, event::RequeueEnded{some_error()});
+    ASSERT_EQ(all<effect::RequeueJob>(refused).size(), 1U);
+    EXPECT_TRUE(all<effect::RequeueJob>(refused)[0].again);
+    EXPECT_TRUE(has<effect::LetShimLeave>(advance(job, event::RequeueEnded{})));
+}
+
+TEST(TimeLimit, SigcontIsKeptBackFromBeforeTheDump) {
+    JobState job = running_job();
+    EXPECT_TRUE(has<effect::Stand>(advance(job, event::LimitKnown{Limit::near, true})));
+}
+
+TEST(TimeLimit, AnApplicationThatRanOnAllTheSameAndEndedIsNotRequeued) {
+    JobState job = standing_job();
+    EXPECT_TRUE(has<effect::RecordCompletion>(advance(job, event::TreeExited{k_batch, 0})));
+    EXPECT_FALSE(has<effect::RequeueJob>(advance(job, event::CommitEnded{1, std::nullopt, 1})));
 }
 
 TEST(TimeLimitHit, DumpSaveRequeue) {
@@ -191,6 +229,29 @@ TEST(TimeLimitHit, ADumpThatDoesNotFitLeavesTheNewestGenerationToGoOnFrom) {
     const Effects failed = advance(job, event::DumpEnded{k_batch, some_error(), 0, 0});
     EXPECT_TRUE(has<effect::RelayTerm>(failed));
     EXPECT_TRUE(has<effect::RequeueJob>(failed));
+}
+
+TEST(TimeLimitHit, AGenerationThatIsSavedAfterwardsBringsTheJobBack) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::timelimit, true});
+    EXPECT_FALSE(has<effect::RequeueJob>(advance(job, event::DumpEnded{k_batch, some_error(), 0, 0})));
+    EXPECT_TRUE(has<effect::RequeueJob>(advance(job, event::CommitEnded{1, std::nullopt, 1})));
+}
+
+TEST(TimeLimitHit, ABusySlurmctldIsAskedAgainButNotForEver) {
+    JobState job = running_job();
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::timelimit, true});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, k_bytes});
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    int asked = 1;
+    while (has<effect::RequeueJob>(advance(job, event::RequeueEnded{some_error()})))
+        ASSERT_LT(++asked, 10);
+    EXPECT_EQ(asked, 5);
+    EXPECT_TRUE(is_quiet(job));
 }
 
 // It would start from the beginning and come to the same end, for ever.

@@ -89,6 +89,19 @@ TEST(TracedThread, ADaemonThatReturnsWaitsAndIsHomeAfterTheSigreturn) {
     EXPECT_FALSE(thread.signal_mask);
 }
 
+TEST(TracedThread, AParasiteThatCrashesOrIsStoppedHasFailed) {
+    Thread thread = daemon();
+    thread.connection = Fd(::dup(0));
+    for (const int bad : {stopped_by(SIGSEGV), stopped_by(SIGSTOP), SIGKILL}) {
+        thread.stopped(bad, false);
+        EXPECT_TRUE(thread.has_failed()) << bad;
+    }
+    for (const int good : {stopped_by(SIGTRAP), k_syscall_stop, stopped_by(SIGTRAP, k_event_stop)}) {
+        thread.stopped(good, false);
+        EXPECT_FALSE(thread.has_failed()) << good;
+    }
+}
+
 TEST(TracedWords, KeepWhatWasThereFirst) {
     Words words;
     words.before_write(0x1000, 1, 2);
