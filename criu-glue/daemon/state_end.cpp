@@ -78,7 +78,7 @@ void ask_requeue(JobState& job, Effects& out) {
 }
 
 void requeue_after_all(JobState& job, Effects& out) {
-    if (!is_settled(job) || job.requeues > 0 || job.saved == 0) return;
+    if (!job.cause || !is_settled(job) || job.requeues > 0 || job.saved == 0) return;
     if (needs_requeue(job, *job.cause) && wants_final(job, *job.cause)) ask_requeue(job, out);
 }
 
