@@ -135,7 +135,8 @@ bool Server::is_suspended(const Job& job) {
         if (task.shim_pid == 0 || !task.shim_pidfd || !pidfd_alive(task.shim_pidfd.get())) return false;
         if (is_frozen(task.shim_pid)) return true;
         const auto children = child_pids(task.root_pid);
-        return children && std::ranges::any_of(*children, [](pid_t pid) {
+        // all of them: a program of the job may keep one stopped for its own reasons
+        return children && !children->empty() && std::ranges::all_of(*children, [](pid_t pid) {
                    const auto info = process_info(pid);
                    return info && info->state == 'T';
                });

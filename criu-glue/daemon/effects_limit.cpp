@@ -53,23 +53,25 @@ void Server::perform(Job& job, const effect::ArmLimit& /*e*/) {
     if (job.facts.end_time == 0 || m_stopping) return;
     const Seconds margin = limit_margin(job);
     const Seconds until = left_of(job) - margin;
-    const auto on_job = [this, job_id = job.facts.job_id, serial = job.serial](auto action) {
-        return [this, job_id, serial, action] {
-            if (Job* still = find_job(job_id, serial)) action(*still);
-        };
-    };
     // The time of a suspension is not counted, so the limit is another one afterwards.
     const bool suspended = is_suspended(job);
     if (until.count() > 0 || suspended) {
-        const Seconds delay = suspended ? k_soon : until > k_soon ? until / 2 : until;
-        job.limit_timer = m_loop.after(delay, on_job([this](Job& j) { perform(j, effect::ArmLimit{}); }));
+        look_at_limit_in(job, suspended ? k_soon : until > k_soon ? until / 2 : until);
         return;
     }
     log::info("job " + std::to_string(job.facts.job_id) + ": its time limit comes in " +
               std::to_string(left_of(job).count()) + " s, a last checkpoint needs up to " +
               std::to_string(margin.count()) + " s");
-    job.limit_timer = m_loop.after(std::chrono::milliseconds(0),
-                                   on_job([this](Job& j) { handle(j.facts.job_id, event::LimitNear{}); }));
+    job.limit_timer =
+        m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, serial = job.serial] {
+            if (find_job(job_id, serial) != nullptr) handle(job_id, event::LimitNear{});
+        });
+}
+
+void Server::look_at_limit_in(Job& job, Seconds delay) {
+    job.limit_timer = m_loop.after(delay, [this, job_id = job.facts.job_id, serial = job.serial] {
+        if (Job* still = find_job(job_id, serial)) perform(*still, effect::ArmLimit{});
+    });
 }
 
 void Server::perform(Job& job, const effect::AskLimit& /*e*/) {
@@ -77,10 +79,11 @@ void Server::perform(Job& job, const effect::AskLimit& /*e*/) {
              [this, job_id = job.facts.job_id, serial = job.serial](const JobNews& news) {
                  Job* asked = find_job(job_id, serial);
                  if (asked == nullptr) return;
+                 if (news.suspended)
+                     return look_at_limit_in(*asked, k_soon); // its processes may not be frozen yet
                  using Limit = event::LimitKnown::Limit;
                  event::LimitKnown known{Limit::near, news.can_requeue};
                  if (news.answered && news.cause != Cause::running) known.limit = Limit::over;
-                 if (news.suspended) known.limit = Limit::later;
                  if (news.cause == Cause::running) {
                      asked->facts.end_time = news.end_time;
                      if (!is_limit_near(*asked)) known.limit = Limit::later;

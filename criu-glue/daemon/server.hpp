@@ -110,6 +110,7 @@ private:
     void perform(Job& job, const effect::ReleaseEpilog& e);
     [[nodiscard]] static bool is_suspended(const Job& job);
     [[nodiscard]] Seconds limit_margin(const Job& job) const;
+    void look_at_limit_in(Job& job, Seconds delay);
     [[nodiscard]] bool is_limit_near(const Job& job) const;
     void order(Job& job, const TaskKey& task, wire::Order order, const std::string& line = {});
     void record_end(Job& job, int wait_status, bool will_be_requeued);

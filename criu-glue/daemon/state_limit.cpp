@@ -68,10 +68,14 @@ void settle_standing(JobState& job, Effects& out) {
 
 void on(JobState& job, const event::RequeueEnded& e, Effects& out) {
     if (!std::exchange(job.requeue_runs, false)) return;
-    if (e.error) complain(job, *e.error, job.standing ? "the job runs on" : "it is not requeued", out);
-    if (job.standing && e.error) return job.cause ? settle_standing(job, out) : stand_no_more(job, out);
+    if (job.standing && e.error) {
+        complain(job, *e.error, "the job runs on", out);
+        job.requeues = 0; // its end, should one come, is another matter
+        return job.cause ? settle_standing(job, out) : stand_no_more(job, out);
+    }
     if (e.error && job.cause && needs_requeue(job, *job.cause) && job.requeues < k_requeues_max)
         return ask_requeue(job, out);
+    if (e.error) complain(job, *e.error, "it is not requeued", out);
     if (job.standing) {
         job.standing = false;
         out.emplace_back(

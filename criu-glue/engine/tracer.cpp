@@ -4,14 +4,13 @@
 #include <chrono>
 
 #include "os/socket.hpp"
+#include "tracer/protocol.hpp"
 
 namespace ckpt {
 
 namespace {
 
 constexpr const char* k_program = CKPT_LIBEXEC_DIR "/ckpt-tracer";
-constexpr int k_connection = 3;
-constexpr int k_control = 4;
 constexpr std::chrono::seconds k_patience{15}; // more than it takes for any thread that can still be stopped
 
 } // namespace
@@ -22,7 +21,8 @@ Result<Tracer> Tracer::start(const Identity& identity, CapabilitySet rights, int
     SpawnSpec spec;
     spec.path = k_program;
     spec.argv = {"ckpt-tracer"};
-    spec.fds = {{connection.second.get(), k_connection}, {control.second.get(), k_control}};
+    spec.fds = {{connection.second.get(), tracing::k_connection_fd},
+                {control.second.get(), tracing::k_control_fd}};
     spec.die_with_parent = false; // if this process dies, so does criu
     spec.new_session = true;
     spec.become = identity;

@@ -146,8 +146,13 @@ void keep_open(int fd) {
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof fd);
     std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    ssize_t n = 0;
+    while ((n = ::sendmsg(connection, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
+    }
     Answer answer{};
-    if (::sendmsg(connection, &message, MSG_NOSIGNAL) > 0) (void)!::read(connection, &answer, sizeof answer);
+    if (n > 0) // an answer that is left unread would be taken for the next call's
+        while (::read(connection, &answer, sizeof answer) < 0 && errno == EINTR) {
+        }
 }
 
 } // namespace

@@ -22,10 +22,10 @@ namespace {
 void note_before(const Call& call, const std::string& data, Thread& thread) {
     switch (call.request) {
     case PTRACE_SETREGSET:
-        if (call.addr == NT_PRSTATUS)
-            thread.before_registers(general_registers(call.pid), extended_registers(call.pid),
-                                    thread.words.contains(instruction_pointer(data)));
-        return;
+        if (call.addr != NT_PRSTATUS) return;
+        if (thread.must_be_brought_home()) return thread.registers_given_back(); // criu sets them twice
+        return thread.registers_taken(general_registers(call.pid), extended_registers(call.pid),
+                                      thread.words.contains(instruction_pointer(data)));
     case PTRACE_SETSIGMASK:
         if (const auto current = signal_mask(call.pid); current && data.size() == sizeof(std::uint64_t)) {
             std::uint64_t wanted = 0;

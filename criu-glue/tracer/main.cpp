@@ -5,19 +5,13 @@
 #include <cstdlib>
 #include <initializer_list>
 
+#include "tracer/protocol.hpp"
 #include "tracer/serve.hpp"
-
-namespace {
-
-constexpr int k_connection = 3;
-constexpr int k_control = 4;
-
-} // namespace
 
 int main() {
     // Whoever ends the processes around it ends criu as well, and then it is needed.
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE})
         ::signal(signal, SIG_IGN); // NOLINT(cert-err33-c): cannot fail for these
-    ckpt::tracing::serve(k_connection, k_control);
+    ckpt::tracing::serve(ckpt::tracing::k_connection_fd, ckpt::tracing::k_control_fd);
     return EXIT_SUCCESS;
 }

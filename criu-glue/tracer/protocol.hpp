@@ -10,7 +10,11 @@
 namespace ckpt::tracing {
 
 constexpr const char* k_variable = "CKPT_TRACER_FD"; // criu's descriptor of the connection
-constexpr std::size_t k_bytes_max = 48 * 1024;       // the largest is a seccomp filter, 32 KiB
+// ckpt-tracer's descriptors.
+constexpr int k_connection_fd = 3; // to criu
+constexpr int k_control_fd = 4;    // to ckpt-engine
+
+constexpr std::size_t k_bytes_max = 48 * 1024; // the largest is a seccomp filter, 32 KiB
 
 enum class Kind : std::uint32_t {
     ptrace,

@@ -22,12 +22,11 @@ int event_of(int stop) {
 
 } // namespace
 
-void Thread::before_registers(std::string current, std::string current_extended, bool injected) {
-    const bool given_back = must_be_brought_home(); // criu sets registers twice: away, and back
-    if (given_back) {
-        place = Place::own_code;
-        return;
-    }
+void Thread::registers_given_back() {
+    place = Place::own_code;
+}
+
+void Thread::registers_taken(std::string current, std::string current_extended, bool injected) {
     registers = std::move(current);
     extended = std::move(current_extended);
     place = injected ? Place::injected_syscall : Place::parasite;

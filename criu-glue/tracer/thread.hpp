@@ -49,9 +49,10 @@ struct Thread {
     std::optional<std::uint64_t> signal_mask; // its own, while another is set
     Words words;
 
-    // criu will replace the registers, which are `current` and `current_extended` now. `injected`: they will
+    // criu replaces the registers, which are `current` and `current_extended` now. `injected`: they will
     // point to words that criu has written.
-    void before_registers(std::string current, std::string current_extended, bool injected);
+    void registers_taken(std::string current, std::string current_extended, bool injected);
+    void registers_given_back();
     // It has stopped, or ended. `enters_sigreturn`: on its way into that system call.
     void stopped(int status, bool enters_sigreturn);
     // A daemon that is not yet connected, or whose connection is not kept here, would return as soon as criu

@@ -158,12 +158,12 @@ struct ShimTerm {
 };
 
 enum class Order : std::uint8_t {
-    line = 0,   // print `line` into the job's output
-    wait = 1,   // keep the SIGTERM back: a dump is under way
-    relay = 2,  // deliver the SIGTERM to the application
-    stand = 4,  // keep every SIGCONT back: the tree is about to stand still
-    run_on = 5, // no longer
-    leave = 3   // the generation is safe and the tree is gone: die as Slurm's SIGTERM would have made us
+    line = 0,  // print `line` into the job's output
+    wait = 1,  // keep the SIGTERM back: a dump is under way
+    relay = 2, // deliver the SIGTERM to the application
+    leave = 3, // the generation is safe and the tree is gone: die as Slurm's SIGTERM would have made us
+    stand = 4, // keep every SIGCONT back: the tree is about to stand still
+    run_on = 5 // no longer
 };
 
 struct ShimOrder {

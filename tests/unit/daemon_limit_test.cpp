@@ -184,6 +184,17 @@ TEST(TimeLimit, TheLimitStrikesWhileTheRequeueIsUnderWayAndItIsAskedForAgain) {
     EXPECT_TRUE(has<effect::LetShimLeave>(advance(job, event::RequeueEnded{})));
 }
 
+TEST(TimeLimit, ARefusalBeforehandDoesNotCountWhenTheLimitIsHit) {
+    JobState job = standing_job();
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    advance(job, event::RequeueEnded{some_error()});
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::timelimit, true});
+    const Effects failed = advance(job, event::DumpEnded{k_batch, some_error(), 0, 0});
+    ASSERT_EQ(all<effect::RequeueJob>(failed).size(), 1U);
+    EXPECT_FALSE(all<effect::RequeueJob>(failed)[0].again);
+}
+
 TEST(TimeLimit, SigcontIsKeptBackFromBeforeTheDump) {
     JobState job = running_job();
     EXPECT_TRUE(has<effect::Stand>(advance(job, event::LimitKnown{Limit::near, true})));

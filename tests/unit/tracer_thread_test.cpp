@@ -21,25 +21,25 @@ Thread daemon() {
     Thread thread;
     thread.leads_process = true;
     thread.before_signal_mask(0x11, ~0ULL);
-    thread.before_registers("own", "fpu", false);
+    thread.registers_taken("own", "fpu", false);
     return thread;
 }
 
 TEST(TracedThread, AnInjectedSystemCallIsAwayUntilCriuSetsTheRegistersAgain) {
     Thread thread;
     thread.leads_process = true;
-    thread.before_registers("own", "fpu", true);
+    thread.registers_taken("own", "fpu", true);
     EXPECT_TRUE(thread.must_be_brought_home());
     EXPECT_EQ(thread.registers, "own");
-    thread.before_registers("at the int3", "", false);
+    thread.registers_given_back();
     EXPECT_FALSE(thread.must_be_brought_home());
-    thread.before_registers("own, later", "fpu", true);
+    thread.registers_taken("own, later", "fpu", true);
     EXPECT_EQ(thread.registers, "own, later");
 }
 
 TEST(TracedThread, OnlyAFirstThreadRunsTheDaemon) {
     Thread other;
-    other.before_registers("own", "fpu", false);
+    other.registers_taken("own", "fpu", false);
     EXPECT_TRUE(other.must_be_brought_home());
     EXPECT_FALSE(other.runs_daemon());
     EXPECT_FALSE(daemon().must_be_brought_home());
