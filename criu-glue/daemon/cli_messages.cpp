@@ -71,10 +71,10 @@ void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
                                " --overlap sckpt create " + std::to_string(m.job_id),
                            0}));
     if (job->state.orphaned)
-        return send(
-            id, answer_of({Code::not_found,
-                           "ckptd was started anew while job " + std::to_string(m.job_id) + " was running",
-                           "it is checkpointed again from its next start on", 0}));
+        return send(id, answer_of({Code::not_found,
+                                   "ckptd was started anew and cannot reach job " + std::to_string(m.job_id) +
+                                       " any more",
+                                   "it is checkpointed again from its next start on", 0}));
     if (asks_from_inside(*job, m_connections.at(id).peer.pid)) {
         // Its connection to us could not be dumped: the checkpoint begins when the caller has closed it.
         m_connections.at(id).dump_when_closed = m.job_id;

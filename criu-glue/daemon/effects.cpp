@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <ctime>
 
 #include "log.hpp"
 #include "os/process.hpp"
@@ -55,16 +56,18 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
         if (job == nullptr) return;
         std::visit([&](const auto& e) { perform(*job, e); }, effect);
     }
+    if (job = find_job(job_id); job != nullptr) keep_on_file(*job);
     forget_if_over(job_id);
     if (m_stopping) stop_when_saved();
 }
 
 void Server::stop_when_saved() {
     m_stopping = true;
-    // A worker that is cut off in a dump, and an end that is not on record, would both be missed.
+    // What is cut off in the middle would have to be done again, or would be missed.
     const auto unsaved = [](const auto& one) {
         const JobState& job = one.second.state;
-        return has_last_generation_under_way(job) || job.taking || job.completing;
+        return has_last_generation_under_way(job) || job.taking || job.completing || is_starting(job) ||
+               (job.ending && !job.cause);
     };
     if (std::ranges::none_of(m_jobs, unsaved)) m_loop.stop();
 }
@@ -96,6 +99,10 @@ void Server::perform(Job& job, const effect::StartTask& e) {
     start.root_pid = task.root_pid;
     const std::array fds = {task.root_pidfd.get()};
     send(task.shim, start, fds);
+}
+
+void Server::perform(Job& job, const effect::WelcomeBack& e) {
+    order(job, e.task, wire::Order::known, e.line);
 }
 
 void Server::perform(Job& job, const effect::HoldBackTerm& e) {
@@ -153,6 +160,10 @@ void Server::perform(Job& job, const effect::ArmInterval& /*e*/) {
         delay =
             auto_interval(job.last_cost, job.facts.nodes, m_policy.automatic, m_policy.limits.min_interval);
     if (delay.count() <= 0) return;
+    const std::int64_t now = std::time(nullptr);
+    if (job.taken_over && job.interval_timer == 0 && job.checkpoint_due != 0) // as it would have been
+        delay = std::clamp(Seconds(job.checkpoint_due - now), Seconds(1), delay);
+    job.checkpoint_due = now + delay.count();
     job.interval_timer = m_loop.after(delay, [this, job_id = job.facts.job_id, serial = job.serial] {
         Job* still = find_job(job_id, serial);
         if (still == nullptr) return;

@@ -56,6 +56,14 @@ std::vector<std::int32_t> outsiders_of(const Task& task) {
     return pids;
 }
 
+// For the daemon after us. What cannot be read now is not found again then.
+void know_restored(Task& task) {
+    if (const auto root = know_process(task.root_pid)) task.root_start_time = root->start_time;
+    if (const auto init = know_process(task.init_pid)) task.init_start_time = init->start_time;
+    task.mount_namespace_id = namespace_id(task.mount_namespace.get()).value_or(NamespaceId{});
+    task.pid_namespace_id = namespace_id(task.pid_namespace.get()).value_or(NamespaceId{});
+}
+
 } // namespace
 
 // ---- dump ----
@@ -71,6 +79,7 @@ Seconds Server::dump_limit(const Job& job, const effect::Dump& e) const {
 Status Server::start_dump(Job& job, const effect::Dump& e) {
     Task& task = job.tasks.at(e.task);
     if (!m_local) return fail(Code::dump_unfit, "the local directory for images is not usable");
+    if (!task.root_pidfd) return fail(Code::not_found, "the job's processes have ended");
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::image_name(e.generation, e.task)));
     wire::DumpRequest request;
     request.criu = m_policy.engine.criu;
@@ -338,6 +347,7 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
         task.root_pid = result->root_pid;
         task.root_pid_inside = result->root_pid_inside;
         task.init_pid = result->init_pid;
+        know_restored(task);
         for (const std::string& file : result->rolled_back)
             log::info("job " + std::to_string(job_id) + ": rolled back " + file);
     }

@@ -25,10 +25,11 @@ using ConnectionId = std::uint64_t;
 // A task as slurmstepd registered it. Its namespaces were opened then and there, before anything of the user
 // ran: nothing else is ever entered for it.
 struct Task {
+    wire::TaskRegister registered;
     std::int32_t shim_pid = 0;
+    std::uint64_t shim_start_time = 0;
     Fd shim_pidfd;
     wire::UserIds user;
-    bool batch = false;
     std::string script; // slurmstepd's first argument
 
     ConnectionId shim = 0;         // its connection, 0 = none
@@ -36,9 +37,13 @@ struct Task {
 
     Fd mount_namespace; // of the tree: pinned at registration, or made by our restore
     Fd pid_namespace;
-    std::int32_t root_pid = 0;        // here
+    NamespaceId mount_namespace_id;
+    NamespaceId pid_namespace_id;
+    std::int32_t root_pid = 0; // here
+    std::uint64_t root_start_time = 0;
     std::int32_t root_pid_inside = 0; // in pid_namespace
     std::int32_t init_pid = 0;        // pid 1 of a namespace made by us, 0 = the host's
+    std::uint64_t init_start_time = 0;
     Fd root_pidfd;
     Workers::Id worker = 0; // adopting, restoring or dumping
 };
@@ -65,7 +70,8 @@ struct Rates {
 struct Job {
     std::uint64_t serial = 0; // tells incarnations apart
     wire::JobOpen facts;
-    std::vector<RegisteredTask> registered; // as job_files.hpp keeps them
+    std::string on_file;     // as job_files.hpp keeps it
+    bool taken_over = false; // from an earlier daemon
     JobState state;
     wire::StorePlace place;
     std::string local_name; // this incarnation's directory on the local tier
@@ -77,8 +83,9 @@ struct Job {
     Workers::Id commit_worker = 0;
     std::int64_t opened_at = 0; // Unix seconds
     Rates rates;
-    std::uint64_t newest_bytes = 0; // of the newest images
-    Seconds last_cost{0};           // pause of the newest dump, rounded up; 0 = none yet
+    std::uint64_t newest_bytes = 0;  // of the newest images
+    Seconds last_cost{0};            // pause of the newest dump, rounded up; 0 = none yet
+    std::int64_t checkpoint_due = 0; // the next periodic one, Unix seconds; 0 = none
 
     Loop::Id interval_timer = 0;
     Loop::Id cause_timer = 0;

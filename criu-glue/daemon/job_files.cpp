@@ -42,11 +42,11 @@ std::vector<JobFile> JobFiles::load() const {
     return all;
 }
 
-Status JobFiles::save(const JobFile& job) const {
-    const std::string name = std::to_string(job.open.job_id);
+Status JobFiles::save(std::uint32_t job_id, const std::string& bytes) const {
+    const std::string name = std::to_string(job_id);
     {
         CKPT_TRY(const Fd file, open_beneath(m_dir.get(), k_new, O_WRONLY | O_CREAT | O_TRUNC, 0600));
-        CKPT_CHECK(write_all(file.get(), wire::encode(job)));
+        CKPT_CHECK(write_all(file.get(), bytes));
     }
     if (::renameat(m_dir.get(), k_new, m_dir.get(), name.c_str()) != 0)
         return fail_errno(Code::os, "write the file of job " + name);

@@ -1,34 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a daemon that is started anew must know of the jobs on its node: one file per job below /run, which a
-// reboot empties. Without it the end of such a job would not be on record, and a later requeue would restore
-// an old generation over its results.
+// What a daemon that is started anew must know of the jobs on its node to go on with them: one file per job
+// below /run, which a reboot empties.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "os/fd.hpp"
+#include "os/namespaces.hpp"
+#include "os/procfs.hpp"
 #include "result/result.hpp"
 #include "wire/messages.hpp"
 
 namespace ckpt {
 
-struct RegisteredTask {
-    wire::TaskRegister task;
-    std::uint64_t start_time = 0; // of its process, which tells a reused pid
+struct TaskOnFile {
+    wire::TaskRegister registered;
+    KnownProcess shim;
+    NamespaceId mount_namespace; // those of the tree, as pinned
+    NamespaceId pid_namespace;
+    KnownProcess root; // of the tree; none before it was started
+    std::int32_t root_pid_inside = 0;
+    KnownProcess init; // pid 1 of a namespace of ours
     template <class V>
     void fields(V& v) {
-        v(task, start_time);
+        v(registered, shim, mount_namespace, pid_namespace, root, root_pid_inside, init);
     }
 };
 
+// A daemon reads the files of the release before it. A change gets a new k_type; what is of another one is
+// not read.
 struct JobFile {
-    static constexpr std::uint16_t k_type = 80; // never leaves the daemon
+    static constexpr std::uint16_t k_type = 81; // never leaves the daemon
     wire::JobOpen open;
-    std::vector<RegisteredTask> tasks;
+    std::string base;     // of the store, whatever the policy says meanwhile
+    bool managed = false; // its checkpoints were not off when it started
+    std::int64_t opened_at = 0;
+    std::int64_t checkpoint_due = 0; // Unix seconds, 0 = none
+    std::uint32_t last_generation = 0;
+    std::uint32_t saved = 0;
+    std::uint64_t newest_bytes = 0;
+    std::uint64_t dump_rate = 0; // bytes per second, 0 = not measured
+    std::uint64_t commit_rate = 0;
+    std::uint64_t pause_s = 0;
+    std::vector<TaskOnFile> tasks;
     template <class V>
     void fields(V& v) {
-        v(open, tasks);
+        v(open, base, managed, opened_at, checkpoint_due, last_generation, saved, newest_bytes, dump_rate,
+          commit_rate, pause_s, tasks);
     }
 };
 
@@ -38,7 +57,8 @@ public:
     static Result<JobFiles> open(const std::string& path);
     // Those that can be read; what cannot is removed.
     [[nodiscard]] std::vector<JobFile> load() const;
-    Status save(const JobFile& job) const;
+    // `bytes`: of the encoded JobFile.
+    Status save(std::uint32_t job_id, const std::string& bytes) const;
     void remove(std::uint32_t job_id) const;
 
 private:

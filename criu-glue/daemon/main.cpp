@@ -72,7 +72,7 @@ ckpt::Status serve(const ckpt::ServerConfig& config) {
     CKPT_TRY(ckpt::Fd socket, listener(config));
     CKPT_CHECK(server.start(std::move(socket)));
     loop.run();
-    ckpt::log::info("ckptd ends; jobs that run now go on without checkpoints");
+    ckpt::log::info("ckptd ends; jobs that run now are checkpointed again when it is back");
     return {};
 }
 

@@ -76,8 +76,7 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
     log::info("job " + std::to_string(m.job_id) + " of uid " + std::to_string(m.uid) +
               " opens, incarnation " + std::to_string(m.restart_count) +
               (job.state.unmanaged ? ", unmanaged: " + one_line(*job.state.unmanaged) : std::string()));
-    keep_on_file(job);
-    m_jobs.emplace(m.job_id, std::move(job));
+    keep_on_file(m_jobs.emplace(m.job_id, std::move(job)).first->second);
     reply(id, {});
 }
 
@@ -94,17 +93,18 @@ Status Server::register_task(const Peer& peer, const wire::TaskRegister& m) {
     CKPT_TRY(task.mount_namespace, open_namespace(m.pid, "mnt"));
     CKPT_TRY(task.pid_namespace, open_namespace(m.pid, "pid"));
     if (!pidfd_alive(task.shim_pidfd.get())) return fail(Code::not_found, "the task has ended");
+    CKPT_TRY(task.mount_namespace_id, namespace_id(task.mount_namespace.get()));
+    CKPT_TRY(task.pid_namespace_id, namespace_id(task.pid_namespace.get()));
+    task.registered = m;
     task.shim_pid = m.pid;
+    task.shim_start_time = info.start_time;
     task.user = {m.uid, m.gid, m.groups};
-    task.batch = m.batch;
     const TaskKey key{m.step_id, m.task_id};
     // A task comes once in an incarnation. This one is of a later incarnation whose opening never reached us:
     // treated as one of the earlier it would start from the beginning.
     if (!job->tasks.try_emplace(key, std::move(task)).second)
         return fail(Code::not_found,
                     "this incarnation of job " + std::to_string(m.job_id) + " was not opened here");
-    job->registered.push_back({m, info.start_time});
-    keep_on_file(*job);
     handle(m.job_id, event::TaskRegistered{key});
     return {};
 }

@@ -55,43 +55,6 @@ void Server::expire_tails_daily() {
     m_loop.after(k_day, [this] { expire_tails_daily(); });
 }
 
-// Jobs that were here under an earlier daemon and still are.
-void Server::take_over_jobs() {
-    auto files = JobFiles::open(m_config.job_files);
-    if (!files) return log::error("jobs will not be known to the next ckptd", files.error());
-    m_job_files.emplace(std::move(*files));
-    for (JobFile& file : m_job_files->load()) {
-        Job job = make_job(file.open);
-        job.state.orphaned = true;
-        for (const RegisteredTask& one : file.tasks) {
-            Task task;
-            auto pidfd = open_pidfd(one.task.pid);
-            const auto info = process_info(one.task.pid);
-            if (!pidfd || !info || info->start_time != one.start_time) continue;
-            task.shim_pid = one.task.pid;
-            task.shim_pidfd = std::move(*pidfd);
-            task.user = {one.task.uid, one.task.gid, one.task.groups};
-            const TaskKey key{one.task.step_id, one.task.task_id};
-            job.tasks.emplace(key, std::move(task));
-            (void)advance(job.state, event::TaskRegistered{key});
-        }
-        if (job.tasks.empty()) {
-            m_job_files->remove(job.facts.job_id);
-            continue;
-        }
-        job.registered = std::move(file.tasks);
-        log::info("job " + std::to_string(job.facts.job_id) +
-                  " runs on without checkpoints: it was started under an earlier ckptd");
-        m_jobs.emplace(job.facts.job_id, std::move(job));
-    }
-}
-
-void Server::keep_on_file(const Job& job) const {
-    if (!m_job_files) return;
-    if (const Status kept = m_job_files->save({job.facts, job.registered}); !kept)
-        log::error("the next ckptd will not know this job", kept.error());
-}
-
 void Server::reload_policy() {
     if (!m_local) return open_policy_and_tier();
     auto policy = load_policy(m_config.policy_file);

@@ -64,7 +64,6 @@ private:
     // Only if it is still that incarnation: a worker's answer may come after the next one has opened.
     Job* find_job(std::uint32_t job_id, std::uint64_t serial);
     void open_policy_and_tier();
-    void take_over_jobs();
     void expire_tails_daily();
 
     // messages (plugin_messages.cpp, shim_messages.cpp, cli_messages.cpp); `id` stays valid throughout
@@ -81,12 +80,21 @@ private:
     void reply(ConnectionId id, const Status& status);
     Status register_task(const Peer& peer, const wire::TaskRegister& m);
     Job make_job(const wire::JobOpen& m);
-    void keep_on_file(const Job& job) const;
     void shim_gone(std::uint32_t job_id, const TaskKey& task);
+
+    // a restart of ckptd (take_over.cpp)
+    void keep_on_file(Job& job) const;
+    void take_over_jobs();
+    Job job_from(const JobFile& file);
+    static void take_over_task(Job& job, const TaskOnFile& file);
+    static Status know_root(Task& task, pid_t pid); // shim_messages.cpp
+    static Status shim_returned(Job& job, const TaskKey& key, const wire::ShimHello& m);
+    static Status shim_asks_again(Job& job, const TaskKey& key);
 
     // effects (effects.cpp, effects_limit.cpp, effects_workers.cpp)
     void handle(std::uint32_t job_id, const Event& event);
     void perform(Job& job, const effect::StartTask& e);
+    void perform(Job& job, const effect::WelcomeBack& e);
     void perform(Job& job, const effect::HoldBackTerm& e);
     void perform(Job& job, const effect::RelayTerm& e);
     void perform(Job& job, const effect::LetShimLeave& e);

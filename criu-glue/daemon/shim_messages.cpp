@@ -27,19 +27,35 @@ void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
     const auto [job, key] = task_of(m_jobs, connection.peer);
     if (job == nullptr || connection.is_shim) {
         log::warning("pid " + std::to_string(connection.peer.pid) + " is no registered task");
+        send(id, wire::Answer{static_cast<std::uint32_t>(Code::not_found), 0, "no registered task"});
         return drop_connection(id);
     }
     Task& task = job->tasks.at(key);
     if (task.shim != 0) return drop_connection(id); // one connection per task
-    if (m.returning != job->state.orphaned) return drop_connection(id);
+    if (const Status fits = m.returning ? shim_returned(*job, key, m) : shim_asks_again(*job, key); !fits) {
+        log::warning("job " + std::to_string(job->facts.job_id) + ": " + one_line(fits.error()));
+        return drop_connection(id);
+    }
     task.shim = id;
     task.script = m.script.substr(0, 4096);
     task.status_pipe = m.status_pipe;
     connection.is_shim = true;
     connection.job_id = job->facts.job_id;
     connection.task = key;
-    if (m.returning) return handle(connection.job_id, event::ShimReturned{key});
+    if (m.returning) return handle(connection.job_id, event::ShimReturned{key, m.term_delivered});
     handle(connection.job_id, event::ShimArrived{key});
+}
+
+Status Server::know_root(Task& task, pid_t pid) {
+    CKPT_TRY(Fd pidfd, open_pidfd(pid));
+    CKPT_TRY(const ProcessInfo info, process_info(pid));
+    if (info.ppid != task.shim_pid || info.uid != task.user.uid)
+        return fail(Code::not_permitted, "a tree that is not its shim's child");
+    task.root_pid = pid;
+    task.root_start_time = info.start_time;
+    task.root_pid_inside = info.ns_pids.empty() ? pid : info.ns_pids.back();
+    task.root_pidfd = std::move(pidfd);
+    return {};
 }
 
 void Server::on_message(ConnectionId id, const wire::TreeStarted& m) {
@@ -48,16 +64,10 @@ void Server::on_message(ConnectionId id, const wire::TreeStarted& m) {
     if (!connection.is_shim || job == nullptr) return drop_connection(id);
     const auto found = job->tasks.find(connection.task);
     if (found == job->tasks.end()) return drop_connection(id);
-    Task& task = found->second;
-    const auto info = process_info(m.pid);
-    auto pidfd = open_pidfd(m.pid);
-    if (!info || !pidfd || info->ppid != task.shim_pid || info->uid != task.user.uid) {
-        log::warning("job " + std::to_string(connection.job_id) + ": a tree that is not its shim's child");
+    if (const Status known = know_root(found->second, m.pid); !known) {
+        log::warning("job " + std::to_string(connection.job_id) + ": " + one_line(known.error()));
         return drop_connection(id);
     }
-    task.root_pid = m.pid;
-    task.root_pid_inside = info->ns_pids.empty() ? m.pid : info->ns_pids.back();
-    task.root_pidfd = std::move(*pidfd);
     handle(connection.job_id, event::TreeStarted{connection.task});
 }
 

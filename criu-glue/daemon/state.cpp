@@ -37,6 +37,12 @@ bool has_held_task(const JobState& job) {
                                [](const auto& t) { return t.second.phase == TaskState::Phase::held; });
 }
 
+bool is_starting(const JobState& job) {
+    return std::ranges::any_of(job.tasks, [](const auto& t) {
+        return t.second.phase == TaskState::Phase::adopting || t.second.phase == TaskState::Phase::restoring;
+    });
+}
+
 bool has_last_generation_under_way(const JobState& job) {
     const auto is_last = [](const auto& commit) { return state::is_last(commit.second.reason); };
     return (job.taking && job.taking->leave_stopped) || job.requeue_runs ||

@@ -65,8 +65,9 @@ struct RestoreEnded {
     std::string age;  // "12 min"
     std::string node; // this node, as the job's output names it
 };
-struct ShimReturned { // with the end of a tree that an earlier daemon knew
+struct ShimReturned { // its tree was started under an earlier daemon
     TaskKey task;
+    bool term_delivered = false; // a SIGTERM has reached it meanwhile, whatever it was for
 };
 struct TreeStarted { // the shim started the application natively
     TaskKey task;
@@ -136,6 +137,10 @@ struct StartTask { // answers ShimArrived
     std::string line;
     int wait_status = 0; // of `ended`
 };
+struct WelcomeBack { // answers ShimReturned; `line`: what is not as before
+    TaskKey task;
+    std::string line;
+};
 struct HoldBackTerm { // "wait": the answer to SIGTERM takes a while
     TaskKey task;
 };
@@ -203,10 +208,10 @@ struct ReleaseEpilog {
 } // namespace effect
 
 using Effect =
-    std::variant<effect::StartTask, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave,
-                 effect::Say, effect::Adopt, effect::Restore, effect::AskCause, effect::ArmLimit,
-                 effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::Commit,
-                 effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
+    std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
+                 effect::LetShimLeave, effect::Say, effect::Adopt, effect::Restore, effect::AskCause,
+                 effect::ArmLimit, effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump,
+                 effect::Commit, effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
                  effect::RecordCompletion, effect::HoldJob, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
@@ -252,7 +257,8 @@ struct JobState {
     std::uint32_t no_progress_limit = 0; // restores from one generation after which the job is held; 0 = none
     bool never_saved = false;            // and for the same reason no incarnation before this one had any
 
-    // Its trees were started under an earlier daemon: they cannot be dumped, only their end is awaited.
+    // Its trees were started under an earlier daemon and their namespaces cannot be found again: they cannot
+    // be dumped, only their end is awaited.
     bool orphaned = false;
 
     std::map<TaskKey, TaskState> tasks;
@@ -286,6 +292,9 @@ bool is_quiet(const JobState& job);
 
 // True while a task stays unstarted until its job is held.
 bool has_held_task(const JobState& job);
+
+// True while a task is about to be restored.
+bool is_starting(const JobState& job);
 
 // True while a last generation is taken or on its way: without it the job would go on from an older one, or
 // from the beginning.

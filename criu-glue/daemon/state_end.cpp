@@ -149,7 +149,7 @@ void on(JobState& job, const event::TermArrived& e, Effects& out) {
 
 void on(JobState& job, const event::CauseGraceElapsed& /*e*/, Effects& out) {
     if (!job.ending || job.cause || job.standing) return;
-    job.final_wanted = true;
+    job.final_wanted = !job.final_tried;
     settle_ending(job, out);
 }
 

@@ -54,7 +54,7 @@ void end_after_commit(JobState& job, Effects& out) {
 } // namespace
 
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out) {
-    if (job.taking) return false;
+    if (job.taking || job.orphaned) return false;
     Taking taking;
     taking.reason = reason;
     taking.leave_stopped = leave_stopped;

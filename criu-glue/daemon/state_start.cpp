@@ -35,6 +35,11 @@ std::string cannot_restore(const Error& error) {
     return "an earlier checkpoint cannot be restored on this node: " + one_line(error);
 }
 
+Error not_found_again() {
+    return {Code::not_found, "ckptd was started anew and does not find the job's namespaces again",
+            "the job is checkpointed again from its next start on", 0};
+}
+
 } // namespace
 
 void on(JobState& job, const event::TaskRegistered& e, Effects& /*out*/) {
@@ -49,13 +54,13 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
         return;
     }
     const bool restarted = job.restart_count > 0;
-    if (job.unmanaged) {
+    if (job.unmanaged || job.orphaned) {
+        const Error why = job.unmanaged ? *job.unmanaged : not_found_again();
         if (restarted && !job.never_saved)
-            hold(task, e.task, cannot_restore(*job.unmanaged), out);
+            hold(task, e.task, cannot_restore(why), out);
         else
-            out.emplace_back(
-                effect::StartTask{e.task, effect::Start::unmanaged,
-                                  one_line(*job.unmanaged) + "; the job runs without checkpoints"});
+            out.emplace_back(effect::StartTask{e.task, effect::Start::unmanaged,
+                                               one_line(why) + "; the job runs without checkpoints"});
         return;
     }
     if (is_due(job.restart_count, job.plan.max_restarts.value + 1)) {
@@ -132,11 +137,20 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     arm_limit(job, out);
 }
 
-void on(JobState& job, const event::ShimReturned& e, Effects& /*out*/) {
+void on(JobState& job, const event::ShimReturned& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
-    if (!job.orphaned || task.phase != Phase::registered) return;
+    if (task.phase != Phase::registered) return;
     task.phase = Phase::running;
     task.shim_present = true;
+    out.emplace_back(effect::WelcomeBack{e.task, job.orphaned ? one_line(not_found_again()) : std::string()});
+    if (!job.orphaned) {
+        out.emplace_back(effect::ArmInterval{});
+        arm_limit(job, out);
+    }
+    if (!e.term_delivered || job.ending) return;
+    // Some of the tree may have followed it: there is nothing to dump any more, but it may be Slurm's end.
+    job.ending = job.final_tried = true;
+    out.emplace_back(effect::AskCause{});
 }
 
 void on(JobState& job, const event::TreeStarted& e, Effects& out) {

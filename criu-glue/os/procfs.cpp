@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "os/files.hpp"
+#include "os/process.hpp"
 #include "os/safe_path.hpp"
 
 namespace ckpt {
@@ -77,6 +78,19 @@ Result<ProcessInfo> process_info(pid_t pid) {
     for (pid_t inner = 0; ns_pids >> inner;)
         info.ns_pids.push_back(inner);
     return info;
+}
+
+Result<KnownProcess> know_process(pid_t pid) {
+    CKPT_TRY(const ProcessInfo info, process_info(pid));
+    return KnownProcess{pid, info.start_time};
+}
+
+Result<Fd> open_pidfd(const KnownProcess& process) {
+    CKPT_TRY(Fd pidfd, open_pidfd(process.pid));
+    CKPT_TRY(const KnownProcess now, know_process(process.pid));
+    if (now.start_time != process.start_time || !pidfd_alive(pidfd.get()))
+        return fail(Code::not_found, "pid " + std::to_string(process.pid) + " has ended");
+    return pidfd;
 }
 
 Result<FdInfo> fd_info(int dir, const std::string& name) {

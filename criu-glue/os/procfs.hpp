@@ -26,9 +26,22 @@ struct ProcessInfo {
     std::vector<pid_t> ns_pids;   // one per nested pid namespace, innermost last
 };
 
+// A process that is told from a later one with its pid.
+struct KnownProcess {
+    std::int32_t pid = 0; // 0 = none
+    std::uint64_t start_time = 0;
+    template <class V>
+    void fields(V& v) {
+        v(pid, start_time);
+    }
+};
+
 // /proc/PID as a directory descriptor: it stays bound to that process, never to one that reuses its pid.
 Result<Fd> open_proc(pid_t pid);
 Result<ProcessInfo> process_info(pid_t pid);
+Result<KnownProcess> know_process(pid_t pid);
+// A pidfd of that very process; Code::not_found when it has ended.
+Result<Fd> open_pidfd(const KnownProcess& process);
 
 // What /proc/PID/fdinfo/FD says; `dir` is /proc/PID/fdinfo.
 struct FdInfo {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The messages on ckptd's socket. Who may send what is decided by the receiver from the kernel's word about
-// the peer (os/socket.hpp:peer_of), never from a field.
+// the peer (os/socket.hpp:peer_of), never from a field. A shim lives as long as its job and meets the ckptd
+// of the next release: what a message is made of never changes, a new form gets a new type.
 #pragma once
 
 #include <cstdint>
@@ -106,12 +107,14 @@ struct ShimHello {
     static constexpr std::uint16_t k_type = 10;
     std::string script;            // the batch script slurmstepd gave as first argument, "" for steps
     std::int32_t status_pipe = -1; // number of the write end in the shim (wire/init_protocol.hpp)
-    // The tree ran and has ended, and the ckptd that knew it is gone: no ShimStart is sent, TreeExited
-    // follows.
+    // The tree was started under a ckptd that is gone: ShimOrder::known is the answer, or none, or Answer
+    // when it is not known.
     bool returning = false;
+    std::int32_t root_pid = 0;   // of a tree that is the shim's child, 0 after a restore
+    bool term_delivered = false; // a SIGTERM has reached the tree while no ckptd was there to ask
     template <class V>
     void fields(V& v) {
-        v(script, status_pipe, returning);
+        v(script, status_pipe, returning, root_pid, term_delivered);
     }
 };
 
@@ -158,12 +161,13 @@ struct ShimTerm {
 };
 
 enum class Order : std::uint8_t {
-    line = 0,  // print `line` into the job's output
-    wait = 1,  // keep the SIGTERM back: a dump is under way
-    relay = 2, // deliver the SIGTERM to the application
-    leave = 3, // the generation is safe and the tree is gone: die as Slurm's SIGTERM would have made us
-    stand = 4, // keep every SIGCONT back: the tree is about to stand still
-    run_on = 5 // no longer
+    line = 0,   // print `line` into the job's output
+    wait = 1,   // keep the SIGTERM back: a dump is under way
+    relay = 2,  // deliver the SIGTERM to the application
+    leave = 3,  // the generation is safe and the tree is gone: die as Slurm's SIGTERM would have made us
+    stand = 4,  // keep every SIGCONT back: the tree is about to stand still
+    run_on = 5, // no longer
+    known = 6   // to a shim that came back: its tree is known; `line` says what is not as before
 };
 
 struct ShimOrder {

@@ -5,15 +5,9 @@
 
 namespace ckpt {
 
-Result<Ckptd> Ckptd::greet(const std::string& script, int status_pipe) {
-    CKPT_TRY(Fd socket, connect_to(wire::k_socket_path));
-    CKPT_CHECK(send_packet(socket.get(), wire::encode(wire::ShimHello{script, status_pipe, false})));
-    return Ckptd(std::move(socket));
-}
-
-Result<Ckptd> Ckptd::come_back() {
-    CKPT_TRY(Fd socket, connect_to(wire::k_socket_path));
-    CKPT_CHECK(send_packet(socket.get(), wire::encode(wire::ShimHello{"", -1, true})));
+Result<Ckptd> Ckptd::greet(const wire::ShimHello& hello, const std::string& path) {
+    CKPT_TRY(Fd socket, connect_to(path));
+    CKPT_CHECK(send_packet(socket.get(), wire::encode(hello)));
     return Ckptd(std::move(socket));
 }
 

@@ -23,11 +23,8 @@ class Ckptd {
 public:
     Ckptd() = default; // not connected
     explicit Ckptd(Fd socket) : m_socket(std::move(socket)) {}
-    // Connects and introduces this task. `status_pipe`: its write end.
-    static Result<Ckptd> greet(const std::string& script, int status_pipe);
-
-    // Connects anew to report the end of a tree that an earlier ckptd knew.
-    static Result<Ckptd> come_back();
+    // Connects and introduces this task.
+    static Result<Ckptd> greet(const wire::ShimHello& hello, const std::string& path = wire::k_socket_path);
 
     explicit operator bool() const { return static_cast<bool>(m_socket); }
     [[nodiscard]] int descriptor() const { return m_socket.get(); }

@@ -22,6 +22,7 @@ namespace {
 // How long the end of the application waits for ckptd to make the completion record durable: a record that
 // came too late would let a later requeue of the finished job restore an old generation over its results.
 constexpr int k_record_ms = 2000;
+constexpr int k_look_again_ms = 50; // for a ckptd that is being restarted meanwhile
 
 // How long a tree that ended after its final checkpoint waits for that to be saved, so that the job's output
 // says so. Slurm's SIGKILL after KillWait usually comes first; the commit goes on without us.
@@ -33,8 +34,8 @@ constexpr int k_killed = SIGKILL; // a wait status of a tree that nobody reporte
 
 Service::Service(Parts parts)
     : m_ckptd(std::move(parts.ckptd)), m_tree(std::move(parts.tree)), m_status(std::move(parts.status)),
-      m_checkpoint_signal(parts.checkpoint_signal), m_canary(Canary::start()),
-      m_judge(static_cast<bool>(m_canary)) {
+      m_checkpoint_signal(parts.checkpoint_signal), m_socket(std::move(parts.socket)),
+      m_complain_ms(parts.complain_ms), m_canary(Canary::start()), m_judge(static_cast<bool>(m_canary)) {
     if (auto signals = signal_descriptor(every_signal())) m_signals = std::move(*signals);
     ::fcntl(m_status.get(), F_SETFL, O_NONBLOCK);
 }
@@ -47,11 +48,10 @@ void Service::run() {
 int Service::timeout_ms() const {
     const std::int64_t now = now_ms();
     std::int64_t wait = -1;
-    if (const auto judge = m_judge.wait_ms(now)) wait = *judge;
-    if (m_term == Term::asked) {
-        const std::int64_t left = std::max<std::int64_t>(m_term_deadline - now, 0);
-        wait = wait < 0 ? left : std::min(wait, left);
-    }
+    const auto at_most = [&wait](std::int64_t left) { wait = wait < 0 ? left : std::min(wait, left); };
+    if (const auto judge = m_judge.wait_ms(now)) at_most(*judge);
+    if (const auto absence = m_absence.wait_ms(now)) at_most(*absence);
+    if (m_term == Term::asked) at_most(std::max<std::int64_t>(m_term_deadline - now, 0));
     return static_cast<int>(wait);
 }
 
@@ -62,6 +62,7 @@ void Service::poll_once() {
     if (::poll(fds.data(), fds.size(), timeout_ms()) < 0) return; // EINTR: we were stopped and continued
     // ckptd first: its order to leave comes before the tree that it kills is seen to be gone.
     if (fds[0].revents != 0) read_ckptd();
+    look_for_ckptd();
     if (fds[1].revents != 0) read_canary();
     if (fds[2].revents != 0) read_signals();
     deliver_judged();
@@ -94,7 +95,7 @@ void Service::deliver_judged() {
 }
 
 void Service::deliver(ScopeJudge::Judged signal) {
-    if (signal.signal == SIGTERM && m_ckptd) return hold_back_term(signal);
+    if (signal.signal == SIGTERM && (m_ckptd || return_to_ckptd())) return hold_back_term(signal);
     if (signal.signal == m_checkpoint_signal) return ask_for_checkpoint(); // never the application's
     // Slurm sends SIGCONT with each SIGTERM (slurmd's req.c:_rpc_terminate_job). A tree that stands still
     // after its last checkpoint must not run on.
@@ -129,7 +130,7 @@ void Service::release_cont() {
 }
 
 void Service::ask_for_checkpoint() {
-    if (!m_ckptd) {
+    if (!m_ckptd && !return_to_ckptd()) {
         if (!std::exchange(m_refused_checkpoint, true))
             say(one_line({Code::daemon_unreachable, "no checkpoint is taken: ckptd does not know this job",
                           "see its log on this node", 0}));
@@ -148,8 +149,12 @@ void Service::read_ckptd() {
         return;
     }
     if (const auto* order = std::get_if<wire::ShimOrder>(&*message)) obey(*order);
-    if (const auto* answer = std::get_if<wire::Answer>(&*message))
-        if (answer->code != 0) say(answer->text);
+    const auto* answer = std::get_if<wire::Answer>(&*message);
+    if (answer == nullptr) return;
+    if (m_absence.lasts())
+        give_up_ckptd();
+    else if (answer->code != 0)
+        say(answer->text);
 }
 
 void Service::obey(const wire::ShimOrder& order) {
@@ -165,6 +170,8 @@ void Service::obey(const wire::ShimOrder& order) {
     case wire::Order::stand:
         m_stands = true;
         return;
+    case wire::Order::known:
+        return welcome();
     case wire::Order::run_on:
         m_stands = false;
         if (m_term == Term::none) release_cont();
@@ -175,15 +182,39 @@ void Service::obey(const wire::ShimOrder& order) {
     }
 }
 
-// ckptd died or was restarted; it will not know us again.
+// It may come back: its state is on file.
 void Service::lose_ckptd() {
     m_ckptd.close();
-    m_lost_ckptd = true;
-    say(one_line({Code::daemon_unreachable, "ckptd has ended; the job runs on without checkpoints",
-                  "those it has made are kept", 0}));
+    m_absence.begin(now_ms(), m_complain_ms);
     if (m_term == Term::waiting || m_stands) continue_tree();
     m_stands = false;
     if (m_term == Term::none) release_cont();
+    release_term();
+}
+
+void Service::look_for_ckptd() {
+    const std::int64_t now = now_ms();
+    if (m_absence.complain_now(now))
+        say(one_line({Code::daemon_unreachable, "ckptd has ended; the job runs on without checkpoints",
+                      "those it has made are kept", 0}));
+    if (!m_ckptd && m_absence.is_time_to_look(now)) (void)return_to_ckptd();
+}
+
+bool Service::return_to_ckptd() {
+    if (!m_absence.is_sought()) return false;
+    m_absence.looked(now_ms());
+    auto again = Ckptd::greet({"", -1, true, m_tree.child, m_term_delivered}, m_socket);
+    if (again) m_ckptd = std::move(*again);
+    return static_cast<bool>(m_ckptd);
+}
+
+void Service::welcome() {
+    if (m_absence.end()) say("ckptd is back; the job is checkpointed again");
+}
+
+void Service::give_up_ckptd() {
+    m_ckptd.close();
+    m_absence.give_up();
     release_term();
 }
 
@@ -208,13 +239,17 @@ void Service::look_at_tree() {
 }
 
 void Service::finish(std::optional<int> wait_status) {
-    // Without a record of its end, a requeue would restore the job over its results. After a SIGTERM, which
-    // no ckptd has asked slurmctld about, the job may be on its way elsewhere and needs its checkpoints.
-    if (m_lost_ckptd && !m_term_delivered)
-        if (auto again = Ckptd::come_back()) m_ckptd = std::move(*again);
+    wait_for_ckptd();
     if (m_ckptd) report_end(wait_status.value_or(k_killed));
     m_canary.stop();
     end_as(ending_of(TreeEnd{wait_status, false, m_term != Term::none}));
+}
+
+// Without a record of the job's end a requeue would restore it over its results.
+void Service::wait_for_ckptd() {
+    const std::int64_t end = now_ms() + k_record_ms;
+    while (!m_ckptd && m_absence.is_sought() && !return_to_ckptd() && now_ms() < end)
+        (void)::poll(nullptr, 0, k_look_again_ms);
 }
 
 void Service::report_end(int wait_status) {

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
+#include "absence.hpp"
 #include "canary.hpp"
 #include "ckptd.hpp"
 #include "ending.hpp"
@@ -18,10 +20,12 @@ namespace ckpt {
 class Service {
 public:
     struct Parts {
-        Ckptd ckptd; // may be unconnected
+        Ckptd ckptd; // may be unconnected: then there is none, and none is looked for
         Tree tree;
         Fd status; // read end of the status pipe
         int checkpoint_signal = 0;
+        std::string socket = wire::k_socket_path; // where a ckptd that has gone comes back
+        std::int64_t complain_ms = 10'000;        // a ckptd that is only restarted is no news
     };
     explicit Service(Parts parts);
     [[noreturn]] void run();
@@ -36,6 +40,11 @@ private:
     void read_ckptd();
     void obey(const wire::ShimOrder& order);
     void lose_ckptd();
+    void look_for_ckptd();
+    bool return_to_ckptd();
+    void welcome();
+    void give_up_ckptd();
+    void wait_for_ckptd();
     void continue_tree() const;
     void deliver_judged();
     void deliver(ScopeJudge::Judged signal);
@@ -53,8 +62,10 @@ private:
     Tree m_tree;
     Fd m_status;
     int m_checkpoint_signal;
-    bool m_lost_ckptd = false;
-    bool m_term_delivered = false;     // to the application
+    std::string m_socket;
+    std::int64_t m_complain_ms;
+    Absence m_absence;
+    bool m_term_delivered = false;     // to the application, without ckptd's knowledge
     bool m_refused_checkpoint = false; // and has said so
     Canary m_canary;
     ScopeJudge m_judge;

@@ -7,9 +7,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <optional>
 
 #include "ending.hpp"
 #include "hold.hpp"
+#include "job_environment.hpp"
 #include "say.hpp"
 #include "signals.hpp"
 
@@ -20,6 +22,11 @@ namespace {
 constexpr int k_forever = -1;
 constexpr int k_retry_ms = 5000;
 constexpr int k_retries_per_hold = 12;
+// For a ckptd that is being restarted. An earlier run of the job may be saved: then it is worth more
+// patience.
+constexpr int k_return_ms = 5000;
+constexpr int k_return_restarted_ms = 60'000;
+constexpr int k_return_retry_ms = 200;
 
 // Waits until `fd` is readable (-1: nothing but time) or `limit_ms` have passed; true if readable.
 bool wait_readable(int fd, int limit_ms) {
@@ -39,6 +46,12 @@ Error no_answer() {
     return Error{Code::daemon_unreachable, "ckptd does not answer", "see its log on this node", 0};
 }
 
+Error unknown_here() {
+    return Error{Code::not_permitted, "ckptd does not know this task",
+                 "it was not running when the job started on this node", 0};
+}
+
+// Code::not_found: the connection has ended. Code::not_permitted: ckptd does not know us.
 Result<Started> await_start(Ckptd& ckptd) {
     const std::int64_t end = now_ms() + wire::k_hello_patience_s * std::int64_t{1000};
     bool limited = true;
@@ -47,6 +60,7 @@ Result<Started> await_start(Ckptd& ckptd) {
         if (!wait_readable(ckptd.descriptor(), left)) return tl::unexpected(no_answer());
         CKPT_TRY(FromCkptd message, ckptd.receive(0));
         if (auto* started = std::get_if<Started>(&message)) return std::move(*started);
+        if (std::holds_alternative<wire::Answer>(message)) return tl::unexpected(unknown_here());
         if (const auto* order = std::get_if<wire::ShimOrder>(&message)) {
             if (order->order == wire::Order::wait) limited = false; // a restore takes as long as it takes
             if (!order->line.empty()) say(order->line);
@@ -54,23 +68,36 @@ Result<Started> await_start(Ckptd& ckptd) {
     }
 }
 
-// The shortest true account of why ckptd could not be asked.
-Error in_short(const Error& error) {
-    if (error.code != Code::not_found) return error;
-    return Error{Code::not_found, "ckptd does not know this task",
-                 "it was not running, or was restarted, when the job started on this node", 0};
+struct Asked {
+    Result<Started> started;
+    bool lost = false; // ckptd was there and went away before it answered
+};
+
+Asked ask_once(Ckptd& ckptd, const Introduction& introduction) {
+    auto greeted = Ckptd::greet({introduction.script, introduction.status_pipe, false, 0, false});
+    if (!greeted) return {tl::unexpected(greeted.error())};
+    ckptd = std::move(*greeted);
+    Asked asked{await_start(ckptd)};
+    if (asked.started) return asked;
+    ckptd.close();
+    asked.lost = asked.started.error().code == Code::not_found;
+    if (asked.lost) asked.started = tl::unexpected(no_answer());
+    return asked;
 }
 
 } // namespace
 
 Result<Started> ask_what_to_start(Ckptd& ckptd, const Introduction& introduction) {
-    auto greeted = Ckptd::greet(introduction.script, introduction.status_pipe);
-    if (!greeted) return tl::unexpected(greeted.error());
-    ckptd = std::move(*greeted);
-    auto started = await_start(ckptd);
-    if (started) return started;
-    ckptd.close();
-    return tl::unexpected(in_short(started.error()));
+    std::optional<std::int64_t> end; // of our patience with a ckptd that is being restarted
+    for (;;) {
+        Asked asked = ask_once(ckptd, introduction);
+        if (asked.started || asked.started.error().code == Code::not_permitted)
+            return std::move(asked.started);
+        if (!end && !asked.lost) return std::move(asked.started); // it was not there in the first place
+        if (!end) end = now_ms() + (is_restarted() ? k_return_restarted_ms : k_return_ms);
+        if (now_ms() >= *end) return std::move(asked.started);
+        wait_readable(-1, k_return_retry_ms);
+    }
 }
 
 void wait_to_be_ended() {

@@ -47,28 +47,11 @@ class NoDaemon(SystemTest):
             job.path("go").touch()
         self.assert_untroubled(running, restored)
 
-    def test_a_job_that_ends_after_a_restart_of_ckptd_is_not_restored_over_its_results(self):
-        job = submit(SCRIPT, "--checkpoint-interval=1s")
-        job.wait_output("generation 1 saved")
-        restart_daemon("n1")
-        job.wait_output("ckptd has ended")
-        done = cluster.attempt("n1", "sckpt", "create", job.id, user="alice")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("next start", done.stderr)
-        job.path("go").touch()
-        self.assert_ended(end(job), "FAILED", "7:0")
-        self.assertEqual(application_lines(job.output()), EXPECTED)
-        job.as_user("scontrol", "requeue", job.id)
-        job.wait_output("the job had run to its end before")
-        self.assert_ended(end(job), "FAILED", "7:0")
-        self.assertEqual(application_lines(job.output()), EXPECTED)
-        assert_clean(job)
-
-    def test_a_requeue_after_a_restart_of_ckptd_goes_on_from_what_was_saved(self):
+    def test_a_requeue_without_ckptd_goes_on_from_what_was_saved(self):
         """The program's own handler ends it with a status of its own: that is no end of the job."""
         job = submit(SCRIPT.replace("count line", "trap 'exit 3' TERM\ncount line"), "--checkpoint-interval=1s")
         job.wait_output("generation 1 saved")
-        restart_daemon("n1")
+        cluster.service("n1", "ckptd", "stop")
         job.wait_output("ckptd has ended")
         requeue(job, to="n2")
         job.wait_output("restored generation")

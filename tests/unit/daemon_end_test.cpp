@@ -214,17 +214,6 @@ TEST(End, OnlyALastGenerationKeepsTheDaemon) {
     EXPECT_FALSE(has_last_generation_under_way(job));
 }
 
-TEST(End, AJobOfAnEarlierDaemonIsPutOnRecordWhenItEnds) {
-    JobState job = fresh_job();
-    job.orphaned = true;
-    EXPECT_THAT(advance(job, event::ShimReturned{k_batch}), IsEmpty()) << "nothing of it can be dumped";
-    EXPECT_TRUE(has<effect::RecordCompletion>(advance(job, event::TreeExited{k_batch, 7 << 8})));
-    EXPECT_TRUE(has<effect::LetShimLeave>(advance(job, event::CompletionRecorded{})));
-    JobState other = fresh_job();
-    advance(other, event::ShimReturned{k_batch});
-    EXPECT_FALSE(has<effect::RecordCompletion>(advance(other, event::TreeExited{k_batch, 0})));
-}
-
 TEST(End, KilledShimTakesItsTreeAlong) {
     JobState job = running_job();
     EXPECT_TRUE(has<effect::KillTree>(advance(job, event::TaskGone{k_batch})));

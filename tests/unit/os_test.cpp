@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "os/files.hpp"
+#include "os/namespaces.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
@@ -187,6 +188,26 @@ TEST(Procfs, OwnProcess) {
     ASSERT_TRUE(self);
     EXPECT_EQ(self->ppid, ::getppid());
     EXPECT_EQ(self->uid, ::getuid());
+}
+
+TEST(Procfs, AProcessIsToldFromALaterOneWithItsPid) {
+    auto self = know_process(::getpid());
+    ASSERT_TRUE(self);
+    EXPECT_TRUE(open_pidfd(*self));
+    self->start_time += 1;
+    EXPECT_EQ(open_pidfd(*self).error().code, Code::not_found);
+}
+
+TEST(Namespaces, AreToldApart) {
+    for (const char* name : {"mnt", "pid"}) {
+        const auto fd = open_namespace(::getpid(), name);
+        ASSERT_TRUE(fd);
+        auto id = namespace_id(fd->get());
+        ASSERT_TRUE(id);
+        EXPECT_TRUE(open_namespace(::getpid(), name, *id));
+        id->inode += 1;
+        EXPECT_EQ(open_namespace(::getpid(), name, *id).error().code, Code::not_found);
+    }
 }
 
 TEST(Tree, ParentsComeBeforeChildren) {

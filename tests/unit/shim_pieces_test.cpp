@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "shim/absence.hpp"
 #include "shim/ending.hpp"
 #include "shim/exec_error.hpp"
 #include "shim/path_lookup.hpp"
@@ -174,6 +175,50 @@ TEST_F(ShimPath, ExecErrorsAreSlurmstepds) {
 }
 
 // ---- the end ----
+
+TEST(ShimAbsence, IsLookedIntoLessAndLess) {
+    Absence absence;
+    EXPECT_FALSE(absence.wait_ms(0));
+    absence.begin(1000, 10'000);
+    std::int64_t now = 1100;
+    int looks = 0;
+    int complaints = 0;
+    for (; now < 1'000'000; now += *absence.wait_ms(now)) {
+        complaints += absence.complain_now(now) ? 1 : 0;
+        if (!absence.is_time_to_look(now)) continue;
+        absence.looked(now);
+        ++looks;
+    }
+    EXPECT_GE(looks, 29 + 56 + 90);
+    EXPECT_LE(looks, 31 + 60 + 96);
+    EXPECT_EQ(complaints, 1);
+    EXPECT_TRUE(absence.end());
+}
+
+TEST(ShimAbsence, ThatIsShortIsNoNews) {
+    Absence absence;
+    absence.begin(0, 10'000);
+    EXPECT_FALSE(absence.complain_now(9999));
+    EXPECT_FALSE(absence.end());
+    EXPECT_FALSE(absence.lasts());
+    EXPECT_FALSE(absence.wait_ms(9999));
+}
+
+TEST(ShimAbsence, GoesOnWhenWhoCameBackWentAgain) {
+    Absence absence;
+    absence.begin(0, 10'000);
+    absence.begin(9000, 10'000);
+    EXPECT_TRUE(absence.complain_now(10'000));
+}
+
+TEST(ShimAbsence, EndsWithWhoDoesNotKnowUs) {
+    Absence absence;
+    absence.begin(0, 10'000);
+    absence.give_up();
+    EXPECT_FALSE(absence.is_sought());
+    EXPECT_TRUE(absence.complain_now(10'000));
+    EXPECT_FALSE(absence.wait_ms(10'000));
+}
 
 TEST(ShimEnding, MirrorsTheApplication) {
     EXPECT_EQ(ending_of(W_EXITCODE(7, 0)).number, 7);

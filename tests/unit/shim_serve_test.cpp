@@ -9,6 +9,7 @@
 
 #include <array>
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
 #include "os/files.hpp"
@@ -73,7 +74,8 @@ protected:
             m_status.write.reset();
             ::dup2(m_stderr.write.get(), STDERR_FILENO);
             Service(Service::Parts{with_ckptd ? Ckptd(std::move(pair.second)) : Ckptd(),
-                                   Tree{*open_pidfd(m_tree), 0}, std::move(m_status.read), checkpoint_signal})
+                                   Tree{*open_pidfd(m_tree), 0}, std::move(m_status.read), checkpoint_signal,
+                                   m_socket, m_complain_ms})
                 .run();
         }
         ::setpgid(m_shim, m_shim);
@@ -135,6 +137,8 @@ protected:
     Pipe m_status;
     Pipe m_stderr;
     Fd m_ckptd;
+    std::string m_socket = "/nonexistent/ckptd.sock";
+    std::int64_t m_complain_ms = 0;
     pid_t m_tree = 0;
     pid_t m_shim = 0;
 };
@@ -233,6 +237,81 @@ TEST_F(ShimServe, ACkptdThatDiesReleasesTheTerm) {
     tree_reports(W_EXITCODE(3, 0));
     EXPECT_EQ(end_of_shim(), W_EXITCODE(3, 0));
     EXPECT_THAT(said(), testing::HasSubstr("ckptd has ended"));
+}
+
+// A ckptd that comes back at a socket of this test's.
+class ShimReturns : public ShimServe {
+protected:
+    void SetUp() override {
+        ShimServe::SetUp();
+        std::string name = (std::filesystem::temp_directory_path() / "ckpt-shim-XXXXXX").string();
+        m_directory = ::mkdtemp(name.data());
+        m_socket = m_directory + "/ckptd.sock";
+        m_complain_ms = 60'000;
+        start(true);
+    }
+    void TearDown() override {
+        ShimServe::TearDown();
+        std::filesystem::remove_all(m_directory);
+    }
+    void restart_ckptd() {
+        m_ckptd.reset();
+        const auto listener = listen_at(m_socket, 0600);
+        ASSERT_TRUE(listener) << listener.error().what;
+        pollfd waiting{listener->get(), POLLIN, 0};
+        ASSERT_EQ(::poll(&waiting, 1, 5000), 1) << "it was not looked for";
+        m_ckptd = std::move(*accept_from(listener->get()));
+        const auto packet = receive_packet(m_ckptd.get(), 2s);
+        ASSERT_TRUE(packet);
+        m_hello = *wire::decode<wire::ShimHello>(packet->bytes);
+        ASSERT_TRUE(m_hello.returning);
+    }
+    std::string m_directory;
+    wire::ShimHello m_hello;
+};
+
+TEST_F(ShimReturns, AsIfNothingHadBeen) {
+    restart_ckptd();
+    EXPECT_FALSE(m_hello.term_delivered);
+    order(wire::Order::known);
+    ::kill(m_shim, SIGTERM);
+    expect_from_shim<wire::ShimTerm>();
+    EXPECT_EQ(next_in_tree(300ms).signal, 0);
+    order(wire::Order::relay);
+    EXPECT_EQ(next_in_tree().signal, SIGTERM);
+    tree_reports(W_EXITCODE(5, 0));
+    expect_from_shim<wire::TreeExited>();
+    order(wire::Order::leave);
+    EXPECT_EQ(end_of_shim(), W_EXITCODE(5, 0));
+    EXPECT_EQ(said(), "");
+}
+
+TEST_F(ShimReturns, AndTellsOfATermThatItDelivered) {
+    m_ckptd.reset();
+    ::kill(m_shim, SIGTERM);
+    EXPECT_EQ(next_in_tree().signal, SIGTERM);
+    restart_ckptd();
+    EXPECT_TRUE(m_hello.term_delivered);
+}
+
+TEST_F(ShimReturns, InTimeToReportTheEnd) {
+    m_ckptd.reset();
+    tree_reports(W_EXITCODE(5, 0));
+    restart_ckptd();
+    expect_from_shim<wire::TreeExited>();
+    order(wire::Order::known);
+    order(wire::Order::leave);
+    EXPECT_EQ(end_of_shim(), W_EXITCODE(5, 0));
+}
+
+TEST_F(ShimReturns, ToOneThatDoesNotKnowIt) {
+    restart_ckptd();
+    ASSERT_TRUE(send_packet(m_ckptd.get(), wire::encode(wire::Answer{304, 0, "no"})));
+    m_ckptd.reset();
+    ::kill(m_shim, SIGTERM);
+    EXPECT_EQ(next_in_tree().signal, SIGTERM);
+    tree_reports(W_EXITCODE(5, 0));
+    EXPECT_EQ(end_of_shim(), W_EXITCODE(5, 0));
 }
 
 TEST_F(ShimServe, TheCheckpointSignalIsNeverTheApplications) {

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// ckptd restarted or upgraded under running jobs: what is kept on file of each, how its tasks are found
+// again, and how their shims come back. Their trees need us for nothing meanwhile: they report their end to
+// the shim.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <csignal>
+#include <ctime>
+#include <sstream>
+
+#include "log.hpp"
+#include "os/files.hpp"
+#include "os/process.hpp"
+#include "os/procfs.hpp"
+#include "server.hpp"
+
+namespace ckpt {
+
+namespace {
+
+// Between job_prolog and the first task there may be the prologs of other nodes.
+constexpr std::chrono::hours k_without_task{1};
+constexpr std::size_t k_procs_max = 1 << 20;
+
+std::int64_t now() {
+    return static_cast<std::int64_t>(std::time(nullptr));
+}
+
+TaskOnFile on_file(const Task& task) {
+    TaskOnFile file;
+    file.registered = task.registered;
+    file.shim = {task.shim_pid, task.shim_start_time};
+    file.mount_namespace = task.mount_namespace_id;
+    file.pid_namespace = task.pid_namespace_id;
+    file.root = {task.root_pid, task.root_start_time};
+    file.root_pid_inside = task.root_pid_inside;
+    file.init = {task.init_pid, task.init_start_time};
+    return file;
+}
+
+JobFile on_file(const Job& job) {
+    JobFile file;
+    file.open = job.facts;
+    file.base = job.place.base;
+    file.managed = !job.state.unmanaged;
+    file.opened_at = job.opened_at;
+    file.checkpoint_due = job.checkpoint_due;
+    file.last_generation = job.state.last_generation;
+    file.saved = job.state.saved;
+    file.newest_bytes = job.newest_bytes;
+    file.dump_rate = static_cast<std::uint64_t>(job.rates.dump);
+    file.commit_rate = static_cast<std::uint64_t>(job.rates.commit);
+    file.pause_s = static_cast<std::uint64_t>(job.last_cost.count());
+    for (const auto& [key, task] : job.tasks)
+        file.tasks.push_back(on_file(task));
+    return file;
+}
+
+// A namespace that was pinned by the daemon before us. Its own processes are asked: slurmstepd, pid 1 of a
+// namespace of ours, which its user cannot trace, and ourselves. The user's shim is believed only where the
+// kernel never gives the same identity twice.
+Result<Fd> open_again(const TaskOnFile& task, const std::string& name, const NamespaceId& wanted) {
+    std::vector<pid_t> candidates{::getpid()};
+    if (task.init.pid != 0 && open_pidfd(task.init)) candidates.push_back(task.init.pid);
+    if (const auto shim = process_info(task.shim.pid)) {
+        const auto parent = process_info(shim->ppid);
+        if (parent && parent->uid == 0 && parent->euid == 0) candidates.push_back(parent->pid);
+    }
+    if (wanted.unique != 0) candidates.push_back(task.shim.pid);
+    for (const pid_t pid : candidates)
+        if (auto fd = open_namespace(pid, name, wanted)) return fd;
+    return fail(Code::not_found, "the task's " + name + " namespace cannot be found again");
+}
+
+Status find_namespaces(Task& task, const TaskOnFile& file) {
+    CKPT_TRY(task.mount_namespace, open_again(file, "mnt", file.mount_namespace));
+    CKPT_TRY(task.pid_namespace, open_again(file, "pid", file.pid_namespace));
+    task.mount_namespace_id = file.mount_namespace;
+    task.pid_namespace_id = file.pid_namespace;
+    return {};
+}
+
+// The task as it was, without its namespaces; Code::not_found when it has ended.
+Result<Task> find_task(const TaskOnFile& file) {
+    Task task;
+    CKPT_TRY(task.shim_pidfd, open_pidfd(file.shim));
+    task.registered = file.registered;
+    task.shim_pid = file.shim.pid;
+    task.shim_start_time = file.shim.start_time;
+    task.user = {file.registered.uid, file.registered.gid, file.registered.groups};
+    task.init_pid = file.init.pid;
+    task.init_start_time = file.init.start_time;
+    if (file.root.pid == 0) return task;
+    auto root = open_pidfd(file.root);
+    if (!root) return task; // it has ended, and its shim will say how
+    task.root_pidfd = std::move(*root);
+    task.root_pid = file.root.pid;
+    task.root_start_time = file.root.start_time;
+    task.root_pid_inside = file.root_pid_inside;
+    return task;
+}
+
+std::vector<pid_t> processes_in(const std::string& cgroup) {
+    std::vector<pid_t> pids;
+    const Fd file(::open((cgroup + "/cgroup.procs").c_str(), O_RDONLY | O_CLOEXEC));
+    const auto text = file ? read_all(file.get(), k_procs_max) : Result<std::string>(std::string());
+    std::istringstream in(text ? *text : std::string());
+    for (pid_t pid = 0; in >> pid;)
+        pids.push_back(pid);
+    return pids;
+}
+
+// A tree that the daemon before us had restored, and of which it could not tell the shim any more.
+void kill_untold_tree(const Task& task) {
+    const auto cgroup = cgroup_dir(task.shim_pid);
+    if (!cgroup) return;
+    for (const pid_t pid : processes_in(*cgroup)) {
+        if (pid == task.shim_pid) continue;
+        const auto pidfd = open_pidfd(pid);
+        const auto info = process_info(pid);
+        const auto now_in = cgroup_dir(pid);
+        if (pidfd && info && info->uid == task.user.uid && now_in && *now_in == *cgroup)
+            (void)signal_pidfd(pidfd->get(), SIGKILL);
+    }
+}
+
+} // namespace
+
+void Server::keep_on_file(Job& job) const {
+    if (!m_job_files) return;
+    std::string bytes = wire::encode(on_file(job));
+    if (bytes == job.on_file) return;
+    if (const Status kept = m_job_files->save(job.facts.job_id, bytes); !kept)
+        log::error("the next ckptd will not know this job", kept.error());
+    job.on_file = std::move(bytes);
+}
+
+Job Server::job_from(const JobFile& file) {
+    Job job = make_job(file.open);
+    job.taken_over = true;
+    job.place.base = file.base;
+    job.opened_at = file.opened_at;
+    job.checkpoint_due = file.checkpoint_due;
+    job.newest_bytes = file.newest_bytes;
+    job.rates = {static_cast<double>(file.dump_rate), static_cast<double>(file.commit_rate)};
+    job.last_cost = Seconds(file.pause_s);
+    job.state.last_generation = file.last_generation;
+    job.state.saved = file.saved;
+    // What was decided when it started stays, whatever policy and key are like now.
+    if (file.managed)
+        job.state.unmanaged.reset();
+    else if (!job.state.unmanaged)
+        job.state.unmanaged = Error{Code::not_found, "checkpoints were off when the job started", "", 0};
+    return job;
+}
+
+void Server::take_over_task(Job& job, const TaskOnFile& file) {
+    auto task = find_task(file);
+    if (!task) return;
+    const TaskKey key{file.registered.step_id, file.registered.task_id};
+    if (const Status found = find_namespaces(*task, file); !found) {
+        log::warning("job " + std::to_string(job.facts.job_id) +
+                     " runs on without checkpoints: " + one_line(found.error()));
+        job.state.orphaned = true;
+    }
+    job.tasks.emplace(key, std::move(*task));
+    (void)advance(job.state, event::TaskRegistered{key});
+}
+
+// Jobs that were here under an earlier daemon and still are.
+void Server::take_over_jobs() {
+    auto files = JobFiles::open(m_config.job_files);
+    if (!files) return log::error("jobs will not be known to the next ckptd", files.error());
+    m_job_files.emplace(std::move(*files));
+    for (const JobFile& file : m_job_files->load()) {
+        Job job = job_from(file);
+        for (const TaskOnFile& task : file.tasks)
+            take_over_task(job, task);
+        const bool awaits_task =
+            file.tasks.empty() && now() - file.opened_at < std::chrono::seconds(k_without_task).count();
+        if (job.tasks.empty() && !awaits_task) {
+            m_job_files->remove(job.facts.job_id);
+            continue;
+        }
+        log::info("job " + std::to_string(job.facts.job_id) + " was here under an earlier ckptd");
+        m_jobs.emplace(job.facts.job_id, std::move(job));
+    }
+}
+
+// Its tree may have been started when the daemon before us could not be told any more, and may have ended.
+Status Server::shim_returned(Job& job, const TaskKey& key, const wire::ShimHello& m) {
+    Task& task = job.tasks.at(key);
+    if (!job.taken_over) return fail(Code::not_permitted, "its ckptd has not gone");
+    if (task.root_pid == 0 && m.root_pid != 0) (void)know_root(task, m.root_pid);
+    return {};
+}
+
+// It asks what to start, so nothing runs that it knows of.
+Status Server::shim_asks_again(Job& job, const TaskKey& key) {
+    Task& task = job.tasks.at(key);
+    if (!job.taken_over) return {};
+    if (task.root_pid != 0 && job.facts.restart_count == 0)
+        return fail(Code::not_permitted, "its tree was started before");
+    kill_untold_tree(task);
+    task.root_pid = task.init_pid = 0;
+    task.root_pidfd.reset();
+    return {};
+}
+
+} // namespace ckpt
