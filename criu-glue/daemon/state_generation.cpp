@@ -25,7 +25,30 @@ void generation_failed(JobState& job, const Taking& taking, Effects& out) {
     // A dump that the end of the job overtakes is no trouble.
     if (taking.error && taking.error->code != Code::not_found)
         complain(job, *taking.error, "the job runs on", out);
-    answer(job, 0, taking.error, out);
+    if (taking.reason == Reason::on_demand) answer(job, 0, taking.error, out);
+}
+
+Error on_demand_refused(bool busy) {
+    return busy ? Error{Code::busy, "a checkpoint of this job is under way or the job is ending",
+                        "try again in a moment", 0}
+                : Error{Code::not_found, "nothing of this job that can be checkpointed runs on this node", "",
+                        0};
+}
+
+// A generation is through; what has waited for it comes next. False when nothing has.
+bool take_what_waits(JobState& job, Effects& out) {
+    const bool on_demand = std::exchange(job.on_demand_next, false);
+    const bool limit = std::exchange(job.limit_waits, false);
+    if (on_demand && (job.ending || limit)) answer(job, 0, on_demand_refused(true), out);
+    if (job.ending) {
+        settle_ending(job, out);
+        return true;
+    }
+    if (limit) return take_generation(job, Reason::time_limit, true, out);
+    if (!on_demand) return false;
+    if (take_generation(job, Reason::on_demand, false, out)) return true;
+    answer(job, 0, on_demand_refused(false), out);
+    return false;
 }
 
 void generation_taken(JobState& job, const Taking& taking, Effects& out) {
@@ -85,12 +108,11 @@ void on(JobState& job, const event::OnDemand& /*e*/, Effects& out) {
         job.on_demand_waits = true;
         return;
     }
-    const bool running = busy || job.taking.has_value();
-    out.emplace_back(effect::AnswerOnDemand{
-        0, running ? Error{Code::busy, "a checkpoint of this job is under way or the job is ending",
-                           "try again in a moment", 0}
-                   : Error{Code::not_found, "nothing of this job that can be checkpointed runs on this node",
-                           "", 0}});
+    if (!busy && job.taking && job.taking->reason == Reason::interval) {
+        job.on_demand_waits = job.on_demand_next = true;
+        return;
+    }
+    out.emplace_back(effect::AnswerOnDemand{0, on_demand_refused(busy || job.taking)});
 }
 
 void on(JobState& job, const event::DumpEnded& e, Effects& out) {
@@ -108,9 +130,7 @@ void on(JobState& job, const event::DumpEnded& e, Effects& out) {
     else
         generation_taken(job, taken, out);
 
-    if (job.ending) return settle_ending(job, out);
-    if (std::exchange(job.limit_waits, false))
-        return (void)take_generation(job, Reason::time_limit, true, out);
+    if (take_what_waits(job, out)) return;
     out.emplace_back(effect::ArmInterval{});
 }
 

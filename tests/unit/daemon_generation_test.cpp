@@ -25,6 +25,31 @@ TEST(Interval, DumpThenCommitThenLine) {
     EXPECT_EQ(all<effect::Say>(saved)[0].line, "generation 1 saved, 1.9 GiB -> 410 MiB, paused 0.7 s");
 }
 
+TEST(OnDemand, WaitsForThePeriodicOneUnderWay) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    EXPECT_TRUE(advance(job, event::OnDemand{}).empty());
+    const Effects first = advance(job, event::DumpEnded{k_batch, some_error(), 0, 0});
+    EXPECT_FALSE(has<effect::AnswerOnDemand>(first)) << "that one was not asked for";
+    ASSERT_TRUE(has<effect::Dump>(first));
+    EXPECT_EQ(all<effect::Dump>(first).front().reason, Reason::on_demand);
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    const Effects second = advance(job, event::CommitEnded{2, std::nullopt, 1});
+    ASSERT_TRUE(has<effect::AnswerOnDemand>(second));
+    EXPECT_FALSE(all<effect::AnswerOnDemand>(second).front().error);
+}
+
+TEST(OnDemand, IsAnsweredWhenTheJobEndsInstead) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::OnDemand{});
+    advance(job, event::TermArrived{k_batch});
+    const Effects effects = advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    ASSERT_TRUE(has<effect::AnswerOnDemand>(effects));
+    EXPECT_EQ(all<effect::AnswerOnDemand>(effects).front().error->code, Code::busy);
+    EXPECT_FALSE(has<effect::AnswerOnDemand>(advance(job, event::CommitEnded{1, std::nullopt, 1})));
+}
+
 TEST(Interval, FailureIsSaidOnceAndTheJobRunsOn) {
     JobState job = running_job();
     advance(job, event::IntervalElapsed{});
