@@ -56,6 +56,14 @@ struct PolicyTimeLimit {
     Seconds reserve{10}; // added to it, for slurmctld to answer and to requeue the job
 };
 
+// What slurmctld is asked for beyond what a job's survival needs, and when.
+struct PolicySlurmctld {
+    bool comment = true;         // the newest generation is shown in the job's AdminComment
+    Seconds comment_every{3600}; // per job, not more often
+    // Jobs that come to their end in the same moment are requeued spread over this time.
+    Seconds spread{10};
+};
+
 enum class RestoreFailure : std::uint8_t { hold, requeue_elsewhere };
 
 struct PolicyFailure {
@@ -71,6 +79,7 @@ struct Policy {
     PolicyEngine engine;
     PolicyAuto automatic;
     PolicyTimeLimit time_limit;
+    PolicySlurmctld slurmctld;
     PolicyFailure failure;
     // The keys that the file states ("defaults.keep"), so that a stated value can be told from a built-in
     // one.

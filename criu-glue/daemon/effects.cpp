@@ -12,6 +12,7 @@
 #include "policy/interval.hpp"
 #include "server.hpp"
 #include "slurmctld.hpp"
+#include "text/text.hpp"
 
 namespace ckpt {
 
@@ -207,6 +208,15 @@ void Server::perform(Job& job, const effect::HoldJob& e) {
                  if (find_job(job_id, serial) != nullptr)
                      handle(job_id, event::HoldEnded{reason, std::move(error)});
              });
+}
+
+void Server::perform(Job& job, const effect::Comment& e) {
+    if (!m_policy.slurmctld.comment) return;
+    const std::int64_t now = std::time(nullptr);
+    if (e.rarely && now - job.commented_at < m_policy.slurmctld.comment_every.count()) return;
+    job.commented_at = now;
+    comment_on_job(m_workers, job.facts.job_id,
+                   "checkpoint: " + text::local_time(now) + " " + job.facts.node + ": " + e.text);
 }
 
 void Server::perform(Job& job, const effect::AnswerOnDemand& e) {

@@ -7,6 +7,7 @@
 #include "os/procfs.hpp"
 #include "os/tree.hpp"
 #include "policy/margin.hpp"
+#include "policy/spread.hpp"
 #include "server.hpp"
 #include "slurmctld.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr Seconds k_soon{60};
 constexpr Seconds k_requeue_again{10};
+constexpr Seconds k_spread_max{60}; // its node is not free before
 
 std::uint64_t resident_bytes_of(const Job& job) {
     std::uint64_t bytes = 0;
@@ -93,9 +95,15 @@ void Server::perform(Job& job, const effect::AskLimit& /*e*/) {
 }
 
 void Server::perform(Job& job, const effect::RequeueJob& e) {
-    if (e.again) {
-        m_loop.after(k_requeue_again, [this, job_id = job.facts.job_id, serial = job.serial] {
-            if (Job* still = find_job(job_id, serial)) perform(*still, effect::RequeueJob{false});
+    // After a preemption or a limit that came unseen its neighbours come to the same. Before a limit they
+    // have different margins already.
+    const Seconds delay = e.again ? k_requeue_again
+                          : job.state.cause
+                              ? place_in(std::min(m_policy.slurmctld.spread, k_spread_max), job.facts.job_id)
+                              : Seconds(0);
+    if (!e.now && delay.count() > 0) {
+        m_loop.after(delay, [this, job_id = job.facts.job_id, serial = job.serial] {
+            if (Job* still = find_job(job_id, serial)) perform(*still, effect::RequeueJob{false, true});
         });
         return;
     }

@@ -87,6 +87,8 @@ struct Job {
     Seconds last_cost{0};            // pause of the newest dump, rounded up; 0 = none yet
     std::int64_t checkpoint_due = 0; // the next periodic one, Unix seconds; 0 = none
 
+    std::int64_t commented_at = 0; // Unix seconds
+
     Loop::Id interval_timer = 0;
     Loop::Id cause_timer = 0;
     Loop::Id limit_timer = 0;

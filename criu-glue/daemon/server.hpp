@@ -114,6 +114,7 @@ private:
     void perform(Job& job, const effect::KillTree& e);
     void perform(Job& job, const effect::RecordCompletion& e);
     void perform(Job& job, const effect::HoldJob& e);
+    void perform(Job& job, const effect::Comment& e);
     void perform(Job& job, const effect::AnswerOnDemand& e);
     void perform(Job& job, const effect::ReleaseEpilog& e);
     [[nodiscard]] static bool is_suspended(const Job& job);

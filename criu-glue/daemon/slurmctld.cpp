@@ -3,12 +3,15 @@
 
 #include <cstdlib>
 
+#include "log.hpp"
+
 namespace ckpt {
 
 namespace {
 
 constexpr std::chrono::seconds k_hold_limit{15};
 constexpr std::chrono::seconds k_requeue_limit{15};
+constexpr std::chrono::seconds k_comment_limit{15};
 
 std::string helper() {
     return std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld";
@@ -62,6 +65,15 @@ void hold_job(Workers& workers, std::uint32_t job_id, const std::string& reason,
     workers.run_text({helper(), "hold", std::to_string(job_id), reason}, k_hold_limit,
                      [done = std::move(done)](const Result<std::string>& text) {
                          done(text ? std::nullopt : std::optional(text.error()));
+                     });
+}
+
+void comment_on_job(Workers& workers, std::uint32_t job_id, const std::string& text) {
+    workers.run_text({helper(), "comment", std::to_string(job_id), text}, k_comment_limit,
+                     [job_id](const Result<std::string>& done) {
+                         if (!done)
+                             log::warning("job " + std::to_string(job_id) +
+                                          ": its comment stays: " + one_line(done.error()));
                      });
 }
 

@@ -37,6 +37,9 @@ void requeue_job(Workers& workers, std::uint32_t job_id, std::function<void(std:
 void hold_job(Workers& workers, std::uint32_t job_id, const std::string& reason,
               std::function<void(std::optional<Error>)> done);
 
+// Shows `text` where `scontrol show job` displays it. Nobody waits for the outcome.
+void comment_on_job(Workers& workers, std::uint32_t job_id, const std::string& text);
+
 // The line that `ckpt-slurmctld cause` prints.
 JobNews news_of(const std::string& line);
 

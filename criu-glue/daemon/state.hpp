@@ -166,6 +166,7 @@ struct ArmLimit {}; // LimitNear, in time for the last checkpoint before the tim
 struct AskLimit {};
 struct RequeueJob {
     bool again = false; // an earlier attempt has failed: not at once
+    bool now = false;   // it has waited
 };
 struct ArmInterval {}; // the next periodic checkpoint, by the plan's interval
 struct Dump {
@@ -198,6 +199,10 @@ struct HoldJob {
     std::string reason;
     bool again = false; // an earlier attempt has failed: not at once
 };
+struct Comment { // for `scontrol show job`; may be left out
+    std::string text;
+    bool rarely = false; // not more often than the policy says
+};
 struct AnswerOnDemand {
     std::uint32_t generation = 0;
     std::optional<Error> error;
@@ -207,12 +212,12 @@ struct ReleaseEpilog {
 };
 } // namespace effect
 
-using Effect =
-    std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
-                 effect::LetShimLeave, effect::Say, effect::Adopt, effect::Restore, effect::AskCause,
-                 effect::ArmLimit, effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump,
-                 effect::Commit, effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
-                 effect::RecordCompletion, effect::HoldJob, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+using Effect = std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
+                            effect::LetShimLeave, effect::Say, effect::Adopt, effect::Restore,
+                            effect::AskCause, effect::ArmLimit, effect::AskLimit, effect::RequeueJob,
+                            effect::ArmInterval, effect::Dump, effect::Commit, effect::DiscardImages,
+                            effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion,
+                            effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 // ---- state ----

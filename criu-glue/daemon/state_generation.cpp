@@ -149,9 +149,11 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
     if (!e.error) {
         job.last_complaint.reset();
         job.saved = e.generation;
-        out.emplace_back(effect::Say{"generation " + std::to_string(e.generation) + " saved, " +
-                                     text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes) +
-                                     ", paused " + text::duration_us(done.frozen_us)});
+        const std::string saved = "generation " + std::to_string(e.generation) + " saved, " +
+                                  text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes);
+        out.emplace_back(effect::Say{saved + ", paused " + text::duration_us(done.frozen_us)});
+        // In a mass preemption slurmctld has other things to do; the restore will tell.
+        if (!is_last(done.reason)) out.emplace_back(effect::Comment{saved, true});
     }
     if (done.reason == Reason::on_demand) answer(job, e.generation, e.error, out);
     if (job.standing && done.reason == Reason::time_limit) {

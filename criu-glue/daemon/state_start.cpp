@@ -130,9 +130,11 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     }
     task.phase = Phase::running;
     job.saved = e.generation;
+    const std::string restored =
+        "restored generation " + std::to_string(e.generation) + " (" + e.age + " old)";
     out.emplace_back(effect::StartTask{e.task, effect::Start::restored,
-                                       "restored generation " + std::to_string(e.generation) + " (" + e.age +
-                                           " old)" + (e.node.empty() ? "" : " on " + e.node)});
+                                       restored + (e.node.empty() ? "" : " on " + e.node)});
+    out.emplace_back(effect::Comment{restored, false});
     out.emplace_back(effect::ArmInterval{});
     arm_limit(job, out);
 }

@@ -2,6 +2,7 @@
 #include "text/text.hpp"
 
 #include <array>
+#include <ctime>
 #include <format>
 
 namespace ckpt::text {
@@ -28,6 +29,15 @@ std::string age(std::int64_t seconds) {
     if (seconds < 7200) return std::format("{} min", seconds / 60);
     if (seconds < 48 * 3600) return std::format("{} h", seconds / 3600);
     return std::format("{} days", seconds / 86400);
+}
+
+std::string local_time(std::int64_t unix_seconds) {
+    const auto time = static_cast<std::time_t>(unix_seconds);
+    std::tm local{};
+    ::localtime_r(&time, &local);
+    std::array<char, 32> text{};
+    const std::size_t length = std::strftime(text.data(), text.size(), "%FT%T", &local);
+    return {text.data(), length};
 }
 
 } // namespace ckpt::text

@@ -24,6 +24,7 @@ constexpr unsigned k_deadline_s = 10;
 constexpr const char* k_usage =
     "usage: ckpt-slurmctld cause JOBID                   print why the job is ending\n"
     "       ckpt-slurmctld hold JOBID REASON             requeue it held\n"
+    "       ckpt-slurmctld comment JOBID TEXT            show it in its comment\n"
     "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n";
 
 [[noreturn]] void wrong_usage() {
@@ -63,16 +64,18 @@ int main(int argc, char** argv) {
         job_id == 0)
         wrong_usage();
     const bool excludes = words.size() == 5 && std::string_view(words[3]) == "--exclude";
-    const bool known = (verb == "cause" && words.size() == 3) || (verb == "hold" && words.size() == 4) ||
+    const bool known = (verb == "cause" && words.size() == 3) ||
+                       ((verb == "hold" || verb == "comment") && words.size() == 4) ||
                        (verb == "requeue" && (words.size() == 3 || excludes));
     if (!known) wrong_usage();
 
     set_deadline(k_deadline_s);
     quiet_libslurm();
     slurm_init(nullptr);
-    const Status done = verb == "cause"  ? cause(job_id)
-                        : verb == "hold" ? hold(job_id, words[3])
-                                         : requeue(job_id, excludes ? words[4] : nullptr);
+    const Status done = verb == "cause"     ? cause(job_id)
+                        : verb == "hold"    ? hold(job_id, words[3])
+                        : verb == "comment" ? explain_job(job_id, words[3])
+                                            : requeue(job_id, excludes ? words[4] : nullptr);
     if (!done) refuse(one_line(done.error()));
     (void)std::fflush(stdout);
     return 0;

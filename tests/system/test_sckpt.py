@@ -2,6 +2,7 @@
 """sckpt list, show and create, for the job's user, for another user and for root."""
 
 import json
+import re
 
 from lib import *
 
@@ -36,6 +37,8 @@ class Sckpt(SystemTest):
             self.assertEqual(json.loads(sckpt("show", "--json", job.id).stdout.splitlines()[0])["job"], job.id)
         with self.subTest("root sees all"):
             self.assertIn(str(job.id), sckpt("list", user="root").stdout)
+        with self.subTest("the job's comment"):
+            job.wait_info("shows its first one", lambda info: re.search(r"checkpoint: \S+ n1: generation 1 saved, ", info.get("AdminComment", "")))
         with self.subTest("another user"):
             self.assertNotIn(str(job.id), sckpt("list", "--noheader", user="bob").stdout)
             for verb in ("show", "create"):

@@ -50,6 +50,19 @@ TEST(OnDemand, IsAnsweredWhenTheJobEndsInstead) {
     EXPECT_FALSE(has<effect::AnswerOnDemand>(advance(job, event::CommitEnded{1, std::nullopt, 1})));
 }
 
+TEST(Comment, EachGenerationAndRestoreButNotTheLast) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    const auto saved = all<effect::Comment>(advance(job, event::CommitEnded{1, std::nullopt, 1}));
+    ASSERT_EQ(saved.size(), 1U);
+    EXPECT_TRUE(saved.front().rarely);
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::requeued});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_FALSE(has<effect::Comment>(advance(job, event::CommitEnded{2, std::nullopt, 1})));
+}
+
 TEST(Interval, FailureIsSaidOnceAndTheJobRunsOn) {
     JobState job = running_job();
     advance(job, event::IntervalElapsed{});

@@ -36,6 +36,7 @@ storage: {base: /s/%u, local: /l}
 engine: {criu: /opt/criu, dump_timeout: 7m, restore_timeout: 1:00:00, ghost_limit: 10M, node_local: [/t], node_local_limit: 3G}
 auto: {node_mtbf: 2000d, max_overhead: 2.5%}
 time_limit: {safety: 2.25, reserve: 20s}
+slurmctld: {comment: false, comment_every: 5m, spread: 2m}
 failure: {restore_impossible: requeue-elsewhere, epilog_wait: 2m, no_progress: 7}
 )");
     ASSERT_TRUE(policy) << policy.error().what;
@@ -62,6 +63,9 @@ failure: {restore_impossible: requeue-elsewhere, epilog_wait: 2m, no_progress: 7
     EXPECT_DOUBLE_EQ(policy->automatic.max_overhead, 0.025);
     EXPECT_DOUBLE_EQ(policy->time_limit.safety, 2.25);
     EXPECT_EQ(policy->time_limit.reserve, 20s);
+    EXPECT_FALSE(policy->slurmctld.comment);
+    EXPECT_EQ(policy->slurmctld.comment_every, 5min);
+    EXPECT_EQ(policy->slurmctld.spread, 2min);
     EXPECT_EQ(policy->failure.restore_impossible, RestoreFailure::requeue_elsewhere);
     EXPECT_EQ(policy->failure.epilog_wait, 2min);
     EXPECT_EQ(policy->failure.no_progress, 7U);
@@ -105,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{
             "version: 1\ndefault:\n  keep: 2\n",
             "p.yaml:2:1: unknown key \"default\", expected version, defaults, limits, storage, engine, auto, "
-            "time_limit, failure, did you mean \"defaults\""},
+            "time_limit, slurmctld, failure, did you mean \"defaults\""},
         BadPolicy{"version: 1\ndefaults:\n  keap: 2\n",
                   "p.yaml:3:3: unknown key \"keap\" in defaults, expected enabled, "
                   "interval, on, method, keep, max_restarts, files, did you mean \"keep\""},

@@ -10,7 +10,7 @@ from lib.waiting import wait_for
 POLICY_FILE = "/etc/slurm/checkpoint.yaml"
 STORE = "/shared/checkpoints"
 LOCAL = "/var/spool/slurm-checkpoint/local"
-POLICY = {"limits": {"min_interval": "1s"}, "storage": {"base": STORE, "local": LOCAL}}
+POLICY = {"limits": {"min_interval": "1s"}, "storage": {"base": STORE, "local": LOCAL}, "slurmctld": {"spread": "1s"}}
 
 
 def policy_text(**changes):
