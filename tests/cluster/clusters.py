@@ -35,7 +35,11 @@ class Cluster:
         self.directory = CLUSTERS / name
         self.shared = self.directory / "shared"
         self.layers_file = self.directory / "layers"  # a node's disk goes only with those that it was first started on
-        self.cgroup = cgroups.Cgroup(cgroups.mount_point() / f"slurm-checkpoint-{name}")
+        self._cgroup_name = f"slurm-checkpoint-{name}"
+        self.cgroup = self._cgroup(path for path in cgroups.v1_paths(self._cgroup_name) if path.exists())
+
+    def _cgroup(self, v1):
+        return cgroups.Cgroup(cgroups.mount_point() / self._cgroup_name, v1)
 
     def locked(self):
         return host.locked(f"cluster-{self.name}")
@@ -58,7 +62,7 @@ class Cluster:
         names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
         return [Node(self, name) for name in sorted(names, key=lambda name: (name != "ctl", len(name), name))]
 
-    def up(self, compute_nodes, conf):
+    def up(self, compute_nodes, conf, cgroup="v2"):
         host.ensure_host_packages()
         layers = rootfs.layers()
         with self.locked():
@@ -67,7 +71,8 @@ class Cluster:
             try:
                 self._clear()  # what an interrupted command has left
                 start = time.time()
-                self._boot(layers, compute_nodes, conf)
+                self._use_cgroup(cgroup)
+                self._boot(layers, compute_nodes, conf, cgroup)
                 self.wait_registered(self.nodes()[1:], start)
                 _block_signals()  # up it is: an interrupt that comes only now is too late to be told from success
             except BaseException:
@@ -75,14 +80,21 @@ class Cluster:
                     self._clear()
                 raise
 
-    def _boot(self, layers, compute_nodes, conf):
+    def _use_cgroup(self, version):
+        v1 = cgroups.v1_paths(self._cgroup_name) if version == "v1" else ()
+        if version == "v1" and len(v1) < len(cgroups.V1_CONTROLLERS):
+            raise ClusterError("no cgroup v1 here", f"Slurm needs the hierarchies {' '.join(cgroups.V1_CONTROLLERS)} of it",
+                               "up without --cgroup")
+        self.cgroup = self._cgroup(v1)
+
+    def _boot(self, layers, compute_nodes, conf, cgroup):
         names = ["ctl", *(f"n{number}" for number in range(1, compute_nodes + 1))]
         self._make_shared(layers)
         self.layers_file.write_text("\n".join(map(str, layers)))
         self.cgroup.create().delegate_controllers()
         self._start_switch(layers)
-        files = {"/etc/hosts": network.hosts_file(names), "/etc/slurm/cgroup.conf": slurm.CGROUP_CONF,
-                 "/etc/slurm/slurm.conf": slurm.slurm_conf(self.name, compute_nodes, conf)}
+        files = {"/etc/hosts": network.hosts_file(names), "/etc/slurm/cgroup.conf": slurm.CGROUP_CONF[cgroup],
+                 "/etc/slurm/slurm.conf": slurm.slurm_conf(self.name, compute_nodes, (*slurm.MEMORY_CONF[cgroup], *conf))}
         for name in names:
             node = self.node(name)
             node.boot(layers)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import linux
-from cgroups import Cgroup
+from cgroups import V1_CONTROLLERS, Cgroup
 from linux import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REC
 from report import ClusterError
 
@@ -109,7 +109,7 @@ def _make_root(machine):
     layers = ":".join(str(layer) for layer in machine.layers)
     linux.mount("overlay", root, "overlay", 0, f"lowerdir={layers},upperdir={writable}/upper,workdir={writable}/work")
     os.chdir(root)
-    _mount_kernel_file_systems(machine.cgroup is not None)
+    _mount_kernel_file_systems(machine.cgroup)
     for source, target, readonly in machine.binds:
         Path("." + target).mkdir(parents=True, exist_ok=True)
         linux.bind(source, "." + target, readonly)
@@ -117,11 +117,16 @@ def _make_root(machine):
     linux.pivot_root_here()
 
 
-def _mount_kernel_file_systems(with_cgroups):
+def _mount_kernel_file_systems(cgroup):
     private = MS_NOSUID | MS_NODEV
     linux.mount("proc", "proc", "proc", private | MS_NOEXEC)
     linux.mount("sysfs", "sys", "sysfs", private | MS_NOEXEC | MS_RDONLY)
-    if with_cgroups:
+    if cgroup and cgroup.v1:
+        linux.mount("tmpfs", "sys/fs/cgroup", "tmpfs", private, "mode=755")
+        for controller in V1_CONTROLLERS:
+            os.mkdir("sys/fs/cgroup/" + controller)
+            linux.mount("cgroup", "sys/fs/cgroup/" + controller, "cgroup", private | MS_NOEXEC, controller)
+    elif cgroup:
         linux.mount("cgroup2", "sys/fs/cgroup", "cgroup2", private | MS_NOEXEC)
     linux.mount("tmpfs", "run", "tmpfs", private, "mode=755")
     linux.mount("tmpfs", "tmp", "tmpfs", private, "mode=1777")

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import container
+import linux
 import network
 import session
 from container import Machine
@@ -20,7 +21,7 @@ class Node:
     def __init__(self, cluster, name):
         self.cluster, self.name = cluster, name
         self.disk = cluster.directory / "nodes" / name
-        self.cgroup = cluster.cgroup.child(name)
+        self.cgroup = cluster.cgroup.machine(name)
 
     def pid_1(self):
         """Its pid 1, as this process sees it; None while the node is off."""
@@ -102,6 +103,8 @@ class Node:
                 return
 
     def service_pids(self, service):
+        if service.name == "slurmd" and self.cgroup.v1:  # it stays, and so do its jobs
+            return [pid for pid in self._start_cgroup(service).pids() if linux.name_of(pid) == service.name]
         path = service.cgroup.format(service=service.name, node=self.name)
         return self.cgroup.child(path).pids()
 

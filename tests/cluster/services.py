@@ -35,8 +35,8 @@ SERVICES = [
     # Before slurmd, which starts jobs as soon as it is there. On ctl for sckpt: it stands for a login node too.
     Service("ckptd", "all", f"exec {CKPTD}", needs=CKPTD, listens="/run/ckptd/ckptd.sock"),
     # The host's uptime is not the node's: -b tells slurmctld that the node was booted, once for each life of /run.
-    # slurmd moves itself beside the cgroups of its jobs.
+    # slurmd moves itself beside the cgroups of its jobs, in cgroup v2.
     Service("slurmd", "compute", listens=6818, cgroup="system.slice/{node}_slurmstepd.scope/slurmd",
-            command="export LD_PRELOAD=/usr/libexec/cluster/hybrid-cgroup.so; "
+            command="[ ! -e /sys/fs/cgroup/cgroup.procs ] || export LD_PRELOAD=/usr/libexec/cluster/hybrid-cgroup.so; "
                     "if [ -e /run/booted ]; then slurmd; else touch /run/booted; slurmd -b; fi"),
 ]

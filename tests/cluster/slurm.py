@@ -6,10 +6,12 @@ import json
 
 import session
 
-CGROUP_CONF = """\
-CgroupPlugin=cgroup/v2
-IgnoreSystemd=yes
-"""
+CGROUP_CONF = {
+    "v2": "CgroupPlugin=cgroup/v2\nIgnoreSystemd=yes\n",
+    "v1": "CgroupPlugin=cgroup/v1\nConstrainRAMSpace=yes\n",
+}
+# Where memory is limited it is allocated too: a job that does not say how much it needs would get all of the node's.
+MEMORY_CONF = {"v2": (), "v1": ("SelectTypeParameters=CR_CPU_Memory", "DefMemPerCPU=500")}
 
 # The same on every machine, with config_overrides for one that has fewer: there task/affinity wraps around, and tasks are still
 # bound to CPUs that exist.
