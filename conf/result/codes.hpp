@@ -41,6 +41,9 @@ enum class Code : int {
     store_full = 602,    // ENOSPC or EDQUOT
     store_corrupt = 603, // a generation that does not verify
     store_key = 604,     // no key, or not one that only root reads
+    // 7xx: the job's own end
+    out_of_memory = 701,
+    program_fault = 702, // it died of SIGSEGV or the like
     // 9xx
     internal = 901,
 };

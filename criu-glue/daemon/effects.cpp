@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "log.hpp"
+#include "os/cgroup.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "os/tree.hpp"

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "log.hpp"
+#include "os/cgroup.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "os/tree.hpp"
@@ -44,6 +45,17 @@ double rate(std::uint64_t bytes, std::chrono::duration<double> time) {
 
 std::uint32_t milliseconds(Seconds value) {
     return static_cast<std::uint32_t>(value.count() * 1000);
+}
+
+LastEnd last_end_of(const wire::AdoptResult& result) {
+    using Kind = Failure::Kind;
+    LastEnd last;
+    last.fault_again = result.fault_again;
+    if (result.last_ended == wire::HowEnded::out_of_memory)
+        last.failure = Failure{Kind::out_of_memory, result.last_memory_limit, 0};
+    if (result.last_ended == wire::HowEnded::fault)
+        last.failure = Failure{Kind::fault, 0, result.last_signal};
+    return last;
 }
 
 // Ours in the task's cgroup, outside the tree: the shim, what it forked (its canary), and pid 1 of our
@@ -221,7 +233,26 @@ void Server::perform(Job& job, const effect::RecordCompletion& e) {
 }
 
 void Server::record_end(Job& job, int wait_status, bool will_be_requeued) {
-    const wire::CompleteRequest request{job.place, wait_status, wait_status == 0, will_be_requeued};
+    wire::CompleteRequest request;
+    request.place = job.place;
+    request.wait_status = wait_status;
+    request.drop_generations = wait_status == 0;
+    request.will_be_requeued = will_be_requeued;
+    ask_to_record(job, request);
+}
+
+void Server::perform(Job& job, const effect::RecordFailure& e) {
+    const bool fault = e.failure.kind == Failure::Kind::fault;
+    wire::CompleteRequest request;
+    request.place = job.place;
+    request.wait_status = e.wait_status;
+    request.how = fault ? wire::HowEnded::fault : wire::HowEnded::out_of_memory;
+    request.memory_limit = e.failure.memory_limit;
+    request.signal = e.failure.signal;
+    ask_to_record(job, request);
+}
+
+void Server::ask_to_record(Job& job, const wire::CompleteRequest& request) {
     m_workers.start("ckpt-sealer", wire::encode(request), {}, std::chrono::seconds(30),
                     [this, job_id = job.facts.job_id, serial = job.serial](const Result<Packet>& packet) {
                         if (find_job(job_id, serial) == nullptr) return;
@@ -286,6 +317,10 @@ void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& 
         ended.found = Found::unusable;
         break;
     }
+    ended.generation = result->generation;
+    ended.last_end = last_end_of(*result);
+    if (const auto memory = memory_cgroup_dir(job->tasks.at(task).shim_pid))
+        ended.memory_limit = memory_cgroup(*memory).limit;
     ended.newest_generation = result->newest_generation;
     ended.adopted_before = result->adopted_before;
     if (result->end_again) ended.end_again = result->wait_status;
@@ -299,12 +334,12 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     Task& task = job.tasks.at(e.task);
     CKPT_TRY(const Fd images, m_local->open(job.local_name, LocalTier::restore_name(e.task)));
     CKPT_TRY(const Fd tails, m_local->tails(job.local_name));
-    CKPT_TRY(const std::string cgroup, cgroup_dir(task.shim_pid));
+    CKPT_TRY(auto cgroups, cgroup_dirs(task.shim_pid));
     if (!pidfd_alive(task.shim_pidfd.get())) return fail(Code::not_found, "the task has ended");
     wire::RestoreRequest request;
     request.criu = m_policy.engine.criu;
     request.user = task.user;
-    request.cgroup_dirs = {cgroup};
+    request.cgroup_dirs = std::move(cgroups);
     request.timeout_ms = milliseconds(m_policy.engine.restore_timeout);
     request.script = task.script;
     request.status_pipe = task.status_pipe;
@@ -348,6 +383,7 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
         task.root_pid_inside = result->root_pid_inside;
         task.init_pid = result->init_pid;
         know_restored(task);
+        watch_memory(task);
         for (const std::string& file : result->rolled_back)
             log::info("job " + std::to_string(job_id) + ": rolled back " + file);
     }

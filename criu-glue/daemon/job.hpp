@@ -46,6 +46,9 @@ struct Task {
     std::uint64_t init_start_time = 0;
     Fd root_pidfd;
     Workers::Id worker = 0; // adopting, restoring or dumping
+
+    std::string memory_cgroup;          // os/cgroup.hpp; "" = not looked for yet, or none
+    std::uint64_t oom_kills_before = 0; // in it, when the tree started
 };
 
 // A generation on its way: when it was cut and what the manifest will say of its parts.

@@ -22,9 +22,12 @@ struct TaskOnFile {
     KnownProcess root; // of the tree; none before it was started
     std::int32_t root_pid_inside = 0;
     KnownProcess init; // pid 1 of a namespace of ours
+    std::string memory_cgroup;
+    std::uint64_t oom_kills_before = 0;
     template <class V>
     void fields(V& v) {
-        v(registered, shim, mount_namespace, pid_namespace, root, root_pid_inside, init);
+        v(registered, shim, mount_namespace, pid_namespace, root, root_pid_inside, init, memory_cgroup,
+          oom_kills_before);
     }
 };
 

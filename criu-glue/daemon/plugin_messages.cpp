@@ -46,6 +46,7 @@ Job Server::make_job(const wire::JobOpen& m) {
     job.serial = m_next_serial++;
     job.facts = m;
     job.opened_at = std::time(nullptr);
+    job.state.job_id = m.job_id;
     job.state.restart_count = m.restart_count;
     job.state.no_progress_limit = m_policy.failure.no_progress;
     job.state.unmanaged = m_broken;
@@ -120,7 +121,8 @@ void Server::on_message(ConnectionId id, const wire::TaskRegister& m) {
 void Server::on_message(ConnectionId id, const wire::TaskExit& m) {
     if (m_connections.at(id).peer.uid != 0) return drop_connection(id);
     reply(id, {});
-    handle(m.job_id, event::TaskGone{{m.step_id, m.task_id}});
+    const TaskKey key{m.step_id, m.task_id};
+    handle(m.job_id, event::TaskGone{key, memory_facts(m.job_id, key)});
 }
 
 void Server::on_message(ConnectionId id, const wire::JobEpilog& m) {

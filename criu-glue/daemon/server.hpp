@@ -81,6 +81,8 @@ private:
     Status register_task(const Peer& peer, const wire::TaskRegister& m);
     Job make_job(const wire::JobOpen& m);
     void shim_gone(std::uint32_t job_id, const TaskKey& task);
+    static void watch_memory(Task& task);
+    MemoryFacts memory_facts(std::uint32_t job_id, const TaskKey& task);
 
     // a restart of ckptd (take_over.cpp)
     void keep_on_file(Job& job) const;
@@ -113,6 +115,7 @@ private:
     void perform(Job& job, const effect::ContinueTree& e);
     void perform(Job& job, const effect::KillTree& e);
     void perform(Job& job, const effect::RecordCompletion& e);
+    void perform(Job& job, const effect::RecordFailure& e);
     void perform(Job& job, const effect::HoldJob& e);
     void perform(Job& job, const effect::Comment& e);
     void perform(Job& job, const effect::AnswerOnDemand& e);
@@ -123,6 +126,7 @@ private:
     [[nodiscard]] bool is_limit_near(const Job& job) const;
     void order(Job& job, const TaskKey& task, wire::Order order, const std::string& line = {});
     void record_end(Job& job, int wait_status, bool will_be_requeued);
+    void ask_to_record(Job& job, const wire::CompleteRequest& request);
     void start_next_commit(Job& job);
     [[nodiscard]] Seconds dump_limit(const Job& job, const effect::Dump& e) const;
     Status start_dump(Job& job, const effect::Dump& e);

@@ -2,6 +2,7 @@
 // What ckpt-shim says. It is the user's process: believed only in what concerns its own task, and only after
 // the kernel has said that it is the registered one.
 #include "log.hpp"
+#include "os/cgroup.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "server.hpp"
@@ -68,6 +69,7 @@ void Server::on_message(ConnectionId id, const wire::TreeStarted& m) {
         log::warning("job " + std::to_string(connection.job_id) + ": " + one_line(known.error()));
         return drop_connection(id);
     }
+    watch_memory(found->second);
     handle(connection.job_id, event::TreeStarted{connection.task});
 }
 
@@ -80,7 +82,8 @@ void Server::on_message(ConnectionId id, const wire::ShimTerm& /*m*/) {
 void Server::on_message(ConnectionId id, const wire::TreeExited& m) {
     const Connection& connection = m_connections.at(id);
     if (!connection.is_shim || find_job(connection.job_id) == nullptr) return drop_connection(id);
-    handle(connection.job_id, event::TreeExited{connection.task, m.wait_status});
+    const MemoryFacts memory = memory_facts(connection.job_id, connection.task);
+    handle(connection.job_id, event::TreeExited{connection.task, m.wait_status, memory});
 }
 
 void Server::shim_gone(std::uint32_t job_id, const TaskKey& task) {
@@ -88,7 +91,27 @@ void Server::shim_gone(std::uint32_t job_id, const TaskKey& task) {
     if (job == nullptr) return;
     const auto found = job->tasks.find(task);
     if (found != job->tasks.end()) found->second.shim = 0;
-    handle(job_id, event::TaskGone{task});
+    handle(job_id, event::TaskGone{task, memory_facts(job_id, task)});
+}
+
+// From here on, whatever the kernel kills in the task's cgroup is the tree's; before, it may have been a
+// restore that failed.
+void Server::watch_memory(Task& task) {
+    task.memory_cgroup = memory_cgroup_dir(task.shim_pid).value_or("");
+    if (!task.memory_cgroup.empty()) task.oom_kills_before = memory_cgroup(task.memory_cgroup).oom_kills;
+}
+
+// Asked while the shim, or slurmstepd, waits for us: the cgroup is still there.
+MemoryFacts Server::memory_facts(std::uint32_t job_id, const TaskKey& key) {
+    Job* job = find_job(job_id);
+    if (job == nullptr) return {};
+    const auto found = job->tasks.find(key);
+    if (found == job->tasks.end()) return {};
+    Task& task = found->second;
+    if (task.memory_cgroup.empty()) task.memory_cgroup = memory_cgroup_dir(task.shim_pid).value_or("");
+    if (task.memory_cgroup.empty()) return {};
+    const MemoryCgroup memory = memory_cgroup(task.memory_cgroup);
+    return {memory.oom_kills > task.oom_kills_before, memory.limit};
 }
 
 } // namespace ckpt

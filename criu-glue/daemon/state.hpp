@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "failure.hpp"
 #include "policy/resolve.hpp"
 #include "result/result.hpp"
 
@@ -56,6 +57,9 @@ struct AdoptEnded {
     std::uint32_t adopted_before = 0;    // incarnations in a row that started from the same generation
     std::optional<int> end_again; // the wait status of a job that slurmctld has started once more for nothing
     std::vector<std::string> skipped;
+    std::uint32_t generation = 0;   // that was found
+    LastEnd last_end{};             // of the incarnation before
+    std::uint64_t memory_limit = 0; // of this one, bytes; 0 = none
 };
 struct RestoreEnded {
     TaskKey task;
@@ -108,10 +112,12 @@ struct CommitEnded {
 struct TreeExited { // the application ended by itself
     TaskKey task;
     int wait_status = 0;
+    MemoryFacts memory{};
 };
-struct CompletionRecorded {};
-struct TaskGone { // slurmstepd reaped the task, or its shim's connection closed
+struct CompletionRecorded {}; // or the failure
+struct TaskGone {             // slurmstepd reaped the task, or its shim's connection closed
     TaskKey task;
+    MemoryFacts memory{};
 };
 struct HoldEnded {
     std::string reason;
@@ -195,6 +201,10 @@ struct KillTree {
 struct RecordCompletion {
     int wait_status = 0;
 };
+struct RecordFailure {
+    int wait_status = 0;
+    Failure failure;
+};
 struct HoldJob {
     std::string reason;
     bool again = false; // an earlier attempt has failed: not at once
@@ -216,7 +226,7 @@ using Effect = std::variant<effect::StartTask, effect::WelcomeBack, effect::Hold
                             effect::LetShimLeave, effect::Say, effect::Adopt, effect::Restore,
                             effect::AskCause, effect::ArmLimit, effect::AskLimit, effect::RequeueJob,
                             effect::ArmInterval, effect::Dump, effect::Commit, effect::DiscardImages,
-                            effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion,
+                            effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion, effect::RecordFailure,
                             effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
@@ -255,6 +265,7 @@ struct Committing {
 };
 
 struct JobState {
+    std::uint32_t job_id = 0; // for messages
     Plan plan;
     std::uint32_t restart_count = 0;
     // Why checkpoints are off for this job although it asked for them (broken policy, no key, …).
@@ -285,7 +296,8 @@ struct JobState {
     std::uint32_t saved = 0;      // newest generation from which the job would go on; 0 = none
     bool on_demand_waits = false; // somebody waits for an answer
     bool on_demand_next = false;  // which is taken when the periodic generation under way is through
-    bool completing = false;      // the completion record is being written
+    bool completing = false;      // its end is being recorded
+    std::optional<Failure> failure; // of the first task that had one
     bool epilog_waits = false;
     std::optional<Code> last_complaint; // a failure is said once, not at every interval
 };

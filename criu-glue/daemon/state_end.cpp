@@ -2,6 +2,8 @@
 // How a job ends: Slurm's SIGTERM and its cause, the application's own end, the epilog.
 #include <sys/wait.h>
 
+#include <csignal>
+
 #include "state_steps.hpp"
 
 namespace ckpt::state {
@@ -40,6 +42,19 @@ void settle_taken(JobState& job, Cause cause, Effects& out) {
     job.final_taken = false;
     relay_all(job, out);
     run_on(job, cause, out);
+}
+
+// The shims leave when the record is durable.
+void record_failure(JobState& job, int wait_status, Effects& out) {
+    job.completing = true;
+    if (const auto line = failure_line(*job.failure, job.job_id, job.saved, job.orphaned))
+        out.emplace_back(effect::Say{one_line(*line)});
+    out.emplace_back(effect::RecordFailure{wait_status, *job.failure});
+}
+
+// A task has ended by itself.
+void note_failure(JobState& job, int wait_status, const MemoryFacts& memory) {
+    if (!job.failure) job.failure = failure_of(wait_status, memory);
 }
 
 } // namespace
@@ -166,12 +181,18 @@ void on(JobState& job, const event::TreeExited& e, Effects& out) {
     const bool by_itself = task.phase == Phase::running && !job.ending;
     task.phase = Phase::ended;
     if (!any_running(job)) job.standing = false; // somebody has made it run on, and it has ended
-    // A signal is no end of its own: the kernel's out-of-memory killer, a node that goes down. What was saved
-    // must stay usable then.
-    if (by_itself && WIFEXITED(e.wait_status) && !any_running(job) && !job.unmanaged) {
-        job.completing = true;
-        out.emplace_back(effect::RecordCompletion{e.wait_status});
-        return; // the shim leaves when the record is durable
+    if (by_itself && !job.unmanaged) {
+        note_failure(job, e.wait_status, e.memory);
+        if (!any_running(job)) {
+            if (job.failure) return record_failure(job, e.wait_status, out);
+            // Another signal is no end of its own, as when a node goes down. What was saved must stay usable
+            // then.
+            if (WIFEXITED(e.wait_status)) {
+                job.completing = true;
+                out.emplace_back(effect::RecordCompletion{e.wait_status});
+                return; // the shim leaves when the record is durable
+            }
+        }
     }
     if (task.term_held && job.final_taken) return; // ... or when the final generation is
     out.emplace_back(effect::LetShimLeave{e.task});
@@ -189,7 +210,14 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
     found->second.shim_present = false;
     found->second.term_held = false;
     if (found->second.phase != Phase::ended) {
+        // The kernel's killer may have taken the shim too, or everything at once (memory.oom.group).
+        const bool out_of_memory =
+            found->second.phase == Phase::running && !job.ending && e.memory.out_of_memory;
         found->second.phase = Phase::ended;
+        if (out_of_memory && !job.unmanaged) {
+            note_failure(job, SIGKILL, e.memory);
+            if (!any_running(job)) record_failure(job, SIGKILL, out);
+        }
         out.emplace_back(effect::KillTree{e.task});             // e.g. a restored tree whose shim was killed
         if (job.taking && job.taking->missing.contains(e.task)) // nobody else will report its dump any more
             on(job, event::DumpEnded{e.task, Error{Code::dump_failed, "the task has ended", "", 0}, 0, 0},

@@ -105,6 +105,8 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     case Found::unusable:
         return hold(task, e.task, "none of the earlier checkpoints can be restored here", out);
     case Found::generation:
+        if (const auto again = same_end_again(e.last_end, e.memory_limit, job.job_id, e.generation))
+            return hold(task, e.task, one_line(*again), out);
         if (is_due(e.adopted_before, job.no_progress_limit))
             return hold(
                 task, e.task,

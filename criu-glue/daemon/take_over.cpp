@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "log.hpp"
+#include "os/cgroup.hpp"
 #include "os/files.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
@@ -36,6 +37,8 @@ TaskOnFile on_file(const Task& task) {
     file.root = {task.root_pid, task.root_start_time};
     file.root_pid_inside = task.root_pid_inside;
     file.init = {task.init_pid, task.init_start_time};
+    file.memory_cgroup = task.memory_cgroup;
+    file.oom_kills_before = task.oom_kills_before;
     return file;
 }
 
@@ -91,6 +94,8 @@ Result<Task> find_task(const TaskOnFile& file) {
     task.user = {file.registered.uid, file.registered.gid, file.registered.groups};
     task.init_pid = file.init.pid;
     task.init_start_time = file.init.start_time;
+    task.memory_cgroup = file.memory_cgroup;
+    task.oom_kills_before = file.oom_kills_before;
     if (file.root.pid == 0) return task;
     auto root = open_pidfd(file.root);
     if (!root) return task; // it has ended, and its shim will say how

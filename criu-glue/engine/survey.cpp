@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "engine/connections.hpp"
+#include "os/cgroup.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"

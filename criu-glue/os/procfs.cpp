@@ -3,9 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <sstream>
@@ -116,32 +114,6 @@ Result<Fd> open_namespace(pid_t pid, const std::string& name) {
     Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) return fail_errno(errno == ENOENT ? Code::not_found : Code::os, "open " + path);
     return fd;
-}
-
-Result<std::string> cgroup_dir(pid_t pid) {
-    CKPT_TRY(const Fd dir, open_proc(pid));
-    CKPT_TRY(const std::string text, read_proc(dir.get(), "cgroup"));
-    // Every line names a hierarchy the kernel knows, mounted here or not: what is mounted decides.
-    struct statfs fs{};
-    const bool unified_here = ::statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
-    std::istringstream lines(text);
-    for (std::string line; std::getline(lines, line);) {
-        if (!unified_here && line.find(":freezer:") != std::string::npos)
-            return "/sys/fs/cgroup/freezer" + line.substr(line.rfind(':') + 1);
-        if (unified_here && line.starts_with("0::")) return "/sys/fs/cgroup" + line.substr(3);
-    }
-    return fail(Code::not_found, "no cgroup for pid " + std::to_string(pid));
-}
-
-bool is_frozen(pid_t pid) {
-    const auto dir = cgroup_dir(pid);
-    if (!dir) return false;
-    const auto says = [&](const char* file, const char* word) {
-        const Fd fd(::open((*dir + "/" + file).c_str(), O_RDONLY | O_CLOEXEC));
-        const auto text = fd ? read_all(fd.get(), k_proc_file_max) : Result<std::string>(std::string());
-        return text && text->find(word) != std::string::npos;
-    };
-    return says("cgroup.events", "frozen 1") || says("freezer.state", "FROZEN");
 }
 
 Result<std::uint64_t> resident_bytes(pid_t pid) {

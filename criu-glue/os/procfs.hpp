@@ -54,12 +54,7 @@ Result<FdInfo> fd_info(int dir, const std::string& name);
 Result<std::uint64_t> namespace_inode(pid_t pid, const std::string& name);
 Result<Fd> open_namespace(pid_t pid, const std::string& name);
 
-// The process's cgroup directory: cgroup2, or the freezer hierarchy of cgroup v1, as an absolute path in the
-// caller's mount namespace.
-Result<std::string> cgroup_dir(pid_t pid);
 // Resident memory of one process in bytes (statm).
 Result<std::uint64_t> resident_bytes(pid_t pid);
-// The process is in a frozen cgroup: somebody has suspended it.
-bool is_frozen(pid_t pid);
 
 } // namespace ckpt

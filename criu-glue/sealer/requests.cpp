@@ -132,8 +132,26 @@ Status run(const wire::AdoptRequest& request, const std::vector<Fd>& fds, wire::
     result.adopted_before = adoption.adopted_before;
     result.end_again = adoption.end_again;
     result.wait_status = adoption.wait_status;
+    if (const auto& failed = adoption.last_failure.failed) {
+        result.last_ended =
+            failed->how == store::Failed::How::fault ? wire::HowEnded::fault : wire::HowEnded::out_of_memory;
+        result.last_memory_limit = failed->memory_limit;
+        result.last_signal = static_cast<std::int32_t>(failed->signal);
+        result.fault_again = adoption.last_failure.fault_again;
+    }
     result.skipped = bounded(std::move(adoption.skipped));
     return {};
+}
+
+std::optional<store::Failed> failed_of(const wire::CompleteRequest& request) {
+    if (request.how == wire::HowEnded::completed) return std::nullopt;
+    store::Failed failed;
+    using How = store::Failed::How;
+    failed.how = request.how == wire::HowEnded::fault ? How::fault : How::out_of_memory;
+    failed.wait_status = request.wait_status;
+    failed.memory_limit = request.memory_limit;
+    failed.signal = static_cast<std::uint32_t>(request.signal);
+    return failed;
 }
 
 Status run(const wire::CompleteRequest& request, const std::vector<Fd>& /*fds*/,
@@ -144,7 +162,7 @@ Status run(const wire::CompleteRequest& request, const std::vector<Fd>& /*fds*/,
     if (!base) return tl::unexpected(base.error());
     return store::complete(Base{base->get(), request.place.base}, key,
                            {owner_of(request.place), request.place.incarnation, request.wait_status,
-                            request.drop_generations, request.will_be_requeued});
+                            request.drop_generations, request.will_be_requeued, failed_of(request)});
 }
 
 std::string failure_line(const Error& error) {

@@ -61,6 +61,7 @@ private:
             for (IncarnationState& inc : state.incarnations)
                 if (inc.number == m_spec.incarnation) inc.adopted = m_before;
             m_result.newest_generation = state.newest_generation;
+            m_result.last_failure = last_failure(state, m_spec.incarnation);
             const Choice choice = choose(state, m_spec.incarnation);
             m_state = std::move(state);
             CKPT_TRY(const Try last, try_each(choice));

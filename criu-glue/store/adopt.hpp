@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "result/result.hpp"
+#include "store/choice.hpp"
 #include "store/dirs.hpp"
 #include "store/key.hpp"
 
@@ -40,6 +41,7 @@ struct Adoption {
     std::uint32_t adopted_before = 0; // incarnations in a row, up to this one, that started from it too
     bool end_again = false; // of `completed`: slurmctld has started it once more, against everybody's will
     std::int32_t wait_status = 0;     // how it had ended
+    LastFailure last_failure;         // of the incarnation before
     std::vector<std::string> skipped; // one line per generation that was passed over
 };
 

@@ -81,6 +81,28 @@ std::uint32_t adoptions_in_a_row(const JobState& state, GenerationId id, std::ui
     return count;
 }
 
+LastFailure last_failure(const JobState& state, std::uint32_t incarnation) {
+    LastFailure last;
+    std::optional<GenerationId> from; // what all of them since the same fault have started from
+    for (const IncarnationState& inc : state.incarnations) {
+        if (inc.number >= incarnation) continue;
+        const bool failed = inc.failed.state == RecordState::valid;
+        if (!last.failed && !failed) return {};
+        if (!last.failed) {
+            last.failed = inc.failed.value;
+        } else if (failed) {
+            last.fault_again =
+                inc.failed.value.how == Failed::How::fault && inc.failed.value.signal == last.failed->signal;
+            return last;
+        }
+        const auto& started_from = inc.adopted.value.from;
+        if (last.failed->how != Failed::How::fault || !inc.generations.empty() || !started_from) return last;
+        if (from && from != started_from) return last;
+        from = started_from;
+    }
+    return last;
+}
+
 std::optional<std::uint32_t> successor_of(const JobState& state, std::uint32_t incarnation) {
     for (const IncarnationState& inc : state.incarnations)
         if (inc.number > incarnation && (inc.adopted.state != RecordState::absent || !inc.unreadable.empty()))

@@ -32,6 +32,16 @@ Choice choose(const JobState& state, std::uint32_t incarnation);
 // has saved anything.
 std::uint32_t adoptions_in_a_row(const JobState& state, GenerationId id, std::uint32_t incarnation);
 
+// How the newest incarnation before `incarnation` failed, if that is on record. One that was held, or ended
+// in another way, has no such record.
+struct LastFailure {
+    std::optional<Failed> failed;
+    // By a fault, and it had saved nothing new since an earlier one ended by the same: it comes to it from
+    // the same generation each time.
+    bool fault_again = false;
+};
+LastFailure last_failure(const JobState& state, std::uint32_t incarnation);
+
 // The later incarnation that has taken the job over from `incarnation`, if there is one. A record that does
 // not verify counts: better to lose one commit than to write over a successor.
 std::optional<std::uint32_t> successor_of(const JobState& state, std::uint32_t incarnation);

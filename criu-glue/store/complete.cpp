@@ -16,6 +16,11 @@ Status complete_in(int job, const SealKey& key, const CompleteSpec& spec) {
     if (const auto successor = successor_of(state, spec.incarnation))
         return fail(Code::not_permitted, std::format("incarnation {} of the job has taken over", *successor));
     CKPT_TRY(const Fd own, make_durable_dir(job, incarnation_dir_name(spec.incarnation)));
+    if (spec.failed) {
+        Failed failed = *spec.failed;
+        failed.at = std::time(nullptr);
+        return write_failed(own.get(), spec.owner, spec.incarnation, failed, key);
+    }
     const Completed completed{spec.wait_status, std::time(nullptr), spec.will_be_requeued,
                               state.newest_generation};
     CKPT_CHECK(write_completed(own.get(), spec.owner, spec.incarnation, completed, key));

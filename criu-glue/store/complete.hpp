@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "result/result.hpp"
 #include "store/dirs.hpp"
 #include "store/key.hpp"
+#include "store/records.hpp"
 
 namespace ckpt::store {
 
@@ -15,11 +17,12 @@ struct CompleteSpec {
     std::int32_t wait_status = 0;
     bool drop_generations = false;
     bool will_be_requeued = false;
+    std::optional<Failed> failed{}; // no completion: only this is recorded (`at` is set here)
 };
 
-// Records durably that the job ran to its end in this incarnation, then drops the generations if asked to. A
-// job that left nothing in the store needs no record. Code::not_permitted when a later incarnation has taken
-// over.
+// Records durably that the job ran to its end in this incarnation, or failed, then drops the generations if
+// asked to. A job that left nothing in the store needs no record. Code::not_permitted when a later
+// incarnation has taken over.
 Status complete(const Base& base, const ClusterKey& key, const CompleteSpec& spec);
 
 } // namespace ckpt::store

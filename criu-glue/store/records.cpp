@@ -14,6 +14,8 @@ namespace ckpt::store {
 namespace {
 
 constexpr std::size_t k_record_max = 4096;
+constexpr std::string_view k_out_of_memory = "out-of-memory";
+constexpr std::string_view k_fault = "fault";
 
 // Reads the record `name`; `take` fills the value from the members behind the identity.
 template <typename T, typename Take>
@@ -87,6 +89,32 @@ Status write_completed(int dir, const Owner& owner, std::uint32_t incarnation, c
     object["will_be_requeued"] = completed.will_be_requeued;
     object["newest_generation"] = completed.newest_generation;
     CKPT_CHECK(write_sealed(dir, k_completed_name, dump_line(object), key));
+    return {};
+}
+
+Record<Failed> read_failed(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key) {
+    return read_record<Failed>(
+        dir, k_failed_name, owner, incarnation, key, [](Fields& fields, Failed& value) {
+            const std::string how = fields.text("how");
+            if (how != k_out_of_memory && how != k_fault) fields.refuse();
+            value.how = how == k_fault ? Failed::How::fault : Failed::How::out_of_memory;
+            value.wait_status = static_cast<std::int32_t>(fields.i64("wait_status"));
+            value.at = fields.i64("at");
+            value.memory_limit = fields.u64("memory_limit");
+            value.signal = fields.u32("signal");
+        });
+}
+
+Status write_failed(int dir, const Owner& owner, std::uint32_t incarnation, const Failed& failed,
+                    const SealKey& key) {
+    Json object = Json::object();
+    put_identity(object, k_format, k_failed_name, owner, incarnation);
+    object["how"] = failed.how == Failed::How::fault ? k_fault : k_out_of_memory;
+    object["wait_status"] = failed.wait_status;
+    object["at"] = failed.at;
+    object["memory_limit"] = failed.memory_limit;
+    object["signal"] = failed.signal;
+    CKPT_CHECK(write_sealed(dir, k_failed_name, dump_line(object), key));
     return {};
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The two sealed records of an incarnation: what it started from, and that it ran to its end
+// The sealed records of an incarnation: what it started from, that it ran to its end, or what it failed of
 // (docs/format.md, "Records").
 #pragma once
 
@@ -25,6 +25,15 @@ struct Completed {
     std::uint32_t newest_generation = 0; // numbers go on from here although the generations may be gone
 };
 
+// It ended out of memory or by a fault of the program: its generations stay.
+struct Failed {
+    enum class How : std::uint8_t { out_of_memory, fault } how = How::out_of_memory;
+    std::int32_t wait_status = 0;
+    std::int64_t at = 0;            // Unix seconds
+    std::uint64_t memory_limit = 0; // of out_of_memory, bytes; 0 = none
+    std::uint32_t signal = 0;       // of fault
+};
+
 enum class RecordState : std::uint8_t { absent, valid, damaged };
 template <typename T>
 struct Record {
@@ -41,5 +50,9 @@ Status remove_adopted(int dir);
 Record<Completed> read_completed(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key);
 Status write_completed(int dir, const Owner& owner, std::uint32_t incarnation, const Completed& completed,
                        const SealKey& key);
+
+Record<Failed> read_failed(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key);
+Status write_failed(int dir, const Owner& owner, std::uint32_t incarnation, const Failed& failed,
+                    const SealKey& key);
 
 } // namespace ckpt::store

@@ -18,6 +18,7 @@ struct IncarnationState {
     std::string unreadable; // why its directory could not be read; "" = it could
     Record<Adopted> adopted;
     Record<Completed> completed;
+    Record<Failed> failed;
     std::vector<std::uint32_t> generations; // newest first
 };
 

@@ -191,6 +191,12 @@ enum class Found : std::uint8_t {
     completed = 2,  // the job ran to its end in an earlier incarnation: start fresh, never restore
     unusable = 3    // generations exist, none of them verifies here
 };
+// How an incarnation ended.
+enum class HowEnded : std::uint8_t {
+    completed = 0, // or not on record
+    out_of_memory = 1,
+    fault = 2 // SIGSEGV or the like
+};
 struct AdoptResult {
     static constexpr std::uint16_t k_type = 53;
     Outcome outcome;
@@ -204,24 +210,34 @@ struct AdoptResult {
     std::uint32_t adopted_before = 0;    // incarnations in a row, up to this one, that started from it too
     bool end_again = false;              // of `completed`: this incarnation is the one that nobody wanted ...
     std::int32_t wait_status = 0;        // ... and ends as the one before did
-    std::vector<std::string> skipped;    // one line per generation that did not verify
+    HowEnded last_ended = HowEnded::completed; // the incarnation before this one
+    std::uint64_t last_memory_limit = 0;       // of out_of_memory, bytes; 0 = none
+    std::int32_t last_signal = 0;              // of fault
+    bool fault_again =
+        false; // and the one before it had come to the same fault, and nothing new was saved since
+    std::vector<std::string> skipped; // one line per generation that did not verify
     template <class V>
     void fields(V& v) {
         v(outcome, found, incarnation, generation, taken_at, node, tree_was_stopped, newest_generation,
-          adopted_before, end_again, wait_status, skipped);
+          adopted_before, end_again, wait_status, last_ended, last_memory_limit, last_signal, fault_again,
+          skipped);
     }
 };
 
-// The application ended by itself: no later incarnation may restore over its finished output.
+// The application ended by itself: no later incarnation may restore over its finished output. Unless it ended
+// by a failure: then its generations stay, and a later incarnation learns of it.
 struct CompleteRequest {
     static constexpr std::uint16_t k_type = 54;
     StorePlace place;
     std::int32_t wait_status = 0;
     bool drop_generations = false; // ended with status 0: the images are of no use any more
     bool will_be_requeued = false; // slurmctld will start it once more, against everybody's will
+    HowEnded how = HowEnded::completed;
+    std::uint64_t memory_limit = 0; // of out_of_memory, bytes; 0 = none
+    std::int32_t signal = 0;        // of fault
     template <class V>
     void fields(V& v) {
-        v(place, wait_status, drop_generations, will_be_requeued);
+        v(place, wait_status, drop_generations, will_be_requeued, how, memory_limit, signal);
     }
 };
 struct CompleteResult {

@@ -24,6 +24,16 @@ protected:
         for (const auto& inc : fs::directory_iterator(aside))
             fs::rename(inc.path(), job_path() / inc.path().filename());
     }
+    void fail_job(std::uint32_t incarnation, Failed failed) {
+        const Fd base = open_path(m_base);
+        CompleteSpec spec;
+        spec.owner = m_owner;
+        spec.incarnation = incarnation;
+        spec.failed = failed;
+        ASSERT_TRUE(complete(Base{base.get(), m_base}, m_key, spec));
+    }
+    static Failed out_of_memory(std::uint64_t limit) { return {Failed::How::out_of_memory, 9, 0, limit, 0}; }
+    static Failed fault(std::uint32_t signal) { return {Failed::How::fault, 139 << 8, 0, 0, signal}; }
     [[nodiscard]] fs::path record(std::uint32_t incarnation, std::string_view name) const {
         return job_path() / incarnation_dir_name(incarnation) / name;
     }
@@ -235,6 +245,69 @@ TEST_F(FenceTest, NoCommitAfterTheEnd) {
 TEST_F(FenceTest, AJobThatLeftNothingNeedsNoRecord) {
     ASSERT_TRUE(end_job(0, true));
     EXPECT_FALSE(fs::exists(job_path()));
+}
+
+TEST_F(FenceTest, AFailureLeavesTheGenerationsAndIsKnownToTheNext) {
+    must_commit({0, 1});
+    fail_job(0, out_of_memory(100));
+    const Taken taken = must_adopt(1);
+    EXPECT_EQ(taken.adoption.found, Found::generation);
+    ASSERT_TRUE(taken.adoption.last_failure.failed);
+    EXPECT_EQ(taken.adoption.last_failure.failed->how, Failed::How::out_of_memory);
+    EXPECT_EQ(taken.adoption.last_failure.failed->memory_limit, 100U);
+    EXPECT_GT(taken.adoption.last_failure.failed->at, 0);
+    EXPECT_FALSE(taken.adoption.last_failure.fault_again);
+}
+
+// An incarnation that was held has no end on record: whoever releases the job gives it another try.
+TEST_F(FenceTest, AFailureIsForgottenByTheOneAfterNext) {
+    must_commit({0, 1});
+    fail_job(0, out_of_memory(100));
+    must_adopt(1);
+    EXPECT_FALSE(must_adopt(2).adoption.last_failure.failed);
+}
+
+TEST_F(FenceTest, TheSameFaultFromOneGenerationIsNoticed) {
+    must_commit({0, 1});
+    fail_job(0, fault(11));
+    EXPECT_FALSE(must_adopt(1).adoption.last_failure.fault_again) << "it came once";
+    fail_job(1, fault(11));
+    EXPECT_TRUE(must_adopt(2).adoption.last_failure.fault_again);
+    EXPECT_FALSE(must_adopt(3).adoption.last_failure.failed) << "the second was held, and released";
+    fail_job(3, fault(11));
+    EXPECT_TRUE(must_adopt(4).adoption.last_failure.fault_again);
+    fail_job(4, fault(8));
+    EXPECT_FALSE(must_adopt(5).adoption.last_failure.fault_again) << "another fault";
+}
+
+TEST_F(FenceTest, AFaultAfterANewGenerationIsANewOne) {
+    must_commit({0, 1});
+    fail_job(0, fault(11));
+    must_adopt(1);
+    must_commit({1, 2});
+    fail_job(1, fault(11));
+    EXPECT_FALSE(must_adopt(2).adoption.last_failure.fault_again);
+}
+
+TEST_F(FenceTest, AFailureThatDoesNotVerifyIsNone) {
+    must_commit({0, 1});
+    fail_job(0, out_of_memory(100));
+    std::string text = read_file(record(0, "failed"));
+    text[text.find("100")] = '9';
+    write_file(record(0, "failed"), text);
+    const Taken taken = must_adopt(1);
+    EXPECT_EQ(taken.adoption.found, Found::generation);
+    EXPECT_FALSE(taken.adoption.last_failure.failed);
+}
+
+TEST_F(FenceTest, AFailureOfAnIncarnationThatWasSucceededIsNotRecorded) {
+    must_commit({0, 1});
+    must_adopt(1);
+    const Fd base = open_path(m_base);
+    CompleteSpec spec;
+    spec.owner = m_owner;
+    spec.failed = fault(11);
+    EXPECT_FALSE(complete(Base{base.get(), m_base}, m_key, spec));
 }
 
 } // namespace

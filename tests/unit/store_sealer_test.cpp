@@ -119,6 +119,27 @@ TEST_F(SealerTest, TheLifeOfAJob) {
     EXPECT_EQ(adopt_by(2, make_dump({})).found, wire::Found::completed);
 }
 
+TEST_F(SealerTest, AFailureTravelsToTheNextIncarnation) {
+    ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
+    wire::CompleteRequest end;
+    end.place = place(0);
+    end.how = wire::HowEnded::out_of_memory;
+    end.memory_limit = 5000000000;
+    ASSERT_EQ(must_ask<wire::CompleteResult>(end, {}).outcome.code, 0U);
+    const auto next = adopt_by(1, make_dump({}));
+    EXPECT_EQ(next.found, wire::Found::generation);
+    EXPECT_EQ(next.last_ended, wire::HowEnded::out_of_memory);
+    EXPECT_EQ(next.last_memory_limit, 5000000000U);
+    end.place = place(1);
+    end.how = wire::HowEnded::fault;
+    end.signal = 11;
+    ASSERT_EQ(must_ask<wire::CompleteResult>(end, {}).outcome.code, 0U);
+    const auto last = adopt_by(2, make_dump({}));
+    EXPECT_EQ(last.last_ended, wire::HowEnded::fault);
+    EXPECT_EQ(last.last_signal, 11);
+    EXPECT_FALSE(last.fault_again);
+}
+
 TEST_F(SealerTest, AFullFileSystemLeavesTheLastGeneration) {
     ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
     const auto full = commit_of(0, 2, {{"pages-1.img", std::string(4U << 20U, 'x')}});
