@@ -103,7 +103,7 @@ class Node:
                 return
 
     def service_pids(self, service):
-        if service.name == "slurmd" and self.cgroup.v1:  # it stays, and so do its jobs
+        if self.cgroup.v1:  # slurmd stays where it was started, and so do its jobs; restored ones are with ckptd
             return [pid for pid in self._start_cgroup(service).pids() if linux.name_of(pid) == service.name]
         path = service.cgroup.format(service=service.name, node=self.name)
         return self.cgroup.child(path).pids()

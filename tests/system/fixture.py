@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fixture.py up|down: the cluster that all system tests share, with the product and the test programs on it."""
+"""fixture.py up|down [v1]: a cluster that system tests share, with the product and the test programs on it. v1: there Slurm uses
+cgroup v1 and limits memory; where that is not possible there is none, and its tests are skipped."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from lib.cluster import COMPUTE, NODES, cluster
+from lib.cluster import COMPUTE, NODES, cluster, memory_is_limited
 from lib.product import STORE, set_policy
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
@@ -24,9 +25,9 @@ PREEMPTION = (
 )
 
 
-def up():
+def up(*cgroup):
     lines = (f"NodeName=n[1-2] CPUs={CPUS} RealMemory=4000 State=UNKNOWN", *PREEMPTION)
-    must(cluster.call("up", *(word for line in lines for word in ("--conf", line))))
+    must(cluster.call("up", *cgroup, *(word for line in lines for word in ("--conf", line))))
     must(cluster.call("install", "--build", os.environ["CKPT_BUILD"]))
     install_programs()
     cluster.run("ctl", "install", "-d", "-m", "700", STORE)
@@ -47,7 +48,10 @@ def must(done):
         sys.exit(done.returncode)
 
 
-if sys.argv[1] == "up":
+if sys.argv[1:] == ["up"]:
     up()
+elif sys.argv[1] == "up":
+    if memory_is_limited():
+        up("--cgroup", sys.argv[2])
 else:
     must(cluster.call("down"))

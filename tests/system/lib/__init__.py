@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What every system test needs: `from lib import *` gives the cluster, jobs, the product's traces and the test program's frame."""
 
-from lib.cluster import cluster
+import unittest
+
+from lib.cluster import cluster, memory_is_limited
 from lib.jobs import Job, attempt_submit, end, requeue, submit, wait_all
 from lib.product import (application_lines, assert_clean, clear_policy, complaints, generations, product_lines, set_policy)
 from lib.suite import SystemTest, main
 from lib.waiting import wait_for
 
 __all__ = ["Job", "SystemTest", "attempt_submit", "application_lines", "assert_clean", "clear_policy", "cluster", "complaints", "end", "generations",
-           "main", "product_lines", "requeue", "set_policy", "submit", "wait_all", "wait_for"]
+           "main", "memory_is_limited", "product_lines", "requeue", "set_policy", "submit", "unittest", "wait_all", "wait_for"]

@@ -81,4 +81,10 @@ class Cluster:
         return self._paths[name]
 
 
+def memory_is_limited():
+    """Whether a cluster with `up --cgroup v1` is possible here."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return any(kind == "cgroup" and "memory" in options.split(",") for _, _, kind, options, *_ in mounts)
+
+
 cluster = Cluster(os.environ.get("CKPT_CLUSTER_NAME", "tests"))

@@ -78,11 +78,12 @@ class Job:
 
 
 def parse(line):
-    """KEY=VALUE KEY=VALUE…, in which values such as Comment hold blanks; a word without "=" continues the value before it."""
+    """KEY=VALUE KEY=VALUE…, in which values such as Comment hold blanks; a word without "=", or with a key that was there already
+    (a command that our comment recommends), continues the value before it."""
     info, key = {}, None
     for word in line.split():
         name, equals, value = word.partition("=")
-        if equals and name[:1].isupper() and name.replace("/", "").replace(":", "").isalnum():
+        if equals and name not in info and name[:1].isupper() and name.replace("/", "").replace(":", "").isalnum():
             key = name
             info[key] = value
         elif key:
