@@ -10,7 +10,6 @@
 #include "os/procfs.hpp"
 #include "os/tree.hpp"
 #include "server.hpp"
-#include "slurmctld.hpp"
 #include "text/text.hpp"
 #include "wire/worker.hpp"
 
@@ -22,20 +21,11 @@ namespace {
 constexpr std::chrono::minutes k_store_limit{30};
 constexpr std::uint64_t k_telling_bytes = 64 << 20; // what is smaller says nothing about a large job
 constexpr Seconds k_kill_wait{30};                  // Slurm's default
-constexpr std::chrono::milliseconds k_end_limit{800};
 // The worker's own deadline comes first: it says more, and cleans up.
 constexpr std::chrono::seconds k_worker_margin{40};
 
 std::int64_t now() {
     return static_cast<std::int64_t>(std::time(nullptr));
-}
-
-template <typename M>
-Result<M> result_of(const Result<Packet>& packet) {
-    if (!packet) return tl::unexpected(packet.error());
-    CKPT_TRY(M message, wire::decode<M>(packet->bytes));
-    CKPT_CHECK(wire::status_of(message.outcome));
-    return message;
 }
 
 // Bytes per second.
@@ -220,48 +210,6 @@ void Server::perform(Job& job, const effect::DiscardImages& e) {
         for (const auto& [key, task] : job.tasks)
             m_local->remove(job.local_name, LocalTier::image_name(e.generation, key));
     if (found != job.generations.end()) job.generations.erase(found);
-}
-
-// A slow slurmctld does not hold up the end of the job, whose shim waits for the record.
-void Server::perform(Job& job, const effect::RecordCompletion& e) {
-    ask_news(
-        m_workers, job.facts.job_id,
-        [this, job_id = job.facts.job_id, serial = job.serial, status = e.wait_status](const JobNews& news) {
-            if (Job* ended = find_job(job_id, serial)) record_end(*ended, status, news.will_be_requeued);
-        },
-        k_end_limit);
-}
-
-void Server::record_end(Job& job, int wait_status, bool will_be_requeued) {
-    wire::CompleteRequest request;
-    request.place = job.place;
-    request.wait_status = wait_status;
-    request.drop_generations = wait_status == 0;
-    request.will_be_requeued = will_be_requeued;
-    ask_to_record(job, request);
-}
-
-void Server::perform(Job& job, const effect::RecordFailure& e) {
-    const bool fault = e.failure.kind == Failure::Kind::fault;
-    wire::CompleteRequest request;
-    request.place = job.place;
-    request.wait_status = e.wait_status;
-    request.how = fault ? wire::HowEnded::fault : wire::HowEnded::out_of_memory;
-    request.memory_limit = e.failure.memory_limit;
-    request.signal = e.failure.signal;
-    ask_to_record(job, request);
-}
-
-void Server::ask_to_record(Job& job, const wire::CompleteRequest& request) {
-    m_workers.start("ckpt-sealer", wire::encode(request), {}, std::chrono::seconds(30),
-                    [this, job_id = job.facts.job_id, serial = job.serial](const Result<Packet>& packet) {
-                        if (find_job(job_id, serial) == nullptr) return;
-                        const auto result = result_of<wire::CompleteResult>(packet);
-                        if (!result)
-                            log::error("job " + std::to_string(job_id) + ": its end is not on record",
-                                       result.error());
-                        handle(job_id, event::CompletionRecorded{});
-                    });
 }
 
 // ---- adopt and restore ----

@@ -2,7 +2,6 @@
 // What ckpt-shim says. It is the user's process: believed only in what concerns its own task, and only after
 // the kernel has said that it is the registered one.
 #include "log.hpp"
-#include "os/cgroup.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "server.hpp"
@@ -92,26 +91,6 @@ void Server::shim_gone(std::uint32_t job_id, const TaskKey& task) {
     const auto found = job->tasks.find(task);
     if (found != job->tasks.end()) found->second.shim = 0;
     handle(job_id, event::TaskGone{task, memory_facts(job_id, task)});
-}
-
-// From here on, whatever the kernel kills in the task's cgroup is the tree's; before, it may have been a
-// restore that failed.
-void Server::watch_memory(Task& task) {
-    task.memory_cgroup = memory_cgroup_dir(task.shim_pid).value_or("");
-    if (!task.memory_cgroup.empty()) task.oom_kills_before = memory_cgroup(task.memory_cgroup).oom_kills;
-}
-
-// Asked while the shim, or slurmstepd, waits for us: the cgroup is still there.
-MemoryFacts Server::memory_facts(std::uint32_t job_id, const TaskKey& key) {
-    Job* job = find_job(job_id);
-    if (job == nullptr) return {};
-    const auto found = job->tasks.find(key);
-    if (found == job->tasks.end()) return {};
-    Task& task = found->second;
-    if (task.memory_cgroup.empty()) task.memory_cgroup = memory_cgroup_dir(task.shim_pid).value_or("");
-    if (task.memory_cgroup.empty()) return {};
-    const MemoryCgroup memory = memory_cgroup(task.memory_cgroup);
-    return {memory.oom_kills > task.oom_kills_before, memory.limit};
 }
 
 } // namespace ckpt

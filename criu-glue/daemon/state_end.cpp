@@ -45,11 +45,11 @@ void settle_taken(JobState& job, Cause cause, Effects& out) {
 }
 
 // The shims leave when the record is durable.
-void record_failure(JobState& job, int wait_status, Effects& out) {
+void record_failure(JobState& job, const Failure& failure, int wait_status, Effects& out) {
     job.completing = true;
-    if (const auto line = failure_line(*job.failure, job.job_id, job.saved, job.orphaned))
+    if (const auto line = failure_line(failure, job.job_id, job.saved, job.orphaned))
         out.emplace_back(effect::Say{one_line(*line)});
-    out.emplace_back(effect::RecordFailure{wait_status, *job.failure});
+    out.emplace_back(effect::RecordFailure{wait_status, failure});
 }
 
 // A task has ended by itself.
@@ -184,7 +184,7 @@ void on(JobState& job, const event::TreeExited& e, Effects& out) {
     if (by_itself && !job.unmanaged) {
         note_failure(job, e.wait_status, e.memory);
         if (!any_running(job)) {
-            if (job.failure) return record_failure(job, e.wait_status, out);
+            if (job.failure) return record_failure(job, *job.failure, e.wait_status, out);
             // Another signal is no end of its own, as when a node goes down. What was saved must stay usable
             // then.
             if (WIFEXITED(e.wait_status)) {
@@ -216,7 +216,7 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
         found->second.phase = Phase::ended;
         if (out_of_memory && !job.unmanaged) {
             note_failure(job, SIGKILL, e.memory);
-            if (!any_running(job)) record_failure(job, SIGKILL, out);
+            if (job.failure && !any_running(job)) record_failure(job, *job.failure, SIGKILL, out);
         }
         out.emplace_back(effect::KillTree{e.task});             // e.g. a restored tree whose shim was killed
         if (job.taking && job.taking->missing.contains(e.task)) // nobody else will report its dump any more

@@ -13,6 +13,7 @@
 #include "loop.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
+#include "wire/worker.hpp"
 
 namespace ckpt {
 
@@ -55,5 +56,14 @@ private:
     std::map<Id, std::shared_ptr<Child>> m_buried;
     Id m_next = 1;
 };
+
+// What a worker of ours has answered: its message of type M, or the error in its place.
+template <typename M>
+Result<M> result_of(const Result<Packet>& packet) {
+    if (!packet) return tl::unexpected(packet.error());
+    CKPT_TRY(M message, wire::decode<M>(packet->bytes));
+    CKPT_CHECK(wire::status_of(message.outcome));
+    return message;
+}
 
 } // namespace ckpt
