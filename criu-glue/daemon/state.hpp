@@ -222,12 +222,13 @@ struct ReleaseEpilog {
 };
 } // namespace effect
 
-using Effect = std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
-                            effect::LetShimLeave, effect::Say, effect::Adopt, effect::Restore,
-                            effect::AskCause, effect::ArmLimit, effect::AskLimit, effect::RequeueJob,
-                            effect::ArmInterval, effect::Dump, effect::Commit, effect::DiscardImages,
-                            effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion, effect::RecordFailure,
-                            effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+using Effect =
+    std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
+                 effect::LetShimLeave, effect::Say, effect::Adopt, effect::Restore, effect::AskCause,
+                 effect::ArmLimit, effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump,
+                 effect::Commit, effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
+                 effect::RecordCompletion, effect::RecordFailure, effect::HoldJob, effect::Comment,
+                 effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 // ---- state ----
@@ -289,14 +290,14 @@ struct JobState {
     std::optional<Cause> cause; // known since
     bool can_requeue = false;   // likewise
 
-    bool limit_waits = false;     // the last checkpoint before the time limit, for the one under way
-    bool standing = false;        // the trees stand still until that is saved and the job requeued
-    std::uint32_t requeues = 0;   // how often slurmctld was asked in this ending
-    bool requeue_runs = false;    // slurmctld was asked to requeue the job
-    std::uint32_t saved = 0;      // newest generation from which the job would go on; 0 = none
-    bool on_demand_waits = false; // somebody waits for an answer
-    bool on_demand_next = false;  // which is taken when the periodic generation under way is through
-    bool completing = false;      // its end is being recorded
+    bool limit_waits = false;       // the last checkpoint before the time limit, for the one under way
+    bool standing = false;          // the trees stand still until that is saved and the job requeued
+    std::uint32_t requeues = 0;     // how often slurmctld was asked in this ending
+    bool requeue_runs = false;      // slurmctld was asked to requeue the job
+    std::uint32_t saved = 0;        // newest generation from which the job would go on; 0 = none
+    bool on_demand_waits = false;   // somebody waits for an answer
+    bool on_demand_next = false;    // which is taken when the periodic generation under way is through
+    bool completing = false;        // its end is being recorded
     std::optional<Failure> failure; // of the first task that had one
     bool epilog_waits = false;
     std::optional<Code> last_complaint; // a failure is said once, not at every interval
