@@ -50,7 +50,8 @@ void note_after(const Call& call, Threads& threads) {
         return;
     case PTRACE_CONT:
     case PTRACE_SYSCALL:
-        threads[call.pid].continued(call.request == PTRACE_CONT && threads[call.pid].is_watched());
+        threads[call.pid].continued(call.request == PTRACE_CONT && threads[call.pid].is_watched(),
+                                    call.request == PTRACE_SYSCALL);
         return;
     case PTRACE_INTERRUPT:
         threads[call.pid].interrupted = true;
@@ -69,8 +70,8 @@ bool note_stop(Threads& threads, pid_t tid, int status) {
     thread.stopped(status, WIFSTOPPED(status) && enters_sigreturn(tid));
     if (!thread.may_go_on_unseen()) return false;
     const bool steps = thread.is_watched();
-    steps ? continue_to_syscall(tid) : continue_with(tid, 0);
-    thread.continued(steps);
+    steps || thread.to_syscall ? continue_to_syscall(tid) : continue_with(tid, 0);
+    thread.continued(steps, thread.to_syscall);
     return true;
 }
 

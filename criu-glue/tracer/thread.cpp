@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tracer/thread.hpp"
 
+#include <linux/ptrace.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -18,6 +19,11 @@ bool is_syscall_stop(int stop) {
 
 int event_of(int stop) {
     return static_cast<int>(static_cast<unsigned>(stop) >> 16);
+}
+
+// Not a group stop, which would carry the signal that stops.
+bool is_notice_of_sigcont(int stop) {
+    return WIFSTOPPED(stop) && event_of(stop) == PTRACE_EVENT_STOP && WSTOPSIG(stop) == SIGTRAP;
 }
 
 } // namespace
@@ -52,7 +58,8 @@ void Thread::stopped(int status, bool enters_sigreturn) {
 }
 
 bool Thread::may_go_on_unseen() const {
-    return runs_daemon() && steps && !interrupted && stop && is_syscall_stop(*stop) && !returns;
+    if (place == Place::own_code || interrupted || !stop || returns) return false;
+    return is_notice_of_sigcont(*stop) || (runs_daemon() && steps && is_syscall_stop(*stop));
 }
 
 bool Thread::has_failed() const {
@@ -60,8 +67,9 @@ bool Thread::has_failed() const {
     return !WIFSTOPPED(*stop) || (WSTOPSIG(*stop) & ~k_syscall_stop) != SIGTRAP;
 }
 
-void Thread::continued(bool stepping) {
+void Thread::continued(bool stepping, bool wanted) {
     steps = stepping;
+    to_syscall = wanted;
     stop.reset();
     told = false;
     interrupted = false;

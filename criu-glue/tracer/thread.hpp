@@ -40,6 +40,7 @@ struct Thread {
     Place place = Place::own_code;
     Fd connection;      // to the daemon, criu's end: while it is open here, the daemon waits for commands
     bool steps = false; // it stops at its system calls, unknown to criu
+    bool to_syscall = false;                  // likewise, and criu wants it
     bool interrupted = false;                 // criu waits for it to stop
     bool returns = false;                     // the daemon is inside its sigreturn
     std::optional<int> stop;                  // the stop in which it is, a status of wait(2)
@@ -58,15 +59,17 @@ struct Thread {
     // A daemon that is not yet connected, or whose connection is not kept here, would return as soon as criu
     // is dead. So it is made to stop at each of its system calls, which are few until then.
     [[nodiscard]] bool is_watched() const { return runs_daemon() && !connection; }
-    // Its stop is none of criu's business, and it may go on. When criu has interrupted it, the first stop is
-    // the one that criu waits for, whatever its kind: it clears the interrupt (signal.c:ptrace_stop). A
-    // daemon that returns has to wait for what becomes of criu.
+    // Its stop is none of criu's business, and it may go on, the way it went: a system call of a daemon that
+    // is watched, or a SIGCONT, which makes every traced thread of a process stop once
+    // (signal.c:prepare_signal, do_jobctl_trap) and which criu takes for a failure of its parasite. When criu
+    // has interrupted it, the first stop is the one that criu waits for, whatever its kind: it clears the
+    // interrupt (signal.c:ptrace_stop). A daemon that returns has to wait for what becomes of criu.
     [[nodiscard]] bool may_go_on_unseen() const;
     // Its parasite has crashed, or somebody has stopped or killed it: criu, which is not its parent in the
     // kernel's eyes, gets no SIGCHLD and would wait for an answer.
     [[nodiscard]] bool has_failed() const;
-    // `stepping`: to its next system call, unknown to criu.
-    void continued(bool stepping = false);
+    // `stepping`: to its next system call, unknown to criu. `wanted`: by criu's wish.
+    void continued(bool stepping = false, bool wanted = false);
     void before_signal_mask(std::uint64_t current, std::uint64_t wanted);
     [[nodiscard]] bool must_be_brought_home() const {
         return place == Place::injected_syscall || (place == Place::parasite && !leads_process);

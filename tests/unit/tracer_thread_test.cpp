@@ -77,6 +77,29 @@ TEST(TracedThread, AStopThatCriuHasAskedForIsItsOwn) {
     EXPECT_FALSE(thread.may_go_on_unseen());
 }
 
+TEST(TracedThread, ASigcontIsNoneOfCriusBusinessWhileItsCodeRuns) {
+    constexpr int notice = stopped_by(SIGTRAP, k_event_stop);
+    Thread thread = daemon();
+    thread.connection = Fd(::dup(0));
+    thread.continued(false, true);
+    thread.stopped(notice, false);
+    EXPECT_TRUE(thread.may_go_on_unseen());
+    EXPECT_TRUE(thread.to_syscall); // as it went before
+    thread.stopped(stopped_by(SIGSTOP, k_event_stop), false);
+    EXPECT_FALSE(thread.may_go_on_unseen());
+    thread.continued();
+    thread.interrupted = true;
+    thread.stopped(notice, false);
+    EXPECT_FALSE(thread.may_go_on_unseen());
+
+    Thread other;
+    other.stopped(notice, false);
+    EXPECT_FALSE(other.may_go_on_unseen()); // the stop in which criu seizes it
+    other.registers_taken("own", "fpu", true);
+    other.stopped(notice, false);
+    EXPECT_TRUE(other.may_go_on_unseen());
+}
+
 TEST(TracedThread, ADaemonThatReturnsWaitsAndIsHomeAfterTheSigreturn) {
     Thread thread = daemon();
     thread.continued(true);
