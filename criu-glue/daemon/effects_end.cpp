@@ -37,12 +37,18 @@ MemoryFacts Server::memory_facts(std::uint32_t job_id, const TaskKey& key) {
     return {memory.oom_kills > task.oom_kills_before, memory.limit};
 }
 
-// A slow slurmctld does not hold up the end of the job, whose shim waits for the record.
+// A slow slurmctld does not hold up the end of the job, whose shim waits for the record. What ends after its
+// requeue, such as a script that has requeued itself and exits, goes on from its last checkpoint: Slurm takes
+// no notice of such an end either (job_mgr.c:_job_complete).
 void Server::perform(Job& job, const effect::RecordCompletion& e) {
     ask_news(
         m_workers, job.facts.job_id,
         [this, job_id = job.facts.job_id, serial = job.serial, status = e.wait_status](const JobNews& news) {
-            if (Job* ended = find_job(job_id, serial)) record_end(*ended, status, news.will_be_requeued);
+            Job* ended = find_job(job_id, serial);
+            if (ended == nullptr) return;
+            if (news.cause == Cause::requeued || news.cause == Cause::preempted)
+                return handle(job_id, event::CompletionRecorded{});
+            record_end(*ended, status, news.will_be_requeued);
         },
         k_end_limit);
 }
