@@ -75,6 +75,17 @@ void keep_only_status_pipe() {
     (void)!::chdir("/");
 }
 
+// Signals that were sent one after the other must not become pending at once on their way through shim and
+// init, or while a dump holds us: bash in its `wait` leaves the first of the handlers by longjmp, and never
+// runs the other (trap.c:trap_handler). Slurm sends its warning before a time limit with a SIGCONT.
+void let_it_be_taken() {
+    constexpr timespec k_pause{0, 10'000'000};
+    sigset_t child; // the next wait for any signal comes after a look at our children
+    ::sigemptyset(&child);
+    ::sigaddset(&child, SIGCHLD);
+    ::sigtimedwait(&child, nullptr, &k_pause);
+}
+
 void relay(const siginfo_t& signal, pid_t application) {
     // Only the shim's queued signals count; a plain kill(2) by the user's processes must not end their own
     // root.
@@ -83,6 +94,7 @@ void relay(const siginfo_t& signal, pid_t application) {
         ::kill(application, signal.si_signo);
     else if (signal.si_value.sival_int == static_cast<int>(wire::SignalScope::group))
         ::kill(-application, signal.si_signo);
+    let_it_be_taken();
 }
 
 // Reaps whatever has ended; true when the application was among it.

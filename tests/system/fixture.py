@@ -17,6 +17,7 @@ CPUS = 20
 PREEMPTION = (
     "PreemptType=preempt/partition_prio",
     "PreemptMode=REQUEUE",
+    "PreemptParameters=send_user_signal",  # of those jobs that have one, as the grace time begins
     "PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP PreemptMode=OFF PriorityTier=1",
     "PartitionName=requeued Nodes=ALL MaxTime=INFINITE State=UP PreemptMode=REQUEUE PriorityTier=1",
     "PartitionName=graceful Nodes=ALL MaxTime=INFINITE State=UP PreemptMode=REQUEUE GraceTime=3 PriorityTier=1",

@@ -2,6 +2,8 @@
 """Signals reach the processes of a checkpointed job as they reach those of any other, before and after a restore, and whether or not
 a checkpoint is being taken. The same script runs with and without --checkpoint, and each of its processes writes down what it gets."""
 
+import signal
+
 from lib import *
 
 # On SIGHUP it signals its child, and its process group. Nobody handles SIGTTIN, which stops a process.
@@ -10,7 +12,7 @@ mkdir -p logs
 for signal in INT QUIT TERM USR1 USR2 TSTP CONT WINCH IO RTMIN+3; do trap "echo $signal >>logs/script" $signal; done
 trap 'echo HUP >>logs/script; kill -WINCH $child; kill -IO 0' HUP
 : >>logs/script
-/shared/programs/signals.py child & child=$!
+/shared/programs/signals.py child grandchild & child=$!
 setsid /shared/programs/signals.py apart &
 until [[ -e logs/child && -e logs/grandchild && -e logs/apart ]]; do sleep 0.05; done
 echo "ready"
@@ -41,7 +43,7 @@ class Signals:
     def __init__(self, *jobs):
         self.jobs = jobs
         self.got = {}
-        self.read = {(job, process): len(log_of(job, process)) for job in jobs for process in PROCESSES}
+        self.read = {(job, process): len(log_of(job, process)) for job in jobs for process in PROCESSES}  # lines before these signals
 
     def send(self, *options):
         self.jobs[0].as_user("scancel", *options, *(job.name for job in self.jobs))
@@ -90,13 +92,9 @@ class Signals:
         return self.got
 
 
-CONTINUED = """#!/bin/bash
-mkdir logs
-/shared/programs/signals.py child & child=$!
-until [[ -e logs/grandchild ]]; do sleep 0.05; done
-echo "ready"
-wait $child
-echo "child ended with $?"
+SIMPLE = """#!/bin/bash
+mkdir -p logs
+exec /shared/programs/signals.py script child grandchild
 """
 SEND_SIGCONT = """
 import os, sys, time
@@ -132,10 +130,36 @@ def is_frozen(job):
 
 
 class SignalsTest(SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        """Their warning comes within half a minute (job_mgr.c:job_time_limit), for which the other tests need not wait."""
+        cls.warned, cls.ended = {}, []
+        for scope in ("B:", ""):
+            jobs = [submit(SIMPLE, "--time=10", f"--signal={scope}USR1@600", *more, node="n2") for more in ((), ("--checkpoint-interval=1s",))]
+            cls.warned[scope] = Signals(*jobs)
+
+    def test_the_warning_before_the_time_limit(self):
+        for scope, signals in self.warned.items():
+            with self.subTest(scope):
+                for job in signals.jobs:
+                    job.wait_file("logs/grandchild", lines=0)
+                    line = f"warning signal {int(signal.SIGUSR1)} to JobId={job.id}\n"
+                    wait_for(f"{job} is warned", lambda: line in cluster.log("ctl", "slurm/slurmctld").read_text(errors="replace"))
+                signals.note("warning")
+                plain, job = signals.jobs
+                self.assertEqual(signals.got["warning"][plain]["script"], ["CONT", "USR1", LAST] if scope else [LAST])
+                self.compare(f"--signal={scope}USR1@…", signals.got["warning"][job], signals.got["warning"][plain])
+                for one in signals.jobs:
+                    one.path("go").touch()
+                    self.assert_ended(end(one))
+                self.assertEqual(complaints(job.output()), [])
+                self.ended.extend(signals.jobs)
+        assert_clean(*self.ended)
+
     def test_sigcont_in_the_middle_of_a_dump(self):
         """It makes a traced process stop once more (kernel/signal.c:prepare_signal), which criu does not expect."""
-        job = submit(CONTINUED, "--checkpoint", "--checkpoint-interval=none", node="n1")
-        job.wait_output("ready")
+        job = submit(SIMPLE, "--checkpoint", "--checkpoint-interval=none", node="n1")
+        job.wait_file("logs/grandchild", lines=0)
         pids = [line.split()[0] for line in processes(job, "pid,comm") if line.split()[1] == "signals.py"]
         sender = cluster.background("n1", "python3", "-c", SEND_SIGCONT, *pids)
         for _ in range(5):
@@ -145,14 +169,12 @@ class SignalsTest(SystemTest):
         job.wait_output("restored generation 6")
         job.path("go").touch()
         self.assert_ended(end(job))
-        self.assertEqual(application_lines(job.output()), ["ready", "child ended with 0"])
         self.assertEqual(complaints(job.output()), [])
-        assert_clean(job)
+        self.ended.append(job)
 
-    def compare(self, case, got, plain, *others):
-        for job in others:
-            with self.subTest(case, job=str(job)):
-                self.assertEqual(got[job], plain)
+    def compare(self, case, got, plain):
+        with self.subTest(case):
+            self.assertEqual(got, plain)
 
     def test_scancel_suspend_and_kill(self):
         plain = submit(SCRIPT, node="n1", name="plain")
@@ -165,8 +187,8 @@ class SignalsTest(SystemTest):
         again = Signals(job).all_cases()
         for case, got in first.items():
             print(f"{case}: {got[plain]}", flush=True)
-            self.compare(case, {job: got[job]}, got[plain], job)
-            self.compare(f"{case}, restored", {job: again[case][job]}, got[plain], job)
+            self.compare(case, got[job], got[plain])
+            self.compare(f"{case}, restored", again[case][job], got[plain])
         # That these are the processes they are meant for, and not nobody:
         self.assertEqual(first["--batch --signal=USR1"][plain]["script"], ["USR1", LAST])
         self.assertEqual(first["--full --signal=USR1"][plain]["grandchild"], ["USR1", LAST])
@@ -178,7 +200,7 @@ class SignalsTest(SystemTest):
         self.assertEqual(*((info["JobState"], info["ExitCode"]) for info in infos))
         self.assertEqual(application_lines(job.output()), application_lines(plain.output()))
         self.assertEqual(complaints(job.output()), [])
-        assert_clean(plain, job)
+        self.ended.extend((plain, job))
 
 
 main()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A suspended job is left alone, and checkpointed again when it has been resumed."""
+"""A suspended job is left alone, and checkpointed again when it has been resumed. When it is requeued, Slurm kills it without a word
+(slurmd/req.c:_rpc_terminate_job), and it goes on from its newest checkpoint."""
 
 from lib import *
 
@@ -26,6 +27,21 @@ class Suspend(SystemTest):
         wait_for(f"{job} is checkpointed again", lambda: job.output().count(" saved, ") > saved)
         requeue(job, to="n2")
         job.wait_output("restored generation")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), [*(f"line {i}" for i in range(1, 61)), "the end"])
+        self.assertEqual(complaints(job.output()), [])
+        assert_clean(job)
+
+    def test_requeued_while_it_is_suspended(self):
+        job = submit(SCRIPT, "--checkpoint-interval=1s", node="n1")
+        job.wait_output("generation 1 saved")
+        cluster.run("ctl", "scontrol", "suspend", job.id)
+        wait_for(f"{job} is suspended", lambda: self.refused(job))
+        newest = max(one["generation"] for one in generations(job))
+        requeue(job, to="n2", hold=True)
+        cluster.run("ctl", "scontrol", "release", job.id)  # a job that an admin has suspended and that is requeued is held by the admin
+        job.wait_output(f"restored generation {newest} ")
         job.path("go").touch()
         self.assert_ended(end(job))
         self.assertEqual(application_lines(job.output()), [*(f"line {i}" for i in range(1, 61)), "the end"])

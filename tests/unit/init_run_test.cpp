@@ -136,6 +136,23 @@ TEST_F(InitRun, RelaysQueuedSignalsOnly) {
     EXPECT_EQ(WEXITSTATUS(report().value), 3);
 }
 
+// bash in `wait` would lose one of them if they became pending at once (trap.c:trap_handler).
+TEST_F(InitRun, TwoSignalsInARowBothReachAShellThatWaits) {
+    start({"/bin/bash", "bash", "-c",
+           "trap 'echo usr1' USR1; trap 'echo cont' CONT; sleep 1000 & echo ready; "
+           "while kill -0 $!; do wait $!; done 2>/dev/null"});
+    EXPECT_EQ(report().status, InitStatus::started);
+    ASSERT_EQ(line(), "ready");
+    for (int round = 0; round < 30; ++round) {
+        queue(SIGUSR1, SignalScope::process);
+        queue(SIGCONT, SignalScope::process);
+        const std::string first = line();
+        const std::string second = line();
+        ASSERT_TRUE((first == "usr1" && second == "cont") || (first == "cont" && second == "usr1")) << round;
+    }
+    queue(SIGKILL, SignalScope::group);
+}
+
 TEST_F(InitRun, AGroupSignalReachesTheWholeGroup) {
     start_shell("sh -c 'trap \"echo child; exit\" USR1; echo ready; while :; do sleep 0.01; done' & "
                 "trap 'wait; echo parent; exit 0' USR1; while :; do sleep 0.01; done");

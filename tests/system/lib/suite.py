@@ -11,7 +11,7 @@ from pathlib import Path
 from lib import jobs, product
 from lib.cluster import COMPUTE, cluster
 
-LIMIT_S = 240  # below ctest's own limit, at which nobody could collect logs
+LIMIT_S = int(os.environ.get("CKPT_LIMIT_S", "240"))  # below ctest's own limit, at which nobody could collect logs
 TAIL = 40
 SKIPPED = 77
 LOGS = [("ctl", "slurmctld"), *((node, service) for node in COMPUTE for service in ("slurmd", "ckptd"))]
