@@ -150,7 +150,8 @@ TEST_F(InitRun, TwoSignalsInARowBothReachAShellThatWaits) {
         const std::string second = line();
         ASSERT_TRUE((first == "usr1" && second == "cont") || (first == "cont" && second == "usr1")) << round;
     }
-    queue(SIGKILL, SignalScope::group);
+    queue(SIGTERM, SignalScope::group);
+    EXPECT_EQ(WTERMSIG(report().value), SIGTERM);
 }
 
 TEST_F(InitRun, AGroupSignalReachesTheWholeGroup) {
