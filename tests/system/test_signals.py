@@ -156,6 +156,21 @@ class SignalsTest(SystemTest):
                 self.ended.extend(signals.jobs)
         assert_clean(*self.ended)
 
+    def test_checkpoint_signal(self):
+        """It is ours, and no process of the job's sees it."""
+        job = submit(SIMPLE, "--checkpoint-signal=USR1", "--checkpoint-interval=none", node="n1")
+        job.wait_file("logs/grandchild", lines=0)
+        signals = Signals(job)
+        for generation, scope in enumerate(("--batch", "--full"), start=1):
+            signals.send(scope, "--signal=USR1")
+            job.wait_output(f"generation {generation} saved")
+        signals.note("--checkpoint-signal")
+        self.assertEqual(signals.got["--checkpoint-signal"][job], {process: [LAST] if process in GROUP else [] for process in PROCESSES})
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(complaints(job.output()), [])
+        self.ended.append(job)
+
     def test_sigcont_in_the_middle_of_a_dump(self):
         """It makes a traced process stop once more (kernel/signal.c:prepare_signal), which criu does not expect."""
         job = submit(SIMPLE, "--checkpoint", "--checkpoint-interval=none", node="n1")

@@ -3,6 +3,7 @@
 (slurmd/req.c:_rpc_terminate_job), and it goes on from its newest checkpoint."""
 
 from lib import *
+from lib.cluster import SLURM_CONF
 
 SCRIPT = """#!/bin/bash
 . /shared/programs/gate.sh
@@ -10,6 +11,7 @@ count line 1 60
 gate go
 echo "the end"
 """
+GANG = "PartitionName=suspended Nodes=ALL State=UP PreemptMode=SUSPEND PriorityTier=1\n"
 
 
 class Suspend(SystemTest):
@@ -29,6 +31,27 @@ class Suspend(SystemTest):
         job.wait_output("restored generation")
         job.path("go").touch()
         self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), [*(f"line {i}" for i in range(1, 61)), "the end"])
+        self.assertEqual(complaints(job.output()), [])
+        assert_clean(job)
+
+    def test_suspended_for_another_job(self):
+        """As gang scheduling does it, which goes another way than scontrol (slurmctld/gang.c)."""
+        before = cluster.read("ctl", SLURM_CONF)
+        self.addCleanup(cluster.configure, before)
+        cluster.configure(before.replace("PreemptMode=REQUEUE\n", "PreemptMode=SUSPEND,GANG\n", 1) + GANG)
+        job = submit(SCRIPT, "--checkpoint-interval=1s", "--partition=suspended", node="n1")
+        job.wait_output("generation 1 saved")
+        urgent = submit("#!/bin/bash\n. /shared/programs/gate.sh\ngate go\n", "--partition=urgent", "--exclusive", node="n1", name="urgent")
+        wait_for(f"{job} is suspended", lambda: self.refused(job))
+        saved = job.output().count(" saved, ")
+        urgent.path("go").touch()
+        self.assert_ended(end(urgent))
+        wait_for(f"{job} is checkpointed again", lambda: job.output().count(" saved, ") > saved)
+        job.path("go").touch()
+        info = end(job)
+        self.assert_ended(info)
+        self.assertEqual(info["Restarts"], "0")
         self.assertEqual(application_lines(job.output()), [*(f"line {i}" for i in range(1, 61)), "the end"])
         self.assertEqual(complaints(job.output()), [])
         assert_clean(job)

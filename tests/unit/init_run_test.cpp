@@ -155,8 +155,9 @@ TEST_F(InitRun, TwoSignalsInARowBothReachAShellThatWaits) {
 }
 
 TEST_F(InitRun, AGroupSignalReachesTheWholeGroup) {
-    start_shell("sh -c 'trap \"echo child; exit\" USR1; echo ready; while :; do sleep 0.01; done' & "
-                "trap 'wait; echo parent; exit 0' USR1; while :; do sleep 0.01; done");
+    start_shell("trap 'wait; echo parent; exit 0' USR1; " // before the child can say that it is ready
+                "sh -c 'trap \"echo child; exit\" USR1; echo ready; while :; do sleep 0.01; done' & "
+                "while :; do sleep 0.01; done");
     EXPECT_EQ(report().status, InitStatus::started);
     EXPECT_EQ(line(), "ready");
     queue(SIGUSR1, SignalScope::group);

@@ -5,9 +5,12 @@ import os
 import subprocess
 from pathlib import Path
 
+from lib.waiting import wait_for
+
 PROGRAM = Path(__file__).resolve().parents[2] / "cluster" / "cluster"
 COMPUTE = ("n1", "n2")
 NODES = ("ctl", *COMPUTE)
+SLURM_CONF = "/etc/slurm/slurm.conf"
 
 
 class Cluster:
@@ -47,6 +50,13 @@ class Cluster:
 
     def service(self, node, service, verb):
         self._must("service", node, service, verb)
+
+    def configure(self, text):
+        """TEXT becomes slurm.conf on every node, and comes into force."""
+        for node in NODES:
+            self.write(node, SLURM_CONF, text)
+        self.run("ctl", "scontrol", "reconfigure")
+        wait_for("slurmctld answers", lambda: not self.attempt("ctl", "scontrol", "ping").returncode)
 
     def kill_node(self, node):
         self._must("kill-node", node)
