@@ -193,8 +193,8 @@ TEST(SameEndAgain, AFaultIsHeldOnlyWhenItCameTwiceFromOneGeneration) {
 TEST(SameEndAgain, ReasonsFitIntoAComment) {
     for (const LastEnd& last : {LastEnd{k_out_of_memory, false}, LastEnd{fault(SIGSEGV), true}}) {
         const auto reason = same_end_again(last, k_limit, 4294967295, 999999);
-        ASSERT_TRUE(reason);
-        EXPECT_LE(one_line(*reason).size(), 400U); // spank/slurmctld/comment.cpp
+        EXPECT_LE(one_line(reason.value_or(some_error())).size(), 400U); // spank/slurmctld/comment.cpp
+        EXPECT_TRUE(reason);
     }
 }
 
