@@ -73,6 +73,14 @@ void Server::perform(Job& job, const effect::RecordFailure& e) {
     ask_to_record(job, request);
 }
 
+void Server::perform(Job& job, const effect::RecordStop& e) {
+    wire::CompleteRequest request;
+    request.place = job.place;
+    request.how = wire::HowEnded::stopped;
+    request.generation = e.generation;
+    ask_to_record(job, request);
+}
+
 void Server::ask_to_record(Job& job, const wire::CompleteRequest& request) {
     m_workers.start("ckpt-sealer", wire::encode(request), {}, k_record_limit,
                     [this, job_id = job.facts.job_id, serial = job.serial](const Result<Packet>& packet) {

@@ -116,6 +116,7 @@ private:
     void perform(Job& job, const effect::KillTree& e);
     void perform(Job& job, const effect::RecordCompletion& e);
     void perform(Job& job, const effect::RecordFailure& e);
+    void perform(Job& job, const effect::RecordStop& e);
     void perform(Job& job, const effect::HoldJob& e);
     void perform(Job& job, const effect::Comment& e);
     void perform(Job& job, const effect::AnswerOnDemand& e);

@@ -205,6 +205,9 @@ struct RecordFailure {
     int wait_status = 0;
     Failure failure;
 };
+struct RecordStop { // nothing of the job has run on after it
+    std::uint32_t generation = 0;
+};
 struct HoldJob {
     std::string reason;
     bool again = false; // an earlier attempt has failed: not at once
@@ -227,8 +230,8 @@ using Effect =
                  effect::LetShimLeave, effect::Say, effect::Adopt, effect::Restore, effect::AskCause,
                  effect::ArmLimit, effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump,
                  effect::Commit, effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
-                 effect::RecordCompletion, effect::RecordFailure, effect::HoldJob, effect::Comment,
-                 effect::AnswerOnDemand, effect::ReleaseEpilog>;
+                 effect::RecordCompletion, effect::RecordFailure, effect::RecordStop, effect::HoldJob,
+                 effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 // ---- state ----
@@ -290,14 +293,15 @@ struct JobState {
     std::optional<Cause> cause; // known since
     bool can_requeue = false;   // likewise
 
-    bool limit_waits = false;       // the last checkpoint before the time limit, for the one under way
-    bool standing = false;          // the trees stand still until that is saved and the job requeued
-    std::uint32_t requeues = 0;     // how often slurmctld was asked in this ending
-    bool requeue_runs = false;      // slurmctld was asked to requeue the job
-    std::uint32_t saved = 0;        // newest generation from which the job would go on; 0 = none
-    bool on_demand_waits = false;   // somebody waits for an answer
-    bool on_demand_next = false;    // which is taken when the periodic generation under way is through
-    bool completing = false;        // its end is being recorded
+    bool limit_waits = false;     // the last checkpoint before the time limit, for the one under way
+    bool standing = false;        // the trees stand still until that is saved and the job requeued
+    std::uint32_t stood_at = 0;   // the generation for which they stand still, or stood when they were ended
+    std::uint32_t requeues = 0;   // how often slurmctld was asked in this ending
+    bool requeue_runs = false;    // slurmctld was asked to requeue the job
+    std::uint32_t saved = 0;      // newest generation from which the job would go on; 0 = none
+    bool on_demand_waits = false; // somebody waits for an answer
+    bool on_demand_next = false;  // which is taken when the periodic generation under way is through
+    bool completing = false;      // its end is being recorded
     std::optional<Failure> failure; // of the first task that had one
     bool epilog_waits = false;
     std::optional<Code> last_complaint; // a failure is said once, not at every interval

@@ -56,6 +56,7 @@ void generation_taken(JobState& job, const Taking& taking, Effects& out) {
         Committing{taking.generation, taking.reason, taking.frozen_us, taking.image_bytes};
     if (taking.reason == Reason::time_limit && taking.leave_stopped) {
         job.standing = true;
+        job.stood_at = taking.generation;
         // "false": should slurmctld refuse, the trees run on, and what they write then is behind the cut.
         out.emplace_back(effect::Commit{taking.generation, taking.reason, false});
         return;
@@ -71,7 +72,7 @@ void generation_taken(JobState& job, const Taking& taking, Effects& out) {
 void end_after_commit(JobState& job, Effects& out) {
     // Without anything saved it would start from the beginning, and come to the same end.
     if (job.cause && needs_requeue(job, *job.cause) && job.saved > 0) return ask_requeue(job, out);
-    let_shims_leave(job, out);
+    leave(job, out);
 }
 
 } // namespace

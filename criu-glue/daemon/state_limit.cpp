@@ -27,6 +27,13 @@ void end_all(JobState& job, Effects& out) {
 
 } // namespace
 
+void leave(JobState& job, Effects& out) {
+    const std::uint32_t stood_at = std::exchange(job.stood_at, 0);
+    if (stood_at == 0 || stood_at != job.saved) return let_shims_leave(job, out);
+    job.completing = true; // the shims leave when that is on record
+    out.emplace_back(effect::RecordStop{stood_at});
+}
+
 void on(JobState& job, const event::LimitNear& /*e*/, Effects& out) {
     if (job.ending || job.completing || job.orphaned || job.standing) return;
     out.emplace_back(effect::AskLimit{});
@@ -47,6 +54,7 @@ void on(JobState& job, const event::LimitKnown& e, Effects& out) {
 
 void stand_no_more(JobState& job, Effects& out) {
     job.standing = false;
+    job.stood_at = 0;
     continue_all(job, out);
     out.emplace_back(effect::ArmInterval{});
 }
@@ -57,13 +65,14 @@ void settle_standing(JobState& job, Effects& out) {
     if (!moves && job.requeue_runs) return; // the SIGTERM may be that of our own requeue: its answer decides
     job.standing = false;
     if (!moves) {
+        job.stood_at = 0;
         continue_all(job, out);
         relay_all(job, out);
         return run_on(job, *job.cause, out);
     }
     end_all(job, out);
     job.final_taken = true; // whatever remains to be done for it is done as for any last generation
-    if (job.committing.empty() && !job.requeue_runs) let_shims_leave(job, out);
+    if (job.committing.empty() && !job.requeue_runs) leave(job, out);
 }
 
 void on(JobState& job, const event::RequeueEnded& e, Effects& out) {
@@ -82,9 +91,9 @@ void on(JobState& job, const event::RequeueEnded& e, Effects& out) {
             effect::Say{"the job is requeued before its time limit and will go on from generation " +
                         std::to_string(job.saved)});
         end_all(job, out);
-        return let_shims_leave(job, out);
+        return leave(job, out);
     }
-    if (job.final_taken) let_shims_leave(job, out);
+    if (job.final_taken) leave(job, out);
 }
 
 } // namespace ckpt::state

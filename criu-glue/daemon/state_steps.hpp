@@ -58,6 +58,9 @@ void relay_all(JobState& job, Effects& out);
 void run_on(JobState& job, Cause cause, Effects& out);
 void let_shims_leave(JobState& job, Effects& out);
 
+// All is saved and the trees have been ended: the shims follow, after a record that nothing of a tree that
+// stood still has run on.
+void leave(JobState& job, Effects& out);
 // The last generation before the time limit could not be saved, or the job not requeued: it runs on.
 void stand_no_more(JobState& job, Effects& out);
 // The trees stand still and the cause of a SIGTERM is known: they end here or run on.

@@ -144,7 +144,8 @@ Status run(const wire::AdoptRequest& request, const std::vector<Fd>& fds, wire::
 }
 
 std::optional<store::Failed> failed_of(const wire::CompleteRequest& request) {
-    if (request.how == wire::HowEnded::completed) return std::nullopt;
+    if (request.how == wire::HowEnded::completed || request.how == wire::HowEnded::stopped)
+        return std::nullopt;
     store::Failed failed;
     using How = store::Failed::How;
     failed.how = request.how == wire::HowEnded::fault ? How::fault : How::out_of_memory;
@@ -152,6 +153,11 @@ std::optional<store::Failed> failed_of(const wire::CompleteRequest& request) {
     failed.memory_limit = request.memory_limit;
     failed.signal = static_cast<std::uint32_t>(request.signal);
     return failed;
+}
+
+std::optional<store::Stopped> stopped_of(const wire::CompleteRequest& request) {
+    if (request.how != wire::HowEnded::stopped) return std::nullopt;
+    return store::Stopped{request.generation, 0};
 }
 
 Status run(const wire::CompleteRequest& request, const std::vector<Fd>& /*fds*/,
@@ -162,7 +168,8 @@ Status run(const wire::CompleteRequest& request, const std::vector<Fd>& /*fds*/,
     if (!base) return tl::unexpected(base.error());
     return store::complete(Base{base->get(), request.place.base}, key,
                            {owner_of(request.place), request.place.incarnation, request.wait_status,
-                            request.drop_generations, request.will_be_requeued, failed_of(request)});
+                            request.drop_generations, request.will_be_requeued, failed_of(request),
+                            stopped_of(request)});
 }
 
 std::string failure_line(const Error& error) {

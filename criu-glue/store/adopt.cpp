@@ -93,7 +93,7 @@ private:
         m_result.id = id;
         m_result.adopted_before = adoptions_in_a_row(m_state, id, m_spec.incarnation);
         m_result.taken_at = m_manifest.taken_at;
-        m_result.tree_was_stopped = m_manifest.tree_was_stopped && !was_continued(id);
+        m_result.tree_was_stopped = (m_manifest.tree_was_stopped || was_its_last(id)) && !was_continued(id);
         const PartEntry* part = m_manifest.part(m_spec.step_id, m_spec.task_id);
         if (part == nullptr) return Try::taken; // the step began after the cut: nothing to unpack
         const auto unpacked = unpack(generation->get(), *part);
@@ -101,6 +101,13 @@ private:
         m_result.found = Found::generation;
         m_result.node = part->node;
         return Try::taken;
+    }
+
+    // Nothing of its incarnation ran on after it, which was certain only when it had been committed.
+    [[nodiscard]] bool was_its_last(GenerationId id) const {
+        const IncarnationState* inc = m_state.incarnation(id.incarnation);
+        return inc != nullptr && inc->stopped.state == RecordState::valid &&
+               inc->stopped.value.generation == id.generation;
     }
 
     // An incarnation in between has started from it, and has written since.

@@ -21,6 +21,11 @@ Status complete_in(int job, const SealKey& key, const CompleteSpec& spec) {
         failed.at = std::time(nullptr);
         return write_failed(own.get(), spec.owner, spec.incarnation, failed, key);
     }
+    if (spec.stopped) {
+        Stopped stopped = *spec.stopped;
+        stopped.at = std::time(nullptr);
+        return write_stopped(own.get(), spec.owner, spec.incarnation, stopped, key);
+    }
     const Completed completed{spec.wait_status, std::time(nullptr), spec.will_be_requeued,
                               state.newest_generation};
     CKPT_CHECK(write_completed(own.get(), spec.owner, spec.incarnation, completed, key));

@@ -17,12 +17,13 @@ struct CompleteSpec {
     std::int32_t wait_status = 0;
     bool drop_generations = false;
     bool will_be_requeued = false;
-    std::optional<Failed> failed{}; // no completion: only this is recorded (`at` is set here)
+    std::optional<Failed> failed{};   // no completion: only this is recorded (`at` is set here)
+    std::optional<Stopped> stopped{}; // likewise
 };
 
-// Records durably that the job ran to its end in this incarnation, or failed, then drops the generations if
-// asked to. A job that left nothing in the store needs no record. Code::not_permitted when a later
-// incarnation has taken over.
+// Records durably that the job ran to its end in this incarnation, failed or was stopped, then drops the
+// generations if asked to. A job that left nothing in the store needs no record. Code::not_permitted when a
+// later incarnation has taken over.
 Status complete(const Base& base, const ClusterKey& key, const CompleteSpec& spec);
 
 } // namespace ckpt::store

@@ -118,4 +118,22 @@ Status write_failed(int dir, const Owner& owner, std::uint32_t incarnation, cons
     return {};
 }
 
+Record<Stopped> read_stopped(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key) {
+    return read_record<Stopped>(dir, k_stopped_name, owner, incarnation, key,
+                                [](Fields& fields, Stopped& value) {
+                                    value.generation = fields.u32("generation");
+                                    value.at = fields.i64("at");
+                                });
+}
+
+Status write_stopped(int dir, const Owner& owner, std::uint32_t incarnation, const Stopped& stopped,
+                     const SealKey& key) {
+    Json object = Json::object();
+    put_identity(object, k_format, k_stopped_name, owner, incarnation);
+    object["generation"] = stopped.generation;
+    object["at"] = stopped.at;
+    CKPT_CHECK(write_sealed(dir, k_stopped_name, dump_line(object), key));
+    return {};
+}
+
 } // namespace ckpt::store

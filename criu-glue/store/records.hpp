@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The sealed records of an incarnation: what it started from, that it ran to its end, or what it failed of
+// The sealed records of an incarnation: what it started from, that it ran to its end, what it failed
+// of, or that nothing of it ran on after a generation
 // (docs/format.md, "Records").
 #pragma once
 
@@ -34,6 +35,12 @@ struct Failed {
     std::uint32_t signal = 0;       // of fault
 };
 
+// Its processes stood still from this generation on until they were killed.
+struct Stopped {
+    std::uint32_t generation = 0;
+    std::int64_t at = 0; // Unix seconds
+};
+
 enum class RecordState : std::uint8_t { absent, valid, damaged };
 template <typename T>
 struct Record {
@@ -54,5 +61,9 @@ Status write_completed(int dir, const Owner& owner, std::uint32_t incarnation, c
 Record<Failed> read_failed(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key);
 Status write_failed(int dir, const Owner& owner, std::uint32_t incarnation, const Failed& failed,
                     const SealKey& key);
+
+Record<Stopped> read_stopped(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key);
+Status write_stopped(int dir, const Owner& owner, std::uint32_t incarnation, const Stopped& stopped,
+                     const SealKey& key);
 
 } // namespace ckpt::store

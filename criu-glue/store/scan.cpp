@@ -30,6 +30,7 @@ IncarnationState read_incarnation(int job, const std::string& name, std::uint32_
     state.adopted = read_adopted(dir->get(), owner, number, key);
     state.completed = read_completed(dir->get(), owner, number, key);
     state.failed = read_failed(dir->get(), owner, number, key);
+    state.stopped = read_stopped(dir->get(), owner, number, key);
     newest = std::max(newest, state.completed.value.newest_generation);
     for (const std::string& entry : *entries) {
         if (const auto generation = generation_of(entry)) state.generations.push_back(*generation);

@@ -19,6 +19,7 @@ struct IncarnationState {
     Record<Adopted> adopted;
     Record<Completed> completed;
     Record<Failed> failed;
+    Record<Stopped> stopped;
     std::vector<std::uint32_t> generations; // newest first
 };
 

@@ -195,7 +195,8 @@ enum class Found : std::uint8_t {
 enum class HowEnded : std::uint8_t {
     completed = 0, // or not on record
     out_of_memory = 1,
-    fault = 2 // SIGSEGV or the like
+    fault = 2,  // SIGSEGV or the like
+    stopped = 3 // it goes on elsewhere, and nothing of it has run on after `generation`
 };
 struct AdoptResult {
     static constexpr std::uint16_t k_type = 53;
@@ -235,9 +236,10 @@ struct CompleteRequest {
     HowEnded how = HowEnded::completed;
     std::uint64_t memory_limit = 0; // of out_of_memory, bytes; 0 = none
     std::int32_t signal = 0;        // of fault
+    std::uint32_t generation = 0;   // of stopped
     template <class V>
     void fields(V& v) {
-        v(place, wait_status, drop_generations, will_be_requeued, how, memory_limit, signal);
+        v(place, wait_status, drop_generations, will_be_requeued, how, memory_limit, signal, generation);
     }
 };
 struct CompleteResult {

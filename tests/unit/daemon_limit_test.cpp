@@ -52,7 +52,10 @@ TEST(TimeLimit, DumpSaveRequeueEnd) {
     EXPECT_FALSE(has<effect::LetShimLeave>(saved));
     const Effects requeued = advance(job, event::RequeueEnded{});
     EXPECT_TRUE(has<effect::KillTree>(requeued));
-    EXPECT_TRUE(has<effect::LetShimLeave>(requeued));
+    ASSERT_TRUE(has<effect::RecordStop>(requeued)); // what the shims say now is behind the cut, and stays
+    EXPECT_EQ(all<effect::RecordStop>(requeued)[0].generation, 1U);
+    EXPECT_FALSE(has<effect::LetShimLeave>(requeued));
+    EXPECT_TRUE(has<effect::LetShimLeave>(advance(job, event::CompletionRecorded{})));
     EXPECT_FALSE(has<effect::RecordCompletion>(advance(job, event::TreeExited{k_batch, 9})));
 }
 
@@ -136,7 +139,7 @@ TEST(TimeLimit, TheSigtermOfOurOwnRequeue) {
     EXPECT_FALSE(has<effect::LetShimLeave>(cause));
     const Effects requeued = advance(job, event::RequeueEnded{});
     EXPECT_TRUE(has<effect::KillTree>(requeued));
-    EXPECT_TRUE(has<effect::LetShimLeave>(requeued));
+    EXPECT_TRUE(has<effect::RecordStop>(requeued));
 }
 
 TEST(TimeLimit, CancelledWhileItStandsStillTheApplicationGetsItsSigterm) {
@@ -155,7 +158,27 @@ TEST(TimeLimit, RequeuedBySomebodyElseWhileItStandsStillTheSaveIsTheLastOne) {
     EXPECT_TRUE(has_last_generation_under_way(job));
     const Effects saved = advance(job, event::CommitEnded{1, std::nullopt, 1});
     EXPECT_FALSE(has<effect::RequeueJob>(saved));
-    EXPECT_TRUE(has<effect::LetShimLeave>(saved));
+    EXPECT_TRUE(has<effect::RecordStop>(saved));
+}
+
+TEST(TimeLimit, WhatWasNotSavedIsNoStop) {
+    JobState job = standing_job();
+    job.saved = 7; // of an earlier one
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::requeued, true});
+    const Effects lost = advance(job, event::CommitEnded{1, some_error(), 0});
+    EXPECT_FALSE(has<effect::RecordStop>(lost)) << "the job goes on from 7, after which it has run on";
+    EXPECT_TRUE(has<effect::LetShimLeave>(lost));
+}
+
+TEST(TimeLimit, WhatRanOnAfterAllWasNoStop) {
+    JobState job = standing_job();
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    advance(job, event::RequeueEnded{some_error()});
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::requeued, true});
+    const Effects failed = advance(job, event::DumpEnded{k_batch, some_error(), 0, 0});
+    EXPECT_FALSE(has<effect::RecordStop>(failed));
 }
 
 // A SIGTERM of somebody else's while slurmctld has our request: only its answer says what becomes of the
@@ -181,7 +204,7 @@ TEST(TimeLimit, TheLimitStrikesWhileTheRequeueIsUnderWayAndItIsAskedForAgain) {
     const Effects refused = advance(job, event::RequeueEnded{some_error()});
     ASSERT_EQ(all<effect::RequeueJob>(refused).size(), 1U);
     EXPECT_TRUE(all<effect::RequeueJob>(refused)[0].again);
-    EXPECT_TRUE(has<effect::LetShimLeave>(advance(job, event::RequeueEnded{})));
+    EXPECT_TRUE(has<effect::RecordStop>(advance(job, event::RequeueEnded{})));
 }
 
 TEST(TimeLimit, ARefusalBeforehandDoesNotCountWhenTheLimitIsHit) {

@@ -75,6 +75,23 @@ TEST_F(FenceTest, NothingRanOnAfterTheCutOnlyForTheFirstSuccessor) {
     EXPECT_FALSE(must_adopt(2).adoption.tree_was_stopped);
 }
 
+// Certain only when it had been committed.
+TEST_F(FenceTest, NothingRanOnAfterTheCutThatARecordNames) {
+    must_commit({0, 1});
+    must_commit({0, 2});
+    const Fd base = open_path(m_base);
+    CompleteSpec spec{m_owner, 0};
+    spec.stopped = Stopped{2, 0};
+    ASSERT_TRUE(complete(Base{base.get(), m_base}, m_key, spec));
+    const Taken newest = must_adopt(1);
+    EXPECT_EQ(newest.adoption.id, (GenerationId{0, 2}));
+    EXPECT_TRUE(newest.adoption.tree_was_stopped);
+    EXPECT_FALSE(must_adopt(2).adoption.tree_was_stopped);
+    const Taken older = must_adopt(1, GenerationId{0, 2});
+    EXPECT_EQ(older.adoption.id, (GenerationId{0, 1}));
+    EXPECT_FALSE(older.adoption.tree_was_stopped);
+}
+
 TEST_F(FenceTest, LateArrivalsAreIgnored) {
     must_commit({0, 1});
     expect_adopted(1, {0, 1});

@@ -140,6 +140,18 @@ TEST_F(SealerTest, AFailureTravelsToTheNextIncarnation) {
     EXPECT_FALSE(last.fault_again);
 }
 
+TEST_F(SealerTest, AStopTravelsToTheNextIncarnation) {
+    ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
+    wire::CompleteRequest end;
+    end.place = place(0);
+    end.how = wire::HowEnded::stopped;
+    end.generation = 1;
+    ASSERT_EQ(must_ask<wire::CompleteResult>(end, {}).outcome.code, 0U);
+    const auto next = adopt_by(1, make_dump({}));
+    EXPECT_EQ(next.found, wire::Found::generation);
+    EXPECT_TRUE(next.tree_was_stopped);
+}
+
 TEST_F(SealerTest, AFullFileSystemLeavesTheLastGeneration) {
     ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
     const auto full = commit_of(0, 2, {{"pages-1.img", std::string(4U << 20U, 'x')}});
