@@ -12,6 +12,8 @@ enum class Code : int {
     option_conflict = 102, // options that exclude each other
     option_capped = 103,   // a value was reduced to what policy allows
     job_not_requeueable = 104,
+    unsupported_setting = 105, // a setting of Slurm under which jobs cannot be checkpointed
+    limit_short = 106,         // the time limit leaves little time for a last checkpoint
     // 2xx: policy
     policy_syntax = 201,     // not YAML, or not the documented structure
     policy_value = 202,      // a value of the wrong type or outside its range

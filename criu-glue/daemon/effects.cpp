@@ -37,6 +37,8 @@ wire::Start wire_start(effect::Start start) {
         return wire::Start::unmanaged;
     case effect::Start::ended:
         return wire::Start::ended;
+    case effect::Start::alone:
+        return wire::Start::alone;
     }
     return wire::Start::unmanaged;
 }
@@ -160,7 +162,8 @@ void Server::perform(Job& job, const effect::ArmInterval& /*e*/) {
         delay = *fixed;
     else if (std::holds_alternative<IntervalAuto>(interval))
         delay =
-            auto_interval(job.last_cost, job.facts.nodes, m_policy.automatic, m_policy.limits.min_interval);
+            auto_interval(job.last_cost, job.facts.nodes, m_policy.automatic, m_policy.limits.min_interval)
+                .interval;
     if (delay.count() <= 0) return;
     const std::int64_t now = std::time(nullptr);
     if (job.taken_over && job.interval_timer == 0 && job.checkpoint_due != 0) // as it would have been

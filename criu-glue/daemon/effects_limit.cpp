@@ -37,15 +37,20 @@ Seconds left_of(const Job& job) {
 
 } // namespace
 
-Seconds Server::limit_margin(const Job& job) const {
-    const auto known = [](double own, double node) { return own > 0 ? own : node; };
-    const CheckpointCost cost{std::max(resident_bytes_of(job), job.newest_bytes),
-                              known(job.rates.dump, m_rates.dump), known(job.rates.commit, m_rates.commit)};
-    return time_limit_margin(cost, m_policy.time_limit, Seconds(job.facts.end_time - job.opened_at));
+CheckpointCost Server::checkpoint_cost(const Job& job) const {
+    return {std::max(resident_bytes_of(job), job.newest_bytes),
+            {job.rates.dump, m_rates.dump},
+            {job.rates.commit, m_rates.commit}};
+}
+
+Seconds Server::margin_of(const Job& job) const {
+    return limit_margin(checkpoint_cost(job), m_policy.time_limit,
+                        Seconds(job.facts.end_time - job.opened_at))
+        .margin;
 }
 
 bool Server::is_limit_near(const Job& job) const {
-    return left_of(job) <= limit_margin(job);
+    return left_of(job) <= margin_of(job);
 }
 
 // The margin changes with the job's memory, so it is looked at again and again, each time in half of what is
@@ -53,7 +58,7 @@ bool Server::is_limit_near(const Job& job) const {
 void Server::perform(Job& job, const effect::ArmLimit& /*e*/) {
     m_loop.cancel(job.limit_timer);
     if (job.facts.end_time == 0 || m_stopping) return;
-    const Seconds margin = limit_margin(job);
+    const Seconds margin = margin_of(job);
     const Seconds until = left_of(job) - margin;
     // The time of a suspension is not counted, so the limit is another one afterwards.
     const bool suspended = is_suspended(job);

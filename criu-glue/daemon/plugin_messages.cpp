@@ -60,6 +60,8 @@ Job Server::make_job(const wire::JobOpen& m) {
         job.state.plan = std::move(*plan);
     else if (!job.state.unmanaged)
         job.state.unmanaged = plan.error();
+    if (!m.unsupported.empty() && !job.state.unmanaged)
+        job.state.unmanaged = Error{Code::unsupported_setting, m.unsupported, "", 0};
     if (plan && !job.state.plan.enabled.value && !job.state.unmanaged)
         job.state.unmanaged =
             Error{Code::option_conflict, "checkpoints are switched off for this job", "", 0};

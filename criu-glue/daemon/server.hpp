@@ -15,6 +15,7 @@
 #include "local_tier.hpp"
 #include "loop.hpp"
 #include "os/socket.hpp"
+#include "policy/margin.hpp"
 #include "policy/policy.hpp"
 #include "result/result.hpp"
 #include "worker.hpp"
@@ -77,6 +78,9 @@ private:
     void on_message(ConnectionId id, const wire::TreeExited& m);
     void on_message(ConnectionId id, const wire::ListRequest& m);
     void on_message(ConnectionId id, const wire::CreateRequest& m);
+    void on_message(ConnectionId id, const wire::ExplainRequest& m);
+    // nullptr: not here, or not the caller's, who has been told
+    Job* job_of_caller(ConnectionId id, std::uint32_t job_id, const std::string& command);
     void reply(ConnectionId id, const Status& status);
     Status register_task(const Peer& peer, const wire::TaskRegister& m);
     Job make_job(const wire::JobOpen& m);
@@ -122,7 +126,8 @@ private:
     void perform(Job& job, const effect::AnswerOnDemand& e);
     void perform(Job& job, const effect::ReleaseEpilog& e);
     [[nodiscard]] static bool is_suspended(const Job& job);
-    [[nodiscard]] Seconds limit_margin(const Job& job) const;
+    [[nodiscard]] CheckpointCost checkpoint_cost(const Job& job) const;
+    [[nodiscard]] Seconds margin_of(const Job& job) const;
     void look_at_limit_in(Job& job, Seconds delay);
     [[nodiscard]] bool is_limit_near(const Job& job) const;
     void order(Job& job, const TaskKey& task, wire::Order order, const std::string& line = {});

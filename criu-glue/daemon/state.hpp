@@ -136,7 +136,7 @@ using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::Ado
 
 // ---- effects ----
 namespace effect {
-enum class Start : std::uint8_t { fresh, restored, held, unmanaged, ended };
+enum class Start : std::uint8_t { fresh, restored, held, unmanaged, ended, alone };
 struct StartTask { // answers ShimArrived
     TaskKey task;
     Start start = Start::fresh;

@@ -14,6 +14,20 @@ void start_fresh(TaskState& task, const TaskKey& key, std::string line, Effects&
     out.emplace_back(effect::StartTask{key, effect::Start::fresh, std::move(line)});
 }
 
+// Under a setting of Slurm with which no job can be checkpointed, the shim would only be in the way.
+void start_unmanaged(const Error& why, TaskState& task, const TaskKey& key, Effects& out) {
+    task.phase = Phase::registered;
+    out.emplace_back(effect::StartTask{
+        key, why.code == Code::unsupported_setting ? effect::Start::alone : effect::Start::unmanaged,
+        one_line(why) + "; the job runs without checkpoints"});
+}
+
+void adopt(TaskState& task, const TaskKey& key, Effects& out) {
+    task.phase = Phase::adopting;
+    out.emplace_back(effect::HoldBackTerm{key}); // tells the shim that the answer takes a while
+    out.emplace_back(effect::Adopt{key, 0, 0});
+}
+
 void hold(TaskState& task, const TaskKey& key, const std::string& reason, Effects& out) {
     task.phase = Phase::held;
     out.emplace_back(effect::HoldBackTerm{key}); // tells the shim that the answer takes a while
@@ -56,12 +70,11 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
     const bool restarted = job.restart_count > 0;
     if (job.unmanaged || job.orphaned) {
         const Error why = job.unmanaged ? *job.unmanaged : not_found_again();
-        if (restarted && !job.never_saved)
-            hold(task, e.task, cannot_restore(why), out);
-        else
-            out.emplace_back(effect::StartTask{e.task, effect::Start::unmanaged,
-                                               one_line(why) + "; the job runs without checkpoints"});
-        return;
+        const bool never = job.unmanaged && job.plan.restore.value.kind == Restore::Kind::never;
+        if (!restarted || job.never_saved || never) return start_unmanaged(why, task, e.task, out);
+        // Under such a setting no incarnation may ever have been saved; the store knows.
+        if (why.code == Code::unsupported_setting) return adopt(task, e.task, out);
+        return hold(task, e.task, cannot_restore(why), out);
     }
     if (is_due(job.restart_count, job.plan.max_restarts.value + 1)) {
         hold(task, e.task,
@@ -74,9 +87,7 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
         start_fresh(task, e.task, {}, out);
         return;
     }
-    task.phase = Phase::adopting;
-    out.emplace_back(effect::HoldBackTerm{e.task}); // tells the shim that the answer takes a while
-    out.emplace_back(effect::Adopt{e.task, 0, 0});
+    adopt(task, e.task, out);
 }
 
 void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
@@ -87,6 +98,10 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     for (const std::string& line : e.skipped)
         out.emplace_back(effect::Say{line});
     if (e.error) return hold(task, e.task, cannot_restore(*e.error), out);
+    if (job.unmanaged && !e.end_again)
+        return e.found == Found::nothing || e.found == Found::completed
+                   ? start_unmanaged(*job.unmanaged, task, e.task, out)
+                   : hold(task, e.task, cannot_restore(*job.unmanaged), out);
     switch (e.found) {
     case Found::nothing:
         return start_fresh(task, e.task,

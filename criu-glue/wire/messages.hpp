@@ -38,12 +38,14 @@ struct JobOpen {
     std::int64_t end_time = 0;   // of the time limit, Unix seconds; 0 = not known
     std::string user;
     std::string cluster;
-    std::string uuid; // 32 hex digits, made by sbatch's plugin; untrusted, names a directory only
-    std::string node; // this node's Slurm name
+    std::string uuid;        // 32 hex digits, made by sbatch's plugin; untrusted, names a directory only
+    std::string node;        // this node's Slurm name
+    std::string unsupported; // why no job can be checkpointed under Slurm's settings; "" = it can
     std::vector<OptionText> options; // as the user gave them, revalidated here
     template <class V>
     void fields(V& v) {
-        v(job_id, uid, gid, restart_count, nodes, kill_wait, end_time, user, cluster, uuid, node, options);
+        v(job_id, uid, gid, restart_count, nodes, kill_wait, end_time, user, cluster, uuid, node, unsupported,
+          options);
     }
 };
 
@@ -123,7 +125,8 @@ enum class Start : std::uint8_t {
     restored = 1,  // the tree runs; descriptor: pidfd of its root
     held = 2,      // the job was held or requeued instead of starting from zero: stay until killed
     unmanaged = 3, // run natively, checkpoints are off for this task; `line` says why
-    ended = 4      // end at once, with `wait_status`
+    ended = 4,     // end at once, with `wait_status`
+    alone = 5      // become the application: Slurm's signals reach it anyway; `line` says why
 };
 
 struct ShimStart {
@@ -229,6 +232,51 @@ struct Answer {
     template <class V>
     void fields(V& v) {
         v(code, generation, text);
+    }
+};
+
+// What applies to a job that runs on this node, and why. Answered by Explanation, or by Answer with an error.
+struct ExplainRequest {
+    static constexpr std::uint16_t k_type = 23;
+    std::uint32_t job_id = 0;
+    template <class V>
+    void fields(V& v) {
+        v(job_id);
+    }
+};
+
+enum class Unit : std::uint8_t {
+    text = 0,
+    number = 1,
+    seconds = 2,
+    bytes = 3,
+    bytes_per_s = 4,
+    unix_time = 5
+};
+
+// One value of the plan or of the arithmetic behind it.
+struct Explained {
+    std::string section; // "plan", "interval" or "time_limit"
+    std::string name;    // within its section, "keep"
+    Unit unit = Unit::text;
+    std::string value; // a decimal number unless `unit` is text
+    std::string from;  // who decided it, or where it was measured; may be empty
+    template <class V>
+    void fields(V& v) {
+        v(section, name, unit, value, from);
+    }
+};
+
+struct Explanation {
+    static constexpr std::uint16_t k_type = 24;
+    std::uint32_t job_id = 0;
+    std::uint32_t incarnation = 0;
+    std::string node;
+    std::string unmanaged;         // why the job runs without checkpoints; "" = it does not
+    std::vector<Explained> values; // none for such a job
+    template <class V>
+    void fields(V& v) {
+        v(job_id, incarnation, node, unmanaged, values);
     }
 };
 

@@ -71,15 +71,10 @@ Request overlay(Request below, const Request& above) {
     return below;
 }
 
-Result<std::vector<std::string>> submit_advice(const Request& request, const JobFacts& facts,
-                                               const Policy& policy) {
-    CKPT_TRY(const Plan plan, resolve(request, facts, policy));
+Result<Plan> submit_advice(const Request& request, const JobFacts& facts, const Policy& policy) {
+    CKPT_TRY(Plan plan, resolve(request, facts, policy));
     if (plan.enabled.value) CKPT_CHECK(check_available(plan));
-    std::vector<std::string> lines;
-    lines.reserve(plan.notes.size());
-    for (const Error& note : plan.notes)
-        lines.push_back(one_line(note));
-    return lines;
+    return plan;
 }
 
 } // namespace ckpt

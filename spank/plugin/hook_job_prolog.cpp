@@ -2,12 +2,16 @@
 // Before anything of the job runs on this node. slurmd's credential says who and which incarnation it is
 // (slurm src/plugins/prep/script/prep_script_slurmd.c:_build_env); nothing later in the job's life is as
 // trustworthy.
+#include <fcntl.h>
+
 #include <cstdlib>
 
 #include "ckptd.hpp"
 #include "decision.hpp"
 #include "hooks.hpp"
 #include "job_script.hpp"
+#include "options/slurm_settings.hpp"
+#include "os/files.hpp"
 #include "policy/policy_yaml.hpp"
 #include "slurm_configuration.hpp"
 
@@ -31,6 +35,25 @@ std::string text(const char* name) {
     return value != nullptr ? std::string(value).substr(0, k_value_max) : std::string();
 }
 
+// Next to the slurm.conf that slurmd names, which in a cluster without configuration files on its nodes is
+// its cache. Without such a file Slurm's defaults are in force.
+std::string cgroup_conf() {
+    constexpr std::size_t k_longest = 1U << 20;
+    const std::string slurm_conf = text("SLURM_CONF");
+    const std::string path = slurm_conf.substr(0, slurm_conf.rfind('/') + 1) + "cgroup.conf";
+    if (!path.starts_with('/')) return {};
+    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    return file ? read_all(file.get(), k_longest).value_or(std::string()) : std::string();
+}
+
+std::string unsupported_here() {
+    const slurm_conf_t* conf = slurm_configuration();
+    const bool known = conf != nullptr && conf->proctrack_type != nullptr;
+    const auto error =
+        unsupported_setting(known ? conf->proctrack_type : "", signals_children(cgroup_conf()));
+    return error ? error->what + "; " + error->hint : std::string();
+}
+
 } // namespace
 
 void job_prolog(spank_t spank, const Settings& settings) {
@@ -51,6 +74,7 @@ void job_prolog(spank_t spank, const Settings& settings) {
     open.end_time = number("SLURM_JOB_END_TIME", 0);
     open.nodes = number("SLURM_JOB_NUM_NODES", 1);
     if (const slurm_conf_t* conf = slurm_configuration()) open.kill_wait = conf->kill_wait;
+    open.unsupported = unsupported_here();
     open.user = text("SLURM_JOB_USER");
     open.cluster = text("SLURM_CLUSTER_NAME");
     open.uuid = text("SPANK_CKPT_UUID");

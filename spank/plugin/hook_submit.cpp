@@ -12,8 +12,11 @@
 #include "environment.hpp"
 #include "hooks.hpp"
 #include "option_callback.hpp"
+#include "options/slurm_settings.hpp"
+#include "policy/margin.hpp"
 #include "policy/policy_yaml.hpp"
 #include "sbatch_options.hpp"
+#include "slurm_configuration.hpp"
 
 namespace ckpt {
 
@@ -35,17 +38,39 @@ JobFacts facts_of_submitter() {
     return facts;
 }
 
-void advise(const Request& request, const Settings& settings) {
-    const auto policy = load_policy(settings.policy);
-    if (!policy) return slurm_info("checkpoint: %s", one_line(policy.error()).c_str());
-    const auto lines = submit_advice(request, facts_of_submitter(), *policy);
-    if (!lines) return refuse(one_line(lines.error()));
-    for (const std::string& line : *lines)
-        slurm_info("checkpoint: %s", line.c_str());
+void warn(const Error& error) {
+    slurm_info("checkpoint: %s", one_line(error).c_str());
+}
+void warn(Code code, const char* what, const char* hint) {
+    warn(Error{code, what, hint, 0});
 }
 
-void warn(Code code, const char* what, const char* hint) {
-    slurm_info("checkpoint: %s", one_line(Error{code, what, hint, 0}).c_str());
+// A limit that sbatch does not state is the partition's, and an amount of memory that it does not state may
+// be all of the node's: not known here.
+void advise_on_limit(const SbatchOptions& sbatch, const PolicyTimeLimit& policy) {
+    const Seconds limit = parse_duration(sbatch.value("time")).value_or(Seconds{0}); // an error: "UNLIMITED"
+    std::string memory = sbatch.value("mem");
+    if (!memory.empty() && memory.back() >= '0' && memory.back() <= '9') memory += 'M'; // mbytes_to_str
+    if (const auto error = short_limit(limit, parse_size(memory).value_or(0), policy)) warn(*error);
+}
+
+void advise(const Request& request, const Settings& settings, const std::optional<SbatchOptions>& sbatch) {
+    const auto policy = load_policy(settings.policy);
+    if (!policy) return warn(policy.error());
+    const auto advice = submit_advice(request, facts_of_submitter(), *policy);
+    if (!advice) return refuse(one_line(advice.error()));
+    for (const Error& note : advice->notes)
+        warn(note);
+    if (sbatch && advice->on.value.has(Trigger::timelimit)) advise_on_limit(*sbatch, policy->time_limit);
+}
+
+// SignalChildrenProcesses is in cgroup.conf, which a login node need not have: that is seen on the job's
+// node.
+void advise_on_settings() {
+    const slurm_conf_t* conf = slurm_configuration();
+    if (conf == nullptr || conf->proctrack_type == nullptr) return;
+    if (const auto error = unsupported_setting(conf->proctrack_type, false))
+        slurm_info("checkpoint: %s; the job runs without checkpoints", one_line(*error).c_str());
 }
 
 // Slurm empties the output files whenever the job starts, after a requeue too (slurmstepd's
@@ -59,12 +84,19 @@ void keep_output(spank_t spank, const SbatchOptions& sbatch) {
     if (sbatch.set("open-mode", "append")) spank_job_control_setenv(spank, k_open_mode, k_made_append, 1);
 }
 
-void make_requeueable(const SbatchOptions& sbatch) {
-    if (sbatch.is_set("no-requeue"))
-        warn(Code::job_not_requeueable, "with --no-requeue the job is saved but never goes on by itself",
-             "leave --no-requeue away");
-    else if (!sbatch.is_set("requeue"))
-        (void)sbatch.set("requeue", nullptr); // JobRequeue=0 of slurm.conf would forbid it
+// What the job says for itself is stronger than JobRequeue=0 of slurm.conf (slurmctld's job_mgr.c:
+// _copy_job_desc_to_job_record).
+void make_requeueable(const std::optional<SbatchOptions>& sbatch) {
+    const auto requeue = sbatch ? sbatch->requeue() : SbatchOptions::Requeue::unset;
+    if (requeue == SbatchOptions::Requeue::no)
+        return warn(Code::job_not_requeueable,
+                    "with --no-requeue the job is saved but never goes on by itself",
+                    "leave --no-requeue away");
+    if (requeue == SbatchOptions::Requeue::yes || (sbatch && sbatch->set("requeue", nullptr))) return;
+    const slurm_conf_t* conf = slurm_configuration();
+    if (conf != nullptr && conf->job_requeue == 0)
+        warn(Code::job_not_requeueable,
+             "with JobRequeue=0 in slurm.conf the job is saved but never goes on by itself", "add --requeue");
 }
 
 // The components of a heterogeneous job come one after the other and share the identity.
@@ -101,18 +133,20 @@ void submit_options_known(spank_t spank, const Settings& settings) {
     if (program_is("salloc") || program_is("srun")) {
         // A step's options are its job's, and the policy's default is not what this user asked for.
         if (!given_options().empty() && variable("SLURM_JOB_ID") == nullptr)
-            warn(Code::option_conflict, "only batch jobs are checkpointed", "use sbatch");
+            warn(Code::option_conflict, "only batch jobs are checkpointed; this one runs without checkpoints",
+                 "use sbatch");
         return;
     }
-    advise(request_of(given_options()).request, settings);
-    give_identity(spank);
     const auto sbatch = SbatchOptions::find();
+    advise(request_of(given_options()).request, settings, sbatch);
+    advise_on_settings();
+    give_identity(spank);
+    make_requeueable(sbatch);
     if (!sbatch) return;
     if (sbatch->is_set("container"))
         warn(Code::option_conflict, "a job with --container runs without checkpoints",
              "its container is outside what can be saved");
     keep_output(spank, *sbatch);
-    make_requeueable(*sbatch);
 }
 
 } // namespace ckpt

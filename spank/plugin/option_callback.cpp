@@ -22,6 +22,17 @@ int exit_status() {
     return status != 0 ? status : 1;
 }
 
+// scrontab knows our options and forgets them: it runs no init_post_opt and hands no options on (slurm
+// src/scrontab/scrontab.c).
+void warn_if_forgotten(std::string_view program) {
+    static bool k_said = false;
+    if (!program.starts_with("scrontab") || !request_of(given_options()).asked_for || k_said) return;
+    k_said = true;
+    const Error error{Code::option_conflict, "jobs of scrontab run without checkpoints",
+                      "let the entry submit one with sbatch", 0};
+    slurm_info("checkpoint: %s", one_line(error).c_str());
+}
+
 int on_option(int val, const char* argument, int remote) {
     const OptionRow& row = option_row(static_cast<Option>(val));
     const std::string_view value = argument != nullptr ? argument : "";
@@ -33,6 +44,7 @@ int on_option(int val, const char* argument, int remote) {
         }
     }
     given_options().set(row, value);
+    if (remote == 0) warn_if_forgotten(program_invocation_short_name);
     return 0;
 }
 

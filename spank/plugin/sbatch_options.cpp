@@ -32,6 +32,15 @@ bool SbatchOptions::set(const char* name, const char* value) const {
     return m_set(m_opt, name, value, false) == 0;
 }
 
+// Both options have the same getter (slurm_opt.c:arg_get_requeue): "unset", "no-requeue", "requeue" or, from
+// 25.11, "expedite".
+SbatchOptions::Requeue SbatchOptions::requeue() const {
+    const std::string said = value("requeue");
+    if (said.empty()) // it cannot say
+        return is_set("no-requeue") ? Requeue::no : is_set("requeue") ? Requeue::yes : Requeue::unset;
+    return said == "unset" ? Requeue::unset : said == "no-requeue" ? Requeue::no : Requeue::yes;
+}
+
 bool SbatchOptions::appends_by_default() {
     const slurm_conf_t* conf = slurm_configuration();
     return conf != nullptr && conf->job_file_append != 0;

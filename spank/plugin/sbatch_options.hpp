@@ -2,6 +2,7 @@
 // sbatch's own options, which SPANK has no interface for: open mode and requeue.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -20,6 +21,9 @@ public:
     [[nodiscard]] std::string value(const char* name) const;
     // False when Slurm refused.
     [[nodiscard]] bool set(const char* name, const char* value) const;
+    // What counts of --requeue and --no-requeue: the later one.
+    enum class Requeue : std::uint8_t { unset, yes, no };
+    [[nodiscard]] Requeue requeue() const;
     // JobFileAppend=1 of slurm.conf: an open mode that nobody set means append.
     [[nodiscard]] static bool appends_by_default();
 

@@ -74,8 +74,9 @@ int main(int argc, char** argv) {
     }
     Ckptd ckptd;
     Started started = decide(ckptd, {argv[1], status->write.get()});
-    const bool from_the_beginning =
-        started.start.start == wire::Start::fresh || started.start.start == wire::Start::unmanaged;
+    const bool from_the_beginning = started.start.start == wire::Start::fresh ||
+                                    started.start.start == wire::Start::unmanaged ||
+                                    started.start.start == wire::Start::alone;
     if (from_the_beginning) empty_output_of_earlier_run();
     if (!started.start.line.empty()) say(started.start.line);
     const int checkpoint_signal = started.start.checkpoint_signal;
@@ -87,6 +88,8 @@ int main(int argc, char** argv) {
     case wire::Start::restored:
         status->write.reset();
         serve(std::move(ckptd), Tree{std::move(started.root), 0}, std::move(status->read), checkpoint_signal);
+    case wire::Start::alone:
+        become(application);
     case wire::Start::unmanaged:
         ckptd.close(); // no need to ask it before passing a SIGTERM on
         [[fallthrough]];

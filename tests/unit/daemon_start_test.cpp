@@ -45,6 +45,44 @@ TEST(Start, UnmanagedLaterIncarnationIsHeldNeverStartedFromZero) {
     EXPECT_FALSE(has<effect::StartTask>(out));
 }
 
+JobState job_under_unsupported_settings(std::uint32_t restart_count) {
+    JobState job = fresh_job();
+    job.restart_count = restart_count;
+    job.unmanaged = Error{Code::unsupported_setting, "ProctrackType", "", 0};
+    return job;
+}
+
+TEST(Start, UnderUnsupportedSettingsTheApplicationRunsAlone) {
+    JobState job = job_under_unsupported_settings(0);
+    const Effects out = advance(job, event::ShimArrived{k_batch});
+    ASSERT_EQ(all<effect::StartTask>(out).size(), 1U);
+    EXPECT_EQ(all<effect::StartTask>(out)[0].start, effect::Start::alone);
+    EXPECT_THAT(all<effect::StartTask>(out)[0].line, testing::HasSubstr("runs without checkpoints"));
+    EXPECT_TRUE(is_quiet(job));
+}
+
+TEST(Start, AnUnmanagedJobThatIsNeverToBeRestoredStartsOver) {
+    JobState job = job_under_unsupported_settings(1);
+    job.plan.restore.value.kind = Restore::Kind::never;
+    const Effects out = advance(job, event::ShimArrived{k_batch});
+    EXPECT_TRUE(has<effect::StartTask>(out));
+    EXPECT_FALSE(has<effect::Adopt>(out));
+}
+
+TEST(Start, UnderUnsupportedSettingsTheStoreSaysWhetherARequeuedJobMayStartOver) {
+    using Found = event::AdoptEnded::Found;
+    for (const Found found : {Found::nothing, Found::completed, Found::generation, Found::unusable}) {
+        JobState job = job_under_unsupported_settings(1);
+        EXPECT_TRUE(has<effect::Adopt>(advance(job, event::ShimArrived{k_batch})));
+        event::AdoptEnded ended{k_batch, found, std::nullopt, 0, 0, std::nullopt, {}};
+        const Effects out = advance(job, ended);
+        const bool starts_over = found == Found::nothing || found == Found::completed;
+        EXPECT_EQ(has<effect::StartTask>(out), starts_over);
+        EXPECT_EQ(has<effect::HoldJob>(out), !starts_over);
+        EXPECT_FALSE(has<effect::Restore>(out));
+    }
+}
+
 TEST(Start, AJobThatNeverHadAnIdentityHasNothingToLose) {
     JobState job = fresh_job();
     job.restart_count = 1;

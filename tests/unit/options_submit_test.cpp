@@ -9,11 +9,12 @@
 
 #include "options/command_line.hpp"
 #include "options/options.hpp"
+#include "options/slurm_settings.hpp"
 
 namespace ckpt {
 namespace {
 
-using testing::ElementsAre;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -77,10 +78,11 @@ TEST(SubmitAdvice, TellsWhatWasCapped) {
     const auto advice = [](const std::vector<std::pair<std::string, std::string>>& options) {
         return submit_advice(apply_options(options).value(), {}, {});
     };
-    EXPECT_THAT(advice({{"checkpoint", ""}}).value(), IsEmpty());
-    EXPECT_THAT(advice({{"checkpoint", ""}, {"checkpoint-keep", "50"}}).value(),
-                ElementsAre(AllOf(HasSubstr("--checkpoint-keep: 50"), HasSubstr("10 is used"),
-                                  HasSubstr("CKPT-103"))));
+    EXPECT_THAT(advice({{"checkpoint", ""}})->notes, IsEmpty());
+    const Plan plan = advice({{"checkpoint", ""}, {"checkpoint-keep", "50"}}).value();
+    ASSERT_EQ(plan.notes.size(), 1U);
+    EXPECT_THAT(one_line(plan.notes[0]),
+                AllOf(HasSubstr("--checkpoint-keep: 50"), HasSubstr("10 is used"), HasSubstr("CKPT-103")));
     EXPECT_EQ(advice({{"checkpoint-dir", "/etc"}}).error().code, Code::option_value);
 }
 
@@ -94,6 +96,31 @@ TEST(SubmitAdvice, RefusesWhatThisReleaseDoesNotDo) {
         EXPECT_THAT(advice.error().what, HasSubstr("--" + name + "=" + value));
         EXPECT_NE(advice.error().hint, "");
     }
+}
+
+TEST(SlurmSettings, SignalsMustReachTheShimAlone) {
+    EXPECT_FALSE(unsupported_setting("proctrack/cgroup", false));
+    EXPECT_FALSE(unsupported_setting("", false)) << "not known";
+    EXPECT_EQ(
+        one_line(unsupported_setting("proctrack/linuxproc", false).value()),
+        "with ProctrackType=proctrack/linuxproc in slurm.conf Slurm's SIGTERM ends the program before it "
+        "is saved; an admin can set proctrack/cgroup [CKPT-105]");
+    EXPECT_EQ(one_line(unsupported_setting("proctrack/cgroup", true).value()),
+              "with SignalChildrenProcesses=yes in cgroup.conf Slurm's SIGTERM ends the program before it is "
+              "saved; an admin can set it to no [CKPT-105]");
+}
+
+TEST(SlurmSettings, CgroupConfIsReadAsSlurmReadsIt) {
+    for (const char* text :
+         {"SignalChildrenProcesses=yes", "CgroupPlugin=autodetect\nSignalChildrenProcesses=YES\n",
+          "  signalchildrenprocesses = true # why\r\nConstrainCores=no", "SignalChildrenProcesses=\"1\"",
+          "SignalChildrenProcesses=no\nSignalChildrenProcesses=up\n"})
+        EXPECT_TRUE(signals_children(text)) << text;
+    for (const char* text :
+         {"", "\n\n", "=", "SignalChildrenProcesses", "SignalChildrenProcesses=",
+          "SignalChildrenProcesses=no", "#SignalChildrenProcesses=yes", "ConstrainCores=yes",
+          "XSignalChildrenProcesses=yes", "SignalChildrenProcesses=yes\nSignalChildrenProcesses=no"})
+        EXPECT_FALSE(signals_children(text)) << text;
 }
 
 std::vector<std::string> words(const std::string& line) {

@@ -105,6 +105,24 @@ TEST_F(PluginHooks, AWrongOptionIsRefusedInProgramsWeDoNotKnow) {
     EXPECT_EQ(fake_spank().log.front().find('\n'), std::string::npos);
 }
 
+TEST_F(PluginHooks, WhereNothingIsCheckpointedThatIsSaidOnce) {
+    for (const auto& [program, context] :
+         {std::pair{"salloc", S_CTX_ALLOCATOR}, {"srun", S_CTX_LOCAL}, {"scrontab", S_CTX_ALLOCATOR}}) {
+        test::reset_fake_spank();
+        given_options() = {};
+        be(program, context);
+        submit_init(fake_spank().handle(), m_settings);
+        fake_spank().give("checkpoint", nullptr, false);
+        fake_spank().give("checkpoint-keep", "3", false);
+        // scrontab never calls this
+        if (context == S_CTX_LOCAL || program == std::string("salloc"))
+            submit_options_known(fake_spank().handle(), m_settings);
+        ASSERT_THAT(fake_spank().log, SizeIs(1)) << program;
+        EXPECT_THAT(fake_spank().log.front(), HasSubstr("without checkpoints; ")) << program;
+        EXPECT_THAT(fake_spank().job_control, IsEmpty()) << program;
+    }
+}
+
 TEST_F(PluginHooks, AJobWithTheOptionGetsAnIdentity) {
     be("sbatch", S_CTX_ALLOCATOR);
     submit_init(fake_spank().handle(), m_settings);

@@ -40,20 +40,29 @@ TEST(AutoInterval, FollowsNodesOverheadAndLimit) {
     PolicyAuto policy;
     policy.node_mtbf = 24h;
     policy.max_overhead = 0.5;
-    EXPECT_EQ(std::chrono::round<std::chrono::minutes>(auto_interval(5min, 1, policy, 1s)), 117min);
-    EXPECT_EQ(std::chrono::round<std::chrono::minutes>(auto_interval(5min, 4, policy, 1s)), 57min);
+    EXPECT_EQ(std::chrono::round<std::chrono::minutes>(auto_interval(5min, 1, policy, 1s).interval), 117min);
+    EXPECT_EQ(std::chrono::round<std::chrono::minutes>(auto_interval(5min, 4, policy, 1s).interval), 57min);
     policy.max_overhead = 0.01;
-    EXPECT_EQ(auto_interval(5min, 4, policy, 1s), 99 * 5min) << "300 s in 30,000 s are one percent";
-    EXPECT_EQ(auto_interval(1s, 100000, policy, 10min), 10min);
+    EXPECT_EQ(auto_interval(5min, 4, policy, 1s).interval, 99 * 5min) << "300 s in 30,000 s are one percent";
+    EXPECT_EQ(auto_interval(1s, 100000, policy, 10min).interval, 10min);
+}
+
+TEST(AutoInterval, SaysWhatItComesFrom) {
+    const AutoInterval parts = auto_interval(0s, 10, {}, 1min);
+    EXPECT_EQ(parts.cost_s, 1) << "at least a second";
+    EXPECT_EQ(parts.mtbf_s, 3.0 * 24 * 3600) << "30 days by 10 nodes";
+    EXPECT_EQ(parts.affordable_s, 99) << "one percent";
+    EXPECT_EQ(parts.optimum_s, daly_interval(1, 3.0 * 24 * 3600));
+    EXPECT_EQ(parts.interval.count(), std::ceil(parts.optimum_s));
 }
 
 TEST(AutoInterval, IsFiniteForAnyInput) {
     PolicyAuto policy;
     policy.max_overhead = 0;
-    EXPECT_EQ(auto_interval(Seconds::max(), 0, policy, 1s), k_year);
+    EXPECT_EQ(auto_interval(Seconds::max(), 0, policy, 1s).interval, k_year);
     policy.node_mtbf = 0s;
-    EXPECT_GE(auto_interval(0s, 4'000'000'000U, policy, 60s), 60s);
-    EXPECT_GE(auto_interval(-5s, 1, policy, 60s), 60s);
+    EXPECT_GE(auto_interval(0s, 4'000'000'000U, policy, 60s).interval, 60s);
+    EXPECT_GE(auto_interval(-5s, 1, policy, 60s).interval, 60s);
 }
 
 TEST(Resolve, NothingSaidIsTheBuiltInPlan) {

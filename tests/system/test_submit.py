@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What cannot be had is said in one line at submit, with what happens instead; the job goes through and ends as it would."""
+
+from lib import *
+
+SLURM_CONF = "/etc/slurm/slurm.conf"
+SCRIPT = "#!/bin/sh\necho done\nexit 3\n"
+
+
+def advice_of(text):
+    """Our lines of a submitting command's standard error."""
+    return [line.partition("checkpoint: ")[2] for line in text.splitlines() if "checkpoint: " in line]
+
+
+class Submit(SystemTest):
+    def assert_advice(self, expected, *options, prefix=(), info=None):
+        """A job with OPTIONS is submitted with the lines EXPECTED and ends as without --checkpoint."""
+        job = submit(SCRIPT, "--checkpoint", *options, prefix=prefix)
+        self.assertEqual(advice_of(job.advice), expected)
+        shown = end(job)
+        self.assert_ended(shown, "FAILED", "3:0")
+        self.assertEqual(application_lines(job.output()), ["done"])
+        for key, value in (info or {}).items():
+            self.assertEqual(shown[key], value)
+        assert_clean(job)
+
+    def test_nothing_to_say(self):
+        self.assert_advice([], "--time=30", "--mem=100M", info={"Requeue": "1"})
+
+    def test_no_requeue(self):
+        line = "with --no-requeue the job is saved but never goes on by itself; leave --no-requeue away [CKPT-104]"
+        self.assert_advice([line], "--no-requeue", info={"Requeue": "0"})
+        self.assert_advice([line], prefix=("SBATCH_NO_REQUEUE=1",), info={"Requeue": "0"})
+        self.assert_advice([], "--no-requeue", "--requeue", info={"Requeue": "1"})
+
+    def test_job_requeue_0_in_slurm_conf_is_overruled(self):
+        self.append_to_slurm_conf("JobRequeue=0\n")
+        self.assert_advice([], info={"Requeue": "1"})
+        plain = submit(SCRIPT)
+        self.assertEqual(end(plain)["Requeue"], "0")
+
+    def test_a_time_limit_too_short_for_the_reserve(self):
+        set_policy("ctl", time_limit={"reserve": "45s"})
+        self.addCleanup(clear_policy, "ctl")
+        line = ("the last checkpoint begins at half the time limit of 1m, 30s before its end, and may need 45s "
+                "(time_limit.reserve); raise it: --time=2 [CKPT-106]")
+        self.assert_advice([line], "--time=1")
+        self.assert_advice([line], prefix=("SBATCH_TIMELIMIT=1",))
+        self.assert_advice([], "--time=2")
+        self.assert_advice([], "--time=1", "--checkpoint-on=requeue")
+
+    def test_a_time_limit_too_short_for_the_memory(self):
+        self.assert_advice(["the last checkpoint begins at half the time limit of 1m, 30s before its end, and may need 90s "
+                            "with this --mem; raise it: --time=3 [CKPT-106]"], "--time=1", "--mem=2033M")
+        self.assert_advice([], "--time=3", "--mem=2033M")
+
+    def test_no_batch_job(self):
+        line = "only batch jobs are checkpointed; this one runs without checkpoints; use sbatch [CKPT-102]"
+        for command in ("salloc", "srun"):
+            with self.subTest(command):
+                done = cluster.attempt("ctl", command, "--checkpoint", "--nodelist=n1", "sh", "-c", "echo done; exit 3", user="alice")
+                self.assertEqual((done.returncode, done.stdout), (3, "done\n"), done.stderr)
+                self.assertEqual(advice_of(done.stderr), [line])
+
+    def test_scrontab(self):
+        self.append_to_slurm_conf("ScronParameters=enable\n")
+        self.addCleanup(cluster.attempt, "ctl", "scrontab", "-r", user="alice")
+        table = "#SCRON --checkpoint --checkpoint-keep=3 --chdir=/home/alice\n0 0 1 1 * true\n"
+        done = cluster.attempt("ctl", "scrontab", "-", user="alice", input=table)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(advice_of(done.stderr), ["jobs of scrontab run without checkpoints; let the entry submit one with sbatch [CKPT-102]"])
+        self.assertIn("--checkpoint-keep=3", cluster.run("ctl", "scrontab", "-l", user="alice"))
+
+    def append_to_slurm_conf(self, line):
+        before = cluster.read("ctl", SLURM_CONF)
+        self.addCleanup(self.write_slurm_conf, before)
+        self.write_slurm_conf(before + line)
+
+    def write_slurm_conf(self, text):
+        cluster.write("ctl", SLURM_CONF, text)
+        cluster.service("ctl", "slurmctld", "restart")
+        wait_for("slurmctld answers", lambda: not cluster.attempt("ctl", "scontrol", "ping").returncode)
+        wait_for("the nodes are there", lambda: "down" not in cluster.run("ctl", "sinfo", "--noheader", "--format=%T"))
+
+
+main()
