@@ -12,15 +12,21 @@ std::string without_code(const std::string& line) {
 
 } // namespace
 
-Result<Asked> ask(const std::string& request, std::chrono::milliseconds limit) {
+Result<Packet> ask_for(const std::string& request, std::chrono::milliseconds limit) {
     auto socket = connect_to(wire::k_socket_path);
     if (!socket)
         return fail(Code::daemon_unreachable, "ckptd does not answer on this node",
                     "start it (systemctl start ckptd.socket), or run sckpt on another node");
     CKPT_CHECK(send_packet(socket->get(), request));
     CKPT_TRY(Packet packet, receive_packet(socket->get(), limit));
+    const auto answer = wire::decode<wire::Answer>(packet.bytes);
+    if (answer && answer->code != 0) return fail(static_cast<Code>(answer->code), without_code(answer->text));
+    return packet;
+}
+
+Result<Asked> ask(const std::string& request, std::chrono::milliseconds limit) {
+    CKPT_TRY(Packet packet, ask_for(request, limit));
     CKPT_TRY(const auto answer, wire::decode<wire::Answer>(packet.bytes));
-    if (answer.code != 0) return fail(static_cast<Code>(answer.code), without_code(answer.text));
     return Asked{answer, std::move(packet.fds)};
 }
 

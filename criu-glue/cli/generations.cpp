@@ -4,7 +4,6 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include <ctime>
 #include <iostream>
 #include <sstream>
 
@@ -45,15 +44,6 @@ std::string nodes_of(const Json& object) {
     for (const Json& node : *found)
         if (node.is_string()) out += (out.empty() ? "" : ",") + node.get<std::string>();
     return out;
-}
-
-std::string local_time(std::uint64_t seconds) {
-    const auto at = static_cast<std::time_t>(seconds);
-    std::tm parts{};
-    std::string text(32, '\0');
-    if (::localtime_r(&at, &parts) == nullptr) return "?";
-    text.resize(std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts));
-    return text;
 }
 
 // Whose generations: a name that stands for %u in the store's path, and the uid they must have, 0 = any.
@@ -100,8 +90,8 @@ void for_each_object(const std::string& lines, F&& f) {
 void print_generation(const Json& g) {
     std::cout << "generation " << number(g, "generation") << " of incarnation " << number(g, "incarnation")
               << "\n"
-              << "  taken      " << local_time(number(g, "taken_at")) << " (" << string(g, "reason")
-              << ") on " << nodes_of(g) << "\n"
+              << "  taken      " << text::local_time(static_cast<std::int64_t>(number(g, "taken_at"))) << " ("
+              << string(g, "reason") << ") on " << nodes_of(g) << "\n"
               << "  size       " << text::bytes(number(g, "image_bytes")) << " in memory, "
               << text::bytes(number(g, "stored_bytes")) << " stored, " << number(g, "processes")
               << " processes\n"
@@ -130,10 +120,10 @@ Status list(const ListOptions& options) {
                  {"SEAL", false}});
     for_each_object(lines, [&](const Json& g) {
         table.add({std::to_string(number(g, "job")), std::to_string(number(g, "incarnation")),
-                   std::to_string(number(g, "generation")), local_time(number(g, "taken_at")),
-                   string(g, "reason"), nodes_of(g), text::bytes(number(g, "image_bytes")),
-                   text::bytes(number(g, "stored_bytes")), text::duration_us(number(g, "frozen_us")),
-                   flag(g, "verified") ? "ok" : "BAD"});
+                   std::to_string(number(g, "generation")),
+                   text::local_time(static_cast<std::int64_t>(number(g, "taken_at"))), string(g, "reason"),
+                   nodes_of(g), text::bytes(number(g, "image_bytes")), text::bytes(number(g, "stored_bytes")),
+                   text::duration_us(number(g, "frozen_us")), flag(g, "verified") ? "ok" : "BAD"});
     });
     std::cout << table.text(options.header);
     return {};

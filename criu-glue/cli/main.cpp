@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "ask.hpp"
+#include "explain.hpp"
 #include "generations.hpp"
 #include "policy/policy_yaml.hpp"
 #include "store/key.hpp"
@@ -36,6 +37,12 @@ ckpt::Status create(std::uint32_t job_id) {
     else
         std::cout << "generation " << asked.answer.generation << " of job " << job_id << " saved\n";
     return {};
+}
+
+ckpt::Status explain(std::uint32_t job_id, bool json) {
+    if (job_id == 0) job_id = own_job();
+    if (job_id == 0) return ckpt::fail(ckpt::Code::not_found, "which job?", "sckpt explain JOBID");
+    return ckpt::cli::explain(job_id, json);
 }
 
 ckpt::Status check_policy(const std::string& path) {
@@ -91,6 +98,14 @@ int run(int argc, char** argv) {
     create_command->add_option("JOBID,-j,--job", create_job, "the job; inside a job: this one")
         ->check(is_job_id, "JOBID");
 
+    std::uint32_t explain_job = 0;
+    bool explain_json = false;
+    auto* explain_command =
+        app.add_subcommand("explain", "what applies to a job that runs on this node, and when it is saved");
+    explain_command->add_option("JOBID,-j,--job", explain_job, "the job; inside a job: this one")
+        ->check(is_job_id, "JOBID");
+    explain_command->add_flag("--json", explain_json, "one JSON object");
+
     std::string key_path = "/etc/slurm/checkpoint.key";
     auto* key = app.add_subcommand("key", "the cluster key that seals the images");
     key->require_subcommand(1);
@@ -113,6 +128,7 @@ int run(int argc, char** argv) {
         return finish(ckpt::cli::show(listing));
     }
     if (policy_check->parsed()) return finish(check_policy(policy_path));
+    if (explain_command->parsed()) return finish(explain(explain_job, explain_json));
     if (create_command->parsed()) return finish(create(create_job));
     return finish(create_key(key_path));
 }

@@ -2,7 +2,9 @@
 // What sckpt asks. Everybody sees and steers their own jobs; root sees and steers all.
 #include <algorithm>
 #include <array>
+#include <ctime>
 
+#include "explain.hpp"
 #include "log.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
@@ -19,6 +21,12 @@ constexpr std::size_t k_listings = 8;
 
 wire::Answer answer_of(const Error& error) {
     return {static_cast<std::uint32_t>(error.code), 0, one_line(error)};
+}
+
+Error out_of_reach(std::uint32_t job_id) {
+    return {Code::not_found,
+            "ckptd was started anew and cannot reach job " + std::to_string(job_id) + " any more",
+            "it is checkpointed again from its next start on", 0};
 }
 
 // Whether the caller is a process of the job's own trees, which stands still while they are dumped.
@@ -59,22 +67,37 @@ void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     send(id, wire::Answer{}, to_client);
 }
 
-void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
+// The same answer for "not here" and "not yours": nobody learns about other users' jobs.
+Job* Server::job_of_caller(ConnectionId id, std::uint32_t job_id, const std::string& command) {
     const uid_t uid = m_connections.at(id).peer.uid;
-    Job* job = find_job(m.job_id);
-    // The same answer for "not here" and "not yours": nobody learns about other users' jobs.
-    if (job == nullptr || (uid != 0 && uid != job->facts.uid))
-        return send(
-            id, answer_of({Code::not_found,
-                           "no job " + std::to_string(m.job_id) + " of yours is checkpointed on this node",
-                           "run sckpt on the job's node, e.g. srun --jobid=" + std::to_string(m.job_id) +
-                               " --overlap sckpt create " + std::to_string(m.job_id),
-                           0}));
-    if (job->state.orphaned)
-        return send(id, answer_of({Code::not_found,
-                                   "ckptd was started anew and cannot reach job " + std::to_string(m.job_id) +
-                                       " any more",
-                                   "it is checkpointed again from its next start on", 0}));
+    Job* job = find_job(job_id);
+    if (job != nullptr && (uid == 0 || uid == job->facts.uid)) return job;
+    const std::string number = std::to_string(job_id);
+    send(id, answer_of({Code::not_found, "no job " + number + " of yours is checkpointed on this node",
+                        "run sckpt on the job's node, e.g. srun --jobid=" + number + " --overlap sckpt " +
+                            command + " " + number,
+                        0}));
+    return nullptr;
+}
+
+void Server::on_message(ConnectionId id, const wire::ExplainRequest& m) {
+    const Job* job = job_of_caller(id, m.job_id, "explain");
+    if (job == nullptr) return;
+    wire::Explanation answer{m.job_id, job->facts.restart_count, job->facts.node, {}, {}};
+    if (job->state.unmanaged || job->state.orphaned) {
+        answer.unmanaged = one_line(job->state.unmanaged ? *job->state.unmanaged : out_of_reach(m.job_id));
+        return send(id, answer);
+    }
+    const ExplainFacts facts{job->facts.nodes,    job->last_cost, checkpoint_cost(*job),
+                             job->facts.end_time, job->opened_at, std::time(nullptr)};
+    answer.values = explain(job->state.plan, m_policy, facts);
+    send(id, answer);
+}
+
+void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
+    Job* job = job_of_caller(id, m.job_id, "create");
+    if (job == nullptr) return;
+    if (job->state.orphaned) return send(id, answer_of(out_of_reach(m.job_id)));
     if (asks_from_inside(*job, m_connections.at(id).peer.pid)) {
         // Its connection to us could not be dumped: the checkpoint begins when the caller has closed it.
         m_connections.at(id).dump_when_closed = m.job_id;

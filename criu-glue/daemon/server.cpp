@@ -157,6 +157,8 @@ void Server::dispatch(ConnectionId id, Packet packet) {
         return deliver(std::type_identity<wire::ListRequest>{});
     case wire::CreateRequest::k_type:
         return deliver(std::type_identity<wire::CreateRequest>{});
+    case wire::ExplainRequest::k_type:
+        return deliver(std::type_identity<wire::ExplainRequest>{});
     default:
         return drop_connection(id);
     }

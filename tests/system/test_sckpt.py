@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""sckpt list, show and create, for the job's user, for another user and for root."""
+"""sckpt list, show, create and explain, for the job's user, for another user and for root."""
 
 import json
+import math
 import re
 
 from lib import *
+from lib.product import STORE
 
 SCRIPT = """#!/bin/bash
 #SBATCH --checkpoint-interval=none
@@ -49,10 +51,62 @@ class Sckpt(SystemTest):
         self.assert_ended(end(job))
         assert_clean(job)
 
+    def test_explain(self):
+        set_policy("n1", limits={"min_interval": "1s", "max_keep": 3}, time_limit={"safety": 2, "reserve": "20s"})
+        self.addCleanup(clear_policy, "n1")
+        job = submit("#!/bin/bash\n. /shared/programs/gate.sh\necho started\ngate go\n",
+                     "--checkpoint-keep=5", "--checkpoint-on=timelimit", "--time=10")
+        job.wait_output("started")
+
+        def explained():
+            return json.loads(sckpt("explain", "--json", job.id).stdout)
+
+        with self.subTest("the plan, and who decided it"):
+            plan = explained()["plan"]
+            self.assertEqual(plan["keep"], {"value": 3, "from": "limit of policy"})
+            self.assertEqual(plan["on"], {"value": "timelimit", "from": "user"})
+            self.assertEqual(plan["dir"], {"value": STORE, "from": "policy"})
+            self.assertEqual(plan["interval"], {"value": "auto", "from": "built-in"})
+        with self.subTest("the interval"):
+            parts = {name: one["value"] for name, one in explained()["interval"].items()}
+            self.assertEqual((parts["pause"], parts["nodes"], parts["least"]), (1, 1, 1))
+            self.assertGreaterEqual(parts["interval"], max(parts["optimum"], parts["affordable"]))
+        with self.subTest("the last checkpoint"):
+            parts = explained()["time_limit"]
+            self.assertEqual(parts["safety"], {"value": 2, "from": "policy time_limit.safety"})
+            self.assertEqual(parts["reserve"], {"value": 20, "unit": "s", "from": "policy time_limit.reserve"})
+            self.assertEqual(parts["dump_rate"]["from"], "assumed, not yet measured")
+            self.assertGreater(parts["memory"]["value"], 100_000)
+            self.assertLess(parts["memory"]["value"], 1_000_000_000)
+            self.assertEqual(parts["dump"]["value"], parts["memory"]["value"] / 200e6)
+            self.assertEqual(parts["margin"]["value"], math.ceil(2 * (parts["dump"]["value"] + parts["commit"]["value"]) + 20))
+            ends = cluster.run("ctl", "date", "--date", job.info()["EndTime"], "+%s")
+            self.assertEqual(parts["ends"]["value"], int(ends))
+            self.assertEqual(parts["taken"]["value"], parts["ends"]["value"] - parts["margin"]["value"])
+        with self.subTest("as a table"):
+            text = sckpt("explain", job.id).stdout
+            self.assertRegex(text, rf"^job {job.id} on n1, incarnation 0\n\nPLAN +VALUE +FROM\n")
+            self.assertRegex(text, r"\nkeep +3 +limit of policy\n")
+            self.assertRegex(text, r"\nreserve +20 s +policy time_limit.reserve\n")
+        with self.subTest("what was measured"):
+            self.assertEqual(sckpt("create", job.id).returncode, 0)
+            self.assertEqual(explained()["time_limit"]["dump_rate"]["from"], "measured on this job")
+            self.assertEqual(explained()["interval"]["pause"]["from"], "measured on this job")
+        with self.subTest("root, too"):
+            self.assertEqual(sckpt("explain", job.id, user="root").returncode, 0)
+        with self.subTest("another user, and another node"):
+            for user, node in (("bob", "n1"), ("alice", "n2")):
+                done = sckpt("explain", job.id, user=user, node=node)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertRegex(done.stderr, f"^sckpt: error: no job {job.id} of yours is checkpointed on this node; .* sckpt explain {job.id} ")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        assert_clean(job)
+
     def test_nothing_to_show(self):
         job = submit("#!/bin/sh\ntrue\n")
         self.assert_ended(end(job))
-        for verb in ("show", "create"):
+        for verb in ("show", "create", "explain"):
             done = sckpt(verb, job.id)
             self.assertEqual((done.returncode, done.stdout), (1, ""))
             self.assertRegex(done.stderr, "^sckpt: error: .*\n$")

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "explain.hpp"
+
+#include <algorithm>
+#include <format>
+#include <string_view>
+#include <utility>
+
+#include "policy/interval.hpp"
+
+namespace ckpt {
+namespace {
+
+using wire::Unit;
+
+const char* to_string(Origin origin) {
+    switch (origin) {
+    case Origin::built_in:
+        return "built-in";
+    case Origin::policy:
+        return "policy";
+    case Origin::user:
+        return "user";
+    case Origin::limit:
+        return "limit of policy";
+    }
+    return "";
+}
+
+const char* to_string(Predicted::From from) {
+    switch (from) {
+    case Predicted::From::job:
+        return "measured on this job";
+    case Predicted::From::node:
+        return "measured on this node";
+    case Predicted::From::assumed:
+        return "assumed, not yet measured";
+    }
+    return "";
+}
+
+// The rows of one section.
+class Rows {
+public:
+    Rows(std::vector<wire::Explained>& out, const Policy& policy, std::string section)
+        : m_out(out), m_policy(policy), m_section(std::move(section)) {}
+
+    void text(const char* name, std::string value, const char* from) {
+        m_out.push_back({m_section, name, Unit::text, std::move(value), from});
+    }
+    void number(const char* name, Unit unit, double value, std::string from) {
+        m_out.push_back({m_section, name, unit, std::format("{}", value), std::move(from)});
+    }
+    void whole(const char* name, Unit unit, std::int64_t value, std::string from) {
+        m_out.push_back({m_section, name, unit, std::to_string(value), std::move(from)});
+    }
+    // Of policy, under the key by which the file states it.
+    std::string key(std::string_view key) const {
+        const bool stated = std::ranges::find(m_policy.stated, key) != m_policy.stated.end();
+        return std::format("{} {}", stated ? "policy" : "built-in", key);
+    }
+    template <typename T>
+    void planned(const char* name, const Planned<T>& value) {
+        text(name, ckpt::to_string(value.value), to_string(value.origin));
+    }
+    void planned(const char* name, const Planned<std::uint32_t>& value) {
+        whole(name, Unit::number, value.value, to_string(value.origin));
+    }
+
+private:
+    std::vector<wire::Explained>& m_out;
+    const Policy& m_policy;
+    std::string m_section;
+};
+
+void explain_plan(Rows rows, const Plan& plan) {
+    rows.text("enabled", plan.enabled.value ? "on" : "off", to_string(plan.enabled.origin));
+    if (!plan.enabled.value) return;
+    rows.planned("interval", plan.interval);
+    rows.text("dir", plan.base.value, to_string(plan.base.origin));
+    rows.planned("on", plan.on);
+    rows.text("signal", plan.signal.value == 0 ? "none" : signal_name(plan.signal.value),
+              to_string(plan.signal.origin));
+    rows.planned("method", plan.method);
+    rows.planned("keep", plan.keep);
+    rows.planned("restore", plan.restore);
+    rows.planned("max-restarts", plan.max_restarts);
+    rows.planned("files", plan.files);
+}
+
+void explain_interval(Rows rows, const Policy& policy, const ExplainFacts& facts) {
+    const AutoInterval parts =
+        auto_interval(facts.last_cost, facts.nodes, policy.automatic, policy.limits.min_interval);
+    rows.number("pause", Unit::seconds, parts.cost_s,
+                facts.last_cost.count() > 0 ? "measured on this job" : "assumed, not yet measured");
+    rows.whole("node_mtbf", Unit::seconds, policy.automatic.node_mtbf.count(), rows.key("auto.node_mtbf"));
+    rows.whole("nodes", Unit::number, facts.nodes, "");
+    rows.number("optimum", Unit::seconds, parts.optimum_s, "Daly: pause, node_mtbf / nodes");
+    rows.number("affordable", Unit::seconds, parts.affordable_s, rows.key("auto.max_overhead"));
+    rows.whole("least", Unit::seconds, policy.limits.min_interval.count(), rows.key("limits.min_interval"));
+    rows.whole("interval", Unit::seconds, parts.interval.count(), "the longest of these three");
+}
+
+void explain_time_limit(Rows rows, const Policy& policy, const ExplainFacts& facts) {
+    const Seconds allowance{facts.end_time - facts.opened_at};
+    const LimitMargin parts = limit_margin(facts.cost, policy.time_limit, allowance);
+    rows.whole("ends", Unit::unix_time, facts.end_time, "slurm");
+    rows.whole("memory", Unit::bytes, static_cast<std::int64_t>(facts.cost.bytes),
+               "resident, or newest checkpoint");
+    rows.number("dump_rate", Unit::bytes_per_s, parts.dump.bytes_per_s, to_string(parts.dump.from));
+    rows.number("commit_rate", Unit::bytes_per_s, parts.commit.bytes_per_s, to_string(parts.commit.from));
+    rows.number("dump", Unit::seconds, parts.dump.seconds, "memory / dump_rate");
+    rows.number("commit", Unit::seconds, parts.commit.seconds, "memory / commit_rate");
+    rows.number("safety", Unit::number, policy.time_limit.safety, rows.key("time_limit.safety"));
+    rows.whole("reserve", Unit::seconds, policy.time_limit.reserve.count(), rows.key("time_limit.reserve"));
+    rows.whole("wanted", Unit::seconds, parts.wanted.count(), "safety * (dump + commit) + reserve");
+    if (allowance.count() > 0)
+        rows.whole("most", Unit::seconds, (allowance / 2).count(), "half the time from start to end");
+    rows.whole("margin", Unit::seconds, parts.margin.count(), "the shorter of these two");
+    rows.whole("taken", Unit::unix_time, std::max(facts.end_time - parts.margin.count(), facts.now),
+               "ends - margin, as of now");
+}
+
+} // namespace
+
+std::vector<wire::Explained> explain(const Plan& plan, const Policy& policy, const ExplainFacts& facts) {
+    std::vector<wire::Explained> out;
+    explain_plan({out, policy, "plan"}, plan);
+    if (!plan.enabled.value) return out;
+    if (std::holds_alternative<IntervalAuto>(plan.interval.value))
+        explain_interval({out, policy, "interval"}, policy, facts);
+    if (plan.on.value.has(Trigger::timelimit) && facts.end_time != 0)
+        explain_time_limit({out, policy, "time_limit"}, policy, facts);
+    return out;
+}
+
+} // namespace ckpt
