@@ -34,8 +34,9 @@ LimitMargin limit_margin(const CheckpointCost& cost, const PolicyTimeLimit& poli
     LimitMargin result;
     result.dump = predicted(cost.bytes, cost.dump, k_unmeasured_dump_bytes_per_s);
     result.commit = predicted(cost.bytes, cost.commit, k_unmeasured_commit_bytes_per_s);
-    const double wanted_s = std::ceil(policy.safety * (result.dump.seconds + result.commit.seconds) +
-                                      static_cast<double>(policy.reserve.count()));
+    const double wanted_s =
+        std::ceil(policy.safety * (result.dump.seconds + result.commit.seconds) +
+                  static_cast<double>(policy.reserve.count()) + static_cast<double>(cost.place.count()));
     // fmin and fmax take the other one for a NaN, so the conversion is defined for any input.
     const double bounded_s = std::fmax(std::fmin(wanted_s, static_cast<double>(k_year.count())), 0.0);
     result.wanted = Seconds{static_cast<Seconds::rep>(bounded_s)};
@@ -47,7 +48,7 @@ LimitMargin limit_margin(const CheckpointCost& cost, const PolicyTimeLimit& poli
 
 std::optional<Error> short_limit(Seconds limit, std::uint64_t memory, const PolicyTimeLimit& policy) {
     if (limit <= Seconds::zero()) return std::nullopt;
-    const LimitMargin margin = limit_margin({memory, {}, {}}, policy, limit);
+    const LimitMargin margin = limit_margin({memory, {}, {}, {}}, policy, limit);
     if (margin.wanted <= margin.margin) return std::nullopt;
     return Error{
         Code::limit_short,

@@ -26,6 +26,7 @@ struct CheckpointCost {
     std::uint64_t bytes = 0; // resident memory now, or the newest images if they were larger
     MeasuredRate dump;
     MeasuredRate commit; // of the way to storage.base
+    Seconds place{0};    // this job's in slurmctld.spread (policy/spread.hpp)
 };
 
 // What was predicted of one part of a checkpoint, and from which rate.
@@ -36,9 +37,9 @@ struct Predicted {
 };
 
 // How long before its time limit a job has to be dumped so that the checkpoint is in the store and the job
-// requeued when the limit comes: `wanted` = safety * (dump + commit) + reserve, in whole seconds, rounded up
-// and at most a year. `margin` is what is taken: `wanted`, but never more than half the allowance, so that
-// every incarnation gets on, and at least one second.
+// requeued when the limit comes: `wanted` = safety * (dump + commit) + reserve + place, in whole seconds,
+// rounded up and at most a year. `margin` is what is taken: `wanted`, but never more than half the allowance,
+// so that every incarnation gets on, and at least one second.
 struct LimitMargin {
     Predicted dump;
     Predicted commit;

@@ -32,10 +32,10 @@ Error out_of_reach(std::uint32_t job_id) {
 // Whether the caller is a process of the job's own trees, which stands still while they are dumped.
 bool asks_from_inside(const Job& job, pid_t caller) {
     for (const auto& [key, task] : job.tasks) {
-        if (task.root_pid == 0) continue;
+        if (caller == task.shim_pid) continue;
         pid_t pid = caller;
         for (int depth = 0; depth < 256 && pid > 1; ++depth) {
-            if (pid == task.root_pid) return true;
+            if (pid == task.root_pid || pid == task.shim_pid) return true;
             const auto info = process_info(pid);
             if (!info) break;
             pid = info->ppid;

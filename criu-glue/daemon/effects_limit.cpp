@@ -40,7 +40,8 @@ Seconds left_of(const Job& job) {
 CheckpointCost Server::checkpoint_cost(const Job& job) const {
     return {std::max(resident_bytes_of(job), job.newest_bytes),
             {job.rates.dump, m_rates.dump},
-            {job.rates.commit, m_rates.commit}};
+            {job.rates.commit, m_rates.commit},
+            place_in(m_policy.slurmctld.spread, job.facts.job_id)};
 }
 
 Seconds Server::margin_of(const Job& job) const {

@@ -113,7 +113,8 @@ void explain_time_limit(Rows rows, const Policy& policy, const ExplainFacts& fac
     rows.number("commit", Unit::seconds, parts.commit.seconds, "memory / commit_rate");
     rows.number("safety", Unit::number, policy.time_limit.safety, rows.key("time_limit.safety"));
     rows.whole("reserve", Unit::seconds, policy.time_limit.reserve.count(), rows.key("time_limit.reserve"));
-    rows.whole("wanted", Unit::seconds, parts.wanted.count(), "safety * (dump + commit) + reserve");
+    rows.whole("place", Unit::seconds, facts.cost.place.count(), rows.key("slurmctld.spread"));
+    rows.whole("wanted", Unit::seconds, parts.wanted.count(), "safety * (dump + commit) + reserve + place");
     if (allowance.count() > 0)
         rows.whole("most", Unit::seconds, (allowance / 2).count(), "half the time from start to end");
     rows.whole("margin", Unit::seconds, parts.margin.count(), "the shorter of these two");

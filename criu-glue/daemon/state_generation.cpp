@@ -35,6 +35,13 @@ Error on_demand_refused(bool busy) {
                         0};
 }
 
+// A program may ask for one before its shim has said that it runs.
+bool is_about_to_run(const JobState& job) {
+    return std::ranges::any_of(job.tasks, [](const auto& t) {
+        return t.second.phase == TaskState::Phase::registered && t.second.shim_present;
+    });
+}
+
 // A generation is through; what has waited for it comes next. False when nothing has.
 bool take_what_waits(JobState& job, Effects& out) {
     const bool on_demand = std::exchange(job.on_demand_next, false);
@@ -77,6 +84,11 @@ void end_after_commit(JobState& job, Effects& out) {
 
 } // namespace
 
+void take_on_demand(JobState& job, Effects& out) {
+    if (std::exchange(job.on_demand_next, false) && !take_generation(job, Reason::on_demand, false, out))
+        answer(job, 0, on_demand_refused(false), out);
+}
+
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out) {
     if (job.taking || job.orphaned) return false;
     Taking taking;
@@ -109,7 +121,8 @@ void on(JobState& job, const event::OnDemand& /*e*/, Effects& out) {
         job.on_demand_waits = true;
         return;
     }
-    if (!busy && job.taking && job.taking->reason == Reason::interval) {
+    const bool soon = job.taking ? job.taking->reason == Reason::interval : is_about_to_run(job);
+    if (!busy && soon) {
         job.on_demand_waits = job.on_demand_next = true;
         return;
     }

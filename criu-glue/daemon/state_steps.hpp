@@ -40,6 +40,9 @@ void on(JobState& job, const event::RequeueEnded& e, Effects& out);
 // Starts a generation of every running task. False, and no effects, when no task runs or one is under way.
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out);
 
+// The one that was asked for before the job ran, or during another one.
+void take_on_demand(JobState& job, Effects& out);
+
 // The final generation's images exist or cannot be had: what becomes of the trees and of the SIGTERM.
 void settle_ending(JobState& job, Effects& out);
 

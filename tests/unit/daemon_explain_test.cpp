@@ -105,7 +105,8 @@ TEST(Explain, TheMarginIsThatOfTheTimer) {
             Row{"commit_rate", "1e+08", "measured on this node"}, Row{"dump", "1", "memory / dump_rate"},
             Row{"commit", "10", "memory / commit_rate"}, Row{"safety", "1.5", "built-in time_limit.safety"},
             Row{"reserve", "10", "built-in time_limit.reserve"},
-            Row{"wanted", "27", "safety * (dump + commit) + reserve"},
+            Row{"place", "0", "built-in slurmctld.spread"},
+            Row{"wanted", "27", "safety * (dump + commit) + reserve + place"},
             Row{"most", "1800", "half the time from start to end"},
             Row{"margin", "27", "the shorter of these two"},
             Row{"taken", "13573", "ends - margin, as of now"}));

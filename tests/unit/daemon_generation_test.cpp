@@ -39,6 +39,16 @@ TEST(OnDemand, WaitsForThePeriodicOneUnderWay) {
     EXPECT_FALSE(all<effect::AnswerOnDemand>(second).front().error);
 }
 
+TEST(OnDemand, WaitsForAJobThatIsAboutToRun) {
+    JobState job = fresh_job();
+    EXPECT_TRUE(has<effect::AnswerOnDemand>(advance(job, event::OnDemand{}))) << "nobody has come yet";
+    advance(job, event::ShimArrived{k_batch});
+    EXPECT_TRUE(advance(job, event::OnDemand{}).empty());
+    const auto dumps = all<effect::Dump>(advance(job, event::TreeStarted{k_batch}));
+    ASSERT_EQ(dumps.size(), 1U);
+    EXPECT_EQ(dumps.front().reason, Reason::on_demand);
+}
+
 TEST(OnDemand, IsAnsweredWhenTheJobEndsInstead) {
     JobState job = running_job();
     advance(job, event::IntervalElapsed{});

@@ -42,6 +42,7 @@ TEST(TimeLimitMargin, FollowsThePolicy) {
 TEST(TimeLimitMargin, IsRoundedUp) {
     EXPECT_EQ(time_limit_margin({0, {}, {}}, {}, 1h), 10s) << "the reserve alone";
     EXPECT_EQ(time_limit_margin({1, {}, {}}, {}, 1h), 11s);
+    EXPECT_EQ(time_limit_margin({0, {}, {}, 7s}, {}, 1h), 17s) << "the job's place in the spread";
     PolicyTimeLimit policy;
     policy.reserve = 0s;
     EXPECT_EQ(time_limit_margin({0, {}, {}}, policy, 1h), 1s);
