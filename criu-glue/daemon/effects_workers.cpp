@@ -78,10 +78,28 @@ Seconds Server::dump_limit(const Job& job, const effect::Dump& e) const {
     return std::clamp(kill_wait * 2 / 3, Seconds(1), m_policy.engine.dump_timeout);
 }
 
+// At the least: memory that several processes share counts once, and a rate counts only if it was measured on
+// what was large enough.
+DumpNeed Server::dump_need(const Job& job) const {
+    DumpNeed need;
+    for (const auto& [key, task] : job.tasks) {
+        if (task.root_pid == 0) continue;
+        const auto pids = tree_pids(task.root_pid);
+        if (!pids) continue;
+        for (const pid_t pid : *pids)
+            need.bytes = std::max(need.bytes, anonymous_bytes(pid).value_or(0));
+    }
+    need.bytes_per_s = m_rates.dump;
+    if (job.newest_bytes >= k_telling_bytes) need.bytes_per_s = std::max(need.bytes_per_s, job.rates.dump);
+    return need;
+}
+
 Status Server::start_dump(Job& job, const effect::Dump& e) {
     Task& task = job.tasks.at(e.task);
     if (!m_local) return fail(Code::dump_unfit, "the local directory for images is not usable");
     if (!task.root_pidfd) return fail(Code::not_found, "the job's processes have ended");
+    const Seconds limit = dump_limit(job, e);
+    CKPT_CHECK(dump_fits(dump_need(job), {limit, m_local->space()}));
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::image_name(e.generation, e.task)));
     wire::DumpRequest request;
     request.criu = m_policy.engine.criu;
@@ -92,7 +110,6 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     request.ghost_limit = m_policy.engine.ghost_limit;
     request.node_local = m_policy.engine.node_local;
     request.node_local_limit = m_policy.engine.node_local_limit;
-    const Seconds limit = dump_limit(job, e);
     request.timeout_ms = milliseconds(limit);
     request.leave_stopped = e.leave_stopped;
     const std::array fds = {images.get(), task.mount_namespace.get(), task.pid_namespace.get(),
@@ -331,6 +348,7 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
         task.root_pid_inside = result->root_pid_inside;
         task.init_pid = result->init_pid;
         know_restored(task);
+        ended.complaints = result->complaints;
         watch_memory(task);
         for (const std::string& file : result->rolled_back)
             log::info("job " + std::to_string(job_id) + ": rolled back " + file);

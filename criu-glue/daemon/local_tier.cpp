@@ -3,10 +3,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <ctime>
+#include <limits>
 
 #include "os/safe_path.hpp"
 
@@ -80,6 +82,12 @@ Result<Fd> LocalTier::tails(const std::string& job) const {
 void LocalTier::remove(const std::string& job, const std::string& name) const {
     const auto dir = open_beneath(m_root.get(), job, O_RDONLY | O_DIRECTORY);
     if (dir) (void)remove_tree(dir->get(), name);
+}
+
+std::uint64_t LocalTier::space() const {
+    struct statvfs fs{};
+    if (::fstatvfs(m_root.get(), &fs) != 0) return std::numeric_limits<std::uint64_t>::max();
+    return static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize;
 }
 
 void LocalTier::expire_tails() const {

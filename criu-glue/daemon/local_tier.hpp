@@ -25,6 +25,8 @@ public:
     // The job's directory for the cut tails of its output files; created when missing, never emptied.
     Result<Fd> tails(const std::string& job) const;
     void remove(const std::string& job, const std::string& name) const;
+    // Bytes that are free.
+    [[nodiscard]] std::uint64_t space() const;
     // Removes tails older than 14 days.
     void expire_tails() const;
     // Everything of the job but its tails.

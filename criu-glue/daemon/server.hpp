@@ -15,6 +15,7 @@
 #include "local_tier.hpp"
 #include "loop.hpp"
 #include "os/socket.hpp"
+#include "policy/fit.hpp"
 #include "policy/margin.hpp"
 #include "policy/policy.hpp"
 #include "result/result.hpp"
@@ -135,6 +136,7 @@ private:
     void ask_to_record(Job& job, const wire::CompleteRequest& request);
     void start_next_commit(Job& job);
     [[nodiscard]] Seconds dump_limit(const Job& job, const effect::Dump& e) const;
+    [[nodiscard]] DumpNeed dump_need(const Job& job) const;
     Status start_dump(Job& job, const effect::Dump& e);
     Status start_restore(Job& job, const effect::Restore& e);
     Status start_commit(Job& job, const effect::Commit& e);

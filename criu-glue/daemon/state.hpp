@@ -66,8 +66,9 @@ struct RestoreEnded {
     std::optional<Error> error;
     std::uint32_t incarnation = 0; // of the generation that was tried
     std::uint32_t generation = 0;
-    std::string age;  // "12 min"
-    std::string node; // this node, as the job's output names it
+    std::string age;                       // "12 min"
+    std::string node;                      // this node, as the job's output names it
+    std::vector<std::string> complaints{}; // that the rollback has cut from the output
 };
 struct ShimReturned { // its tree was started under an earlier daemon
     TaskKey task;

@@ -17,6 +17,12 @@ void answer(JobState& job, std::uint32_t generation, std::optional<Error> error,
     out.emplace_back(effect::AnswerOnDemand{generation, std::move(error)});
 }
 
+std::string after_failure(const JobState& job, const Taking& taking) {
+    if (taking.reason != Reason::forced_end) return "the job runs on";
+    return job.saved > 0 ? "generation " + std::to_string(job.saved) + " stands"
+                         : "nothing of the job is saved";
+}
+
 void generation_failed(JobState& job, const Taking& taking, Effects& out) {
     out.emplace_back(effect::DiscardImages{taking.generation});
     if (taking.leave_stopped)
@@ -24,7 +30,7 @@ void generation_failed(JobState& job, const Taking& taking, Effects& out) {
                     [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
     // A dump that the end of the job overtakes is no trouble.
     if (taking.error && taking.error->code != Code::not_found)
-        complain(job, *taking.error, "the job runs on", out);
+        complain(job, *taking.error, after_failure(job, taking), out);
     if (taking.reason == Reason::on_demand) answer(job, 0, taking.error, out);
 }
 

@@ -147,6 +147,8 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     }
     task.phase = Phase::running;
     job.saved = e.generation;
+    for (const std::string& line : e.complaints)
+        out.emplace_back(effect::Say{line});
     const std::string restored =
         "restored generation " + std::to_string(e.generation) + " (" + e.age + " old)";
     out.emplace_back(effect::StartTask{e.task, effect::Start::restored,

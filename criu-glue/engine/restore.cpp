@@ -193,6 +193,7 @@ private:
 
     // The answer has to fit into one message.
     void list_cuts() {
+        m_restored.result.complaints = m_rollback.cut_complaints();
         auto& lines = m_restored.result.rolled_back;
         const auto& cuts = m_rollback.cuts();
         for (std::size_t i = 0; i < std::min(cuts.size(), k_listed_cuts); ++i)

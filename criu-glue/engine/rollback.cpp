@@ -83,6 +83,21 @@ Result<std::vector<Cut>> decide_rollback(const std::vector<RecordedFile>& files,
     return cuts;
 }
 
+std::vector<std::string> complaints_in(std::string_view tail) {
+    constexpr std::string_view k_ours = "checkpoint: ";
+    constexpr std::size_t k_most = 4;
+    constexpr std::size_t k_line_max = 600;
+    std::vector<std::string> found;
+    for (std::size_t end = 0; (end = tail.find('\n')) != std::string_view::npos;
+         tail.remove_prefix(end + 1)) {
+        const std::string_view line = tail.substr(0, end);
+        if (line.starts_with(k_ours) && line.find(" [CKPT-") != std::string_view::npos)
+            found.emplace_back(line.substr(k_ours.size(), k_line_max));
+    }
+    if (found.size() > k_most) found.erase(found.begin(), found.end() - k_most);
+    return found;
+}
+
 std::string describe(const Cut& cut) {
     return cut.path + ": cut from " + std::to_string(cut.from) + " to " + std::to_string(cut.to) + " bytes";
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/record.hpp"
@@ -48,6 +49,11 @@ std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::se
 // `now` belongs to `files` by index. `tree_was_stopped`: nothing of the job wrote after the dump.
 Result<std::vector<Cut>> decide_rollback(const std::vector<RecordedFile>& files,
                                          const std::vector<FileNow>& now, bool tree_was_stopped);
+
+// Our own complaints ("checkpoint: … [CKPT-405]…") among the lines at the end of a cut tail, without
+// "checkpoint: ": they say why a job goes on from further back than its user may expect, and would be cut
+// with what it has to do again. At most the last four.
+std::vector<std::string> complaints_in(std::string_view tail);
 
 // "PATH: cut from 300 to 266 bytes"
 std::string describe(const Cut& cut);

@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 #include <sstream>
 
@@ -16,6 +17,9 @@
 namespace ckpt {
 
 namespace {
+
+constexpr std::uint64_t k_end_max = 64 * 1024; // of a tail that is looked through
+constexpr std::size_t k_complaints_max = 8;    // of all files
 
 // Runs as the user: opens what the user may open, wherever a link may lead; the inode decides later.
 FileNow look(const std::string& path) {
@@ -132,6 +136,21 @@ Status Rollback::make_tail_files() {
                              name + " " + std::to_string(cut.to) + " " + escape_bytes(cut.path) + "\n"));
     }
     return {};
+}
+
+std::vector<std::string> Rollback::cut_complaints() const {
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < m_cuts.size(); ++i) {
+        const std::uint64_t length = m_cuts[i].from - m_cuts[i].to;
+        std::string end(std::min<std::uint64_t>(length, k_end_max), '\0');
+        const ssize_t n =
+            ::pread(m_tail_files[i].get(), end.data(), end.size(), static_cast<off_t>(length - end.size()));
+        if (n <= 0) continue;
+        for (std::string& line : complaints_in(std::string_view(end).substr(0, static_cast<std::size_t>(n))))
+            if (std::ranges::find(all, line) == all.end()) all.push_back(std::move(line));
+    }
+    if (all.size() > k_complaints_max) all.resize(k_complaints_max);
+    return all;
 }
 
 // Nothing was cut: no need to keep copies.

@@ -26,6 +26,8 @@ public:
     // Puts the tails back where nothing was written since.
     Status undo(std::chrono::milliseconds limit);
 
+    // complaints_in() the end of what was cut.
+    [[nodiscard]] std::vector<std::string> cut_complaints() const;
     [[nodiscard]] const std::vector<Cut>& cuts() const { return m_cuts; }
 
 private:

@@ -116,6 +116,16 @@ Result<Fd> open_namespace(pid_t pid, const std::string& name) {
     return fd;
 }
 
+Result<std::uint64_t> anonymous_bytes(pid_t pid) {
+    CKPT_TRY(const Fd dir, open_proc(pid));
+    CKPT_TRY(const std::string status, read_proc(dir.get(), "status"));
+    std::istringstream in(status_field(status, "RssAnon"));
+    std::uint64_t kib = 0;
+    in >> kib;
+    if (!in) return fail(Code::os, "cannot read /proc/…/status"); // a zombie has none
+    return kib * 1024;
+}
+
 Result<std::uint64_t> resident_bytes(pid_t pid) {
     CKPT_TRY(const Fd dir, open_proc(pid));
     CKPT_TRY(const std::string text, read_proc(dir.get(), "statm"));

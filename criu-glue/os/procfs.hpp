@@ -54,6 +54,8 @@ Result<FdInfo> fd_info(int dir, const std::string& name);
 Result<std::uint64_t> namespace_inode(pid_t pid, const std::string& name);
 Result<Fd> open_namespace(pid_t pid, const std::string& name);
 
+// Of it what is the process's own, or shared with those it has forked (RssAnon of proc_pid_status(5)).
+Result<std::uint64_t> anonymous_bytes(pid_t pid);
 // Resident memory of one process in bytes (statm).
 Result<std::uint64_t> resident_bytes(pid_t pid);
 

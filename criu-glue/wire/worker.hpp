@@ -105,9 +105,10 @@ struct RestoreResult {
     std::int32_t root_pid_inside = 0;     // in the new pid namespace
     std::int32_t init_pid = 0;            // pid 1 of the new namespace, in ckptd's
     std::vector<std::string> rolled_back; // "PATH: cut from 300 to 266 bytes"
+    std::vector<std::string> complaints;  // of ours, in what was cut: to be said again
     template <class V>
     void fields(V& v) {
-        v(outcome, root_pid, root_pid_inside, init_pid, rolled_back);
+        v(outcome, root_pid, root_pid_inside, init_pid, rolled_back, complaints);
     }
 };
 

@@ -15,6 +15,11 @@ while not os.path.exists("go"):
     time.sleep(0.05)
 sys.exit(7)
 """
+GROWS = SCRIPT.replace("""while not os.path.exists("go")""", """while not os.path.exists("grow"):
+    time.sleep(0.05)
+more = bytes(100 << 20)
+print("grown", flush=True)
+while not os.path.exists("go")""").replace("bytes(100 << 20)", "random.Random(2).randbytes(100 << 20)")
 EXPECTED = [f"line {i}" for i in range(1, 61)]
 FULL, READONLY = "/mnt/full", "/mnt/readonly"
 
@@ -61,6 +66,23 @@ class StoreTrouble(SystemTest):
             set_policy("n2", storage={"local": READONLY})
             jobs = self.run_on({"n1": "full|space", "n2": "[Rr]ead-only"})
         assert_clean(*jobs)
+
+    def test_a_last_checkpoint_that_does_not_fit(self):
+        """It is not tried: the newest one that was saved stands, and the job goes on from there."""
+        with tmpfs("n1", FULL, "size=64m"):
+            set_policy("n1", storage={"local": FULL})
+            job = submit(GROWS, "--checkpoint-interval=none")
+            job.wait_output("line 60")
+            cluster.run("n1", "sckpt", "create", job.id, user="alice")
+            job.path("grow").touch()
+            job.wait_output("grown")
+            requeue(job, to="n2")
+        job.wait_output("restored generation 1")
+        job.path("go").touch()
+        self.assert_ended(end(job), "FAILED", "7:0")
+        self.assertEqual(application_lines(job.output()), [*EXPECTED, "grown"])
+        self.assert_one_complaint(job, r"a checkpoint of \d+ MiB does not fit.*generation 1 stands")
+        assert_clean(job)
 
 
 main()

@@ -214,6 +214,18 @@ TEST(End, OnlyALastGenerationKeepsTheDaemon) {
     EXPECT_FALSE(has_last_generation_under_way(job));
 }
 
+TEST(End, ALastCheckpointThatDoesNotFitLeavesTheOneBefore) {
+    JobState job = running_job();
+    job.saved = 3;
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::requeued});
+    const Effects out =
+        advance(job, event::DumpEnded{k_batch, Error{Code::dump_unfit, "no room", "", 0}, 0, 0});
+    ASSERT_EQ(all<effect::Say>(out).size(), 1U);
+    EXPECT_THAT(all<effect::Say>(out)[0].line, testing::HasSubstr("generation 3 stands"));
+    EXPECT_TRUE(has<effect::RelayTerm>(out));
+}
+
 TEST(End, KilledShimTakesItsTreeAlong) {
     JobState job = running_job();
     EXPECT_TRUE(has<effect::KillTree>(advance(job, event::TaskGone{k_batch})));

@@ -148,6 +148,28 @@ TEST(Inherit, AScriptThatMoved) {
     EXPECT_EQ(plan[1].from, NewFile::script);
 }
 
+TEST(Complaints, AreFoundInWhatIsCut) {
+    EXPECT_THAT(complaints_in("line 1\ncheckpoint: no room [CKPT-405]; generation 1 stands\nline 2\n"),
+                testing::ElementsAre("no room [CKPT-405]; generation 1 stands"));
+}
+
+TEST(Complaints, AreNotWhatTheProgramSays) {
+    EXPECT_THAT(
+        complaints_in("checkpoint: saved model 3\n checkpoint: x [CKPT-405]\nx checkpoint: [CKPT-1]\n"),
+        testing::IsEmpty());
+    EXPECT_THAT(complaints_in("checkpoint: half a line [CKPT-405]"), testing::IsEmpty());
+    EXPECT_THAT(complaints_in(""), testing::IsEmpty());
+}
+
+TEST(Complaints, TheLastFourAreEnough) {
+    std::string tail;
+    for (int i = 0; i < 100; ++i)
+        tail += "checkpoint: " + std::to_string(i) + " [CKPT-401]\n";
+    const auto found = complaints_in(tail);
+    ASSERT_EQ(found.size(), 4U);
+    EXPECT_EQ(found.back(), "99 [CKPT-401]");
+}
+
 } // namespace
 
 } // namespace ckpt
