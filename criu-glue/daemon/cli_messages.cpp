@@ -81,7 +81,7 @@ Job* Server::job_of_caller(ConnectionId id, std::uint32_t job_id, const std::str
 }
 
 void Server::on_message(ConnectionId id, const wire::ExplainRequest& m) {
-    const Job* job = job_of_caller(id, m.job_id, "explain");
+    Job* job = job_of_caller(id, m.job_id, "explain");
     if (job == nullptr) return;
     wire::Explanation answer{m.job_id, job->facts.restart_count, job->facts.node, {}, {}};
     if (job->state.unmanaged || job->state.orphaned) {
@@ -97,6 +97,7 @@ void Server::on_message(ConnectionId id, const wire::ExplainRequest& m) {
 void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
     Job* job = job_of_caller(id, m.job_id, "create");
     if (job == nullptr) return;
+    if (job->state.unmanaged) return send(id, answer_of(*job->state.unmanaged));
     if (job->state.orphaned) return send(id, answer_of(out_of_reach(m.job_id)));
     if (asks_from_inside(*job, m_connections.at(id).peer.pid)) {
         // Its connection to us could not be dumped: the checkpoint begins when the caller has closed it.

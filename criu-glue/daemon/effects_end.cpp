@@ -34,7 +34,7 @@ MemoryFacts Server::memory_facts(std::uint32_t job_id, const TaskKey& key) {
         task.memory_cgroup = memory_cgroup_dir(task.shim_pid).value_or("");
     if (task.memory_cgroup.empty()) return {};
     const MemoryCgroup memory = memory_cgroup(task.memory_cgroup);
-    return {memory.oom_kills > task.oom_kills_before, memory.limit};
+    return {memory.oom_kills > task.oom_kills_before, memory.limit_was_hit ? memory.limit : 0};
 }
 
 // A slow slurmctld does not hold up the end of the job, whose shim waits for the record. What ends after its

@@ -16,10 +16,14 @@ namespace ckpt {
 namespace {
 
 constexpr Seconds k_soon{60};
+constexpr Seconds k_look_again{5};
 constexpr Seconds k_requeue_again{10};
 constexpr Seconds k_spread_max{60}; // its node is not free before
 
-std::uint64_t resident_bytes_of(const Job& job) {
+// A look reads files of every process, and `sckpt explain` may ask for it as often as it likes.
+std::uint64_t resident_bytes_of(Job& job) {
+    const std::int64_t now = std::time(nullptr);
+    if (now - job.resident_at < k_look_again.count()) return job.resident_bytes;
     std::uint64_t bytes = 0;
     for (const auto& [key, task] : job.tasks) {
         if (task.root_pid == 0) continue;
@@ -28,6 +32,8 @@ std::uint64_t resident_bytes_of(const Job& job) {
         for (const pid_t pid : *pids)
             bytes += resident_bytes(pid).value_or(0);
     }
+    job.resident_bytes = bytes;
+    job.resident_at = now;
     return bytes;
 }
 
@@ -35,22 +41,24 @@ Seconds left_of(const Job& job) {
     return Seconds(job.facts.end_time - static_cast<std::int64_t>(std::time(nullptr)));
 }
 
+Seconds allowance_of(const Job& job) {
+    return Seconds(job.facts.end_time - job.opened_at);
+}
+
 } // namespace
 
-CheckpointCost Server::checkpoint_cost(const Job& job) const {
+CheckpointCost Server::checkpoint_cost(Job& job) const {
     return {std::max(resident_bytes_of(job), job.newest_bytes),
             {job.rates.dump, m_rates.dump},
             {job.rates.commit, m_rates.commit},
-            place_in(m_policy.slurmctld.spread, job.facts.job_id)};
+            place_in(std::min(m_policy.slurmctld.spread, allowance_of(job) / 4), job.facts.job_id)};
 }
 
-Seconds Server::margin_of(const Job& job) const {
-    return limit_margin(checkpoint_cost(job), m_policy.time_limit,
-                        Seconds(job.facts.end_time - job.opened_at))
-        .margin;
+Seconds Server::margin_of(Job& job) const {
+    return limit_margin(checkpoint_cost(job), m_policy.time_limit, allowance_of(job)).margin;
 }
 
-bool Server::is_limit_near(const Job& job) const {
+bool Server::is_limit_near(Job& job) const {
     return left_of(job) <= margin_of(job);
 }
 

@@ -171,10 +171,11 @@ void Server::start_next_commit(Job& job) {
         job.commit_runs = true;
         return;
     }
-    m_loop.after(std::chrono::milliseconds(0),
-                 [this, job_id = job.facts.job_id, gen = next.generation, error = started.error()] {
-                     handle(job_id, event::CommitEnded{gen, error, 0});
-                 });
+    m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, serial = job.serial,
+                                                gen = next.generation, error = started.error()] {
+        handle(job_id, event::CommitEnded{gen, error, 0});
+        if (Job* still = find_job(job_id, serial)) start_next_commit(*still);
+    });
 }
 
 Status Server::start_commit(Job& job, const effect::Commit& e) {
@@ -308,7 +309,7 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     request.timeout_ms = milliseconds(m_policy.engine.restore_timeout);
     request.script = task.script;
     request.status_pipe = task.status_pipe;
-    request.tree_was_stopped = job.adopted.at(e.task).tree_was_stopped;
+    request.tree_was_stopped = job.adopted.at(e.task).tree_was_stopped && !task.was_restoring;
     const std::array fds = {images.get(), tails.get(), task.mount_namespace.get(), task.shim_pidfd.get()};
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + k_worker_margin,

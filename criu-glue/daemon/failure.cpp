@@ -88,9 +88,10 @@ std::optional<Error> same_end_again(const LastEnd& last, std::uint64_t memory_li
         Code::out_of_memory,
         std::format("the job ran out of memory at its limit of {} and has no more now ({})",
                     text::bytes(failure.memory_limit), text::bytes(memory_limit)),
-        std::format("{}, then `scontrol release {}` goes on from generation {}; a release alone gives "
-                    "it one more try",
-                    raise_command(job_id, failure.memory_limit), job_id, generation),
+        std::format(
+            "raise its MinMemoryNode to {} with scontrol update, then `scontrol release {}` goes on from "
+            "generation {}; a release alone gives it one more try",
+            2 * (failure.memory_limit / k_mib), job_id, generation),
         0};
 }
 

@@ -13,7 +13,7 @@ namespace ckpt {
 // What the kernel says of the cgroup of a task when it ends.
 struct MemoryFacts {
     bool out_of_memory = false; // it has killed a process there for want of memory
-    std::uint64_t limit = 0;    // bytes; 0 = none: then it was the node's memory
+    std::uint64_t limit = 0;    // that was hit, bytes; 0 = none: it was the node's memory
 };
 
 struct Failure {

@@ -48,6 +48,7 @@ struct Task {
     Workers::Id worker = 0; // adopting, restoring or dumping
 
     std::string memory_cgroup;          // os/cgroup.hpp; "" = not looked for yet, or none
+    bool was_restoring = false;         // when an earlier daemon ended: what it had restored may have run on
     std::uint64_t oom_kills_before = 0; // in it, when the tree started
 };
 
@@ -90,7 +91,9 @@ struct Job {
     Seconds last_cost{0};            // pause of the newest dump, rounded up; 0 = none yet
     std::int64_t checkpoint_due = 0; // the next periodic one, Unix seconds; 0 = none
 
-    std::int64_t commented_at = 0; // Unix seconds
+    std::uint64_t resident_bytes = 0; // as of resident_at
+    std::int64_t resident_at = 0;     // Unix seconds
+    std::int64_t commented_at = 0;    // Unix seconds
 
     Loop::Id interval_timer = 0;
     Loop::Id cause_timer = 0;

@@ -9,6 +9,7 @@
 #include "os/fd.hpp"
 #include "os/namespaces.hpp"
 #include "os/procfs.hpp"
+#include "plan_file.hpp"
 #include "result/result.hpp"
 #include "wire/messages.hpp"
 
@@ -21,22 +22,22 @@ struct TaskOnFile {
     NamespaceId pid_namespace;
     KnownProcess root; // of the tree; none before it was started
     std::int32_t root_pid_inside = 0;
-    KnownProcess init; // pid 1 of a namespace of ours
+    KnownProcess init;      // pid 1 of a namespace of ours
+    bool restoring = false; // a restore was under way, of which the shim had not been told
     std::string memory_cgroup;
     std::uint64_t oom_kills_before = 0;
     template <class V>
     void fields(V& v) {
-        v(registered, shim, mount_namespace, pid_namespace, root, root_pid_inside, init, memory_cgroup,
-          oom_kills_before);
+        v(registered, shim, mount_namespace, pid_namespace, root, root_pid_inside, init, restoring,
+          memory_cgroup, oom_kills_before);
     }
 };
 
-// A daemon reads the files of the release before it. A change gets a new k_type; what is of another one is
-// not read.
+// From the first release on a change gets a new k_type, and the daemon reads the one before it as well.
 struct JobFile {
     static constexpr std::uint16_t k_type = 81; // never leaves the daemon
     wire::JobOpen open;
-    std::string base;     // of the store, whatever the policy says meanwhile
+    PlanOnFile plan;
     bool managed = false; // its checkpoints were not off when it started
     std::int64_t opened_at = 0;
     std::int64_t checkpoint_due = 0; // Unix seconds, 0 = none
@@ -49,7 +50,7 @@ struct JobFile {
     std::vector<TaskOnFile> tasks;
     template <class V>
     void fields(V& v) {
-        v(open, base, managed, opened_at, checkpoint_due, last_generation, saved, newest_bytes, dump_rate,
+        v(open, plan, managed, opened_at, checkpoint_due, last_generation, saved, newest_bytes, dump_rate,
           commit_rate, pause_s, tasks);
     }
 };

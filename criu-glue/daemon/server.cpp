@@ -108,7 +108,7 @@ void Server::drop_connection(ConnectionId id) {
     m_connections.erase(found);
     m_loop.cancel(gone.watch);
     if (gone.is_shim) shim_gone(gone.job_id, gone.task);
-    if (gone.dump_when_closed != 0) handle(gone.dump_when_closed, event::OnDemand{});
+    if (gone.dump_when_closed != 0) handle(gone.dump_when_closed, event::OnDemand{false});
     for (auto& [job_id, job] : m_jobs) {
         if (job.on_demand == id) job.on_demand.reset();
         if (job.epilog == id) job.epilog.reset();

@@ -95,7 +95,7 @@ private:
     Job job_from(const JobFile& file);
     static void take_over_task(Job& job, const TaskOnFile& file);
     static Status know_root(Task& task, pid_t pid); // shim_messages.cpp
-    static Status shim_returned(Job& job, const TaskKey& key, const wire::ShimHello& m);
+    static void shim_returned(Job& job, const TaskKey& key, const wire::ShimHello& m);
     static Status shim_asks_again(Job& job, const TaskKey& key);
 
     // effects (effects.cpp, effects_limit.cpp, effects_workers.cpp)
@@ -127,10 +127,10 @@ private:
     void perform(Job& job, const effect::AnswerOnDemand& e);
     void perform(Job& job, const effect::ReleaseEpilog& e);
     [[nodiscard]] static bool is_suspended(const Job& job);
-    [[nodiscard]] CheckpointCost checkpoint_cost(const Job& job) const;
-    [[nodiscard]] Seconds margin_of(const Job& job) const;
+    [[nodiscard]] CheckpointCost checkpoint_cost(Job& job) const;
+    [[nodiscard]] Seconds margin_of(Job& job) const;
     void look_at_limit_in(Job& job, Seconds delay);
-    [[nodiscard]] bool is_limit_near(const Job& job) const;
+    [[nodiscard]] bool is_limit_near(Job& job) const;
     void order(Job& job, const TaskKey& task, wire::Order order, const std::string& line = {});
     void record_end(Job& job, int wait_status, bool will_be_requeued);
     void ask_to_record(Job& job, const wire::CompleteRequest& request);

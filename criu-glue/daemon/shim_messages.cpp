@@ -10,6 +10,8 @@ namespace ckpt {
 
 namespace {
 
+constexpr std::chrono::seconds k_last_breath{1};
+
 // The registered task whose process the peer is. A pid cannot have been reused while our pidfd shows the
 // registered process alive.
 std::pair<Job*, TaskKey> task_of(std::map<std::uint32_t, Job>& jobs, const Peer& peer) {
@@ -32,7 +34,10 @@ void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
     }
     Task& task = job->tasks.at(key);
     if (task.shim != 0) return drop_connection(id); // one connection per task
-    if (const Status fits = m.returning ? shim_returned(*job, key, m) : shim_asks_again(*job, key); !fits) {
+    const auto phase = job->state.tasks[key].phase;
+    if (!m.returning && phase == TaskState::Phase::running) return drop_connection(id);
+    if (m.returning) shim_returned(*job, key, m);
+    if (const Status fits = m.returning ? Status() : shim_asks_again(*job, key); !fits) {
         log::warning("job " + std::to_string(job->facts.job_id) + ": " + one_line(fits.error()));
         return drop_connection(id);
     }
@@ -89,8 +94,20 @@ void Server::shim_gone(std::uint32_t job_id, const TaskKey& task) {
     Job* job = find_job(job_id);
     if (job == nullptr) return;
     const auto found = job->tasks.find(task);
-    if (found != job->tasks.end()) found->second.shim = 0;
-    handle(job_id, event::TaskGone{task, memory_facts(job_id, task)});
+    if (found == job->tasks.end()) return;
+    found->second.shim = 0;
+    if (!pidfd_alive(found->second.shim_pidfd.get()))
+        return handle(job_id, event::TaskGone{task, memory_facts(job_id, task)});
+    // A process that ends closes its descriptors before it is seen to have ended.
+    m_loop.after(k_last_breath, [this, job_id, serial = job->serial, task] {
+        Job* still = find_job(job_id, serial);
+        if (still == nullptr) return;
+        const auto away = still->tasks.find(task);
+        if (away != still->tasks.end() && away->second.shim == 0 &&
+            !pidfd_alive(away->second.shim_pidfd.get()))
+            handle(job_id, event::TaskGone{task, memory_facts(job_id, task)});
+    });
+    handle(job_id, event::ShimAway{task});
 }
 
 } // namespace ckpt

@@ -39,7 +39,9 @@ bool has_held_task(const JobState& job) {
 
 bool is_starting(const JobState& job) {
     return std::ranges::any_of(job.tasks, [](const auto& t) {
-        return t.second.phase == TaskState::Phase::adopting || t.second.phase == TaskState::Phase::restoring;
+        using Phase = TaskState::Phase;
+        const bool is_launched = t.second.phase == Phase::registered && t.second.shim_present;
+        return is_launched || t.second.phase == Phase::adopting || t.second.phase == Phase::restoring;
     });
 }
 

@@ -74,11 +74,16 @@ struct ShimReturned { // its tree was started under an earlier daemon
     TaskKey task;
     bool term_delivered = false; // a SIGTERM has reached it meanwhile, whatever it was for
 };
+struct ShimAway { // its connection has closed, and it lives: it will come back, if it ever needs us
+    TaskKey task;
+};
 struct TreeStarted { // the shim started the application natively
     TaskKey task;
 };
 struct IntervalElapsed {};
-struct OnDemand {};  // somebody entitled asks for a generation now
+struct OnDemand {           // somebody entitled asks for a generation now
+    bool is_awaited = true; // and waits for the answer
+};
 struct TermArrived { // Slurm's SIGTERM, held back by the shim
     TaskKey task;
 };
@@ -116,7 +121,7 @@ struct TreeExited { // the application ended by itself
     MemoryFacts memory{};
 };
 struct CompletionRecorded {}; // or the failure
-struct TaskGone {             // slurmstepd reaped the task, or its shim's connection closed
+struct TaskGone {             // slurmstepd reaped the task, or its shim has ended
     TaskKey task;
     MemoryFacts memory{};
 };
@@ -129,11 +134,11 @@ struct EpilogLimitReached {};
 } // namespace event
 
 using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::RestoreEnded,
-                           event::ShimReturned, event::TreeStarted, event::IntervalElapsed, event::OnDemand,
-                           event::TermArrived, event::CauseGraceElapsed, event::CauseKnown, event::LimitNear,
-                           event::LimitKnown, event::RequeueEnded, event::DumpEnded, event::CommitEnded,
-                           event::TreeExited, event::CompletionRecorded, event::TaskGone, event::HoldEnded,
-                           event::EpilogArrived, event::EpilogLimitReached>;
+                           event::ShimReturned, event::ShimAway, event::TreeStarted, event::IntervalElapsed,
+                           event::OnDemand, event::TermArrived, event::CauseGraceElapsed, event::CauseKnown,
+                           event::LimitNear, event::LimitKnown, event::RequeueEnded, event::DumpEnded,
+                           event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
+                           event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
 
 // ---- effects ----
 namespace effect {
@@ -317,7 +322,7 @@ bool is_quiet(const JobState& job);
 // True while a task stays unstarted until its job is held.
 bool has_held_task(const JobState& job);
 
-// True while a task is about to be restored.
+// True while a task is about to be started or restored.
 bool is_starting(const JobState& job);
 
 // True while a last generation is taken or on its way: without it the job would go on from an older one, or

@@ -107,7 +107,9 @@ void relay_all(JobState& job, Effects& out) {
 
 void run_on(JobState& job, Cause cause, Effects& out) {
     if (cause == Cause::running) forget_ending(job);
-    if (cause == Cause::running || cause == Cause::unknown) out.emplace_back(effect::ArmInterval{});
+    if (cause != Cause::running && cause != Cause::unknown) return;
+    out.emplace_back(effect::ArmInterval{});
+    if (job.plan.on.value.has(Trigger::timelimit)) out.emplace_back(effect::ArmLimit{});
 }
 
 void let_shims_leave(JobState& job, Effects& out) {
@@ -223,6 +225,9 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
             on(job, event::DumpEnded{e.task, Error{Code::dump_failed, "the task has ended", "", 0}, 0, 0},
                out);
     }
+    if (any_running(job)) return;
+    job.standing = false;
+    take_on_demand(job, out); // nobody is left to take it of
 }
 
 void on(JobState& job, const event::EpilogArrived& /*e*/, Effects& /*out*/) {

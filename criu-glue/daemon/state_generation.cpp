@@ -121,18 +121,19 @@ void on(JobState& job, const event::IntervalElapsed& /*e*/, Effects& out) {
         out.emplace_back(effect::ArmInterval{});
 }
 
-void on(JobState& job, const event::OnDemand& /*e*/, Effects& out) {
+void on(JobState& job, const event::OnDemand& e, Effects& out) {
     const bool busy = job.ending || job.completing || job.standing || job.on_demand_waits;
     if (!busy && take_generation(job, Reason::on_demand, false, out)) {
-        job.on_demand_waits = true;
+        job.on_demand_waits = e.is_awaited;
         return;
     }
     const bool soon = job.taking ? job.taking->reason == Reason::interval : is_about_to_run(job);
     if (!busy && soon) {
-        job.on_demand_waits = job.on_demand_next = true;
+        job.on_demand_waits = e.is_awaited;
+        job.on_demand_next = true;
         return;
     }
-    out.emplace_back(effect::AnswerOnDemand{0, on_demand_refused(busy || job.taking)});
+    if (e.is_awaited) out.emplace_back(effect::AnswerOnDemand{0, on_demand_refused(busy || job.taking)});
 }
 
 void on(JobState& job, const event::DumpEnded& e, Effects& out) {

@@ -97,6 +97,9 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     if (e.newest_generation > job.last_generation) job.last_generation = e.newest_generation;
     for (const std::string& line : e.skipped)
         out.emplace_back(effect::Say{line});
+    // Where no job could ever be checkpointed there may be neither a store nor a key.
+    const bool never_used = job.unmanaged && e.error && e.error->errnum == ENOENT;
+    if (never_used) return start_unmanaged(*job.unmanaged, task, e.task, out);
     if (e.error) return hold(task, e.task, cannot_restore(*e.error), out);
     if (job.unmanaged && !e.end_again)
         return e.found == Found::nothing || e.found == Found::completed
@@ -160,18 +163,37 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
 
 void on(JobState& job, const event::ShimReturned& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
-    if (task.phase != Phase::registered) return;
+    const bool was_away = task.phase == Phase::running && !task.shim_present;
+    if (task.phase != Phase::registered && !was_away) return;
     task.phase = Phase::running;
     task.shim_present = true;
     out.emplace_back(effect::WelcomeBack{e.task, job.orphaned ? one_line(not_found_again()) : std::string()});
-    if (!job.orphaned) {
+    if (!job.orphaned && !was_away) {
         out.emplace_back(effect::ArmInterval{});
         arm_limit(job, out);
     }
-    if (!e.term_delivered || job.ending) return;
-    // Some of the tree may have followed it: there is nothing to dump any more, but it may be Slurm's end.
-    job.ending = job.final_tried = true;
+    if (!e.term_delivered) return;
+    // Some of the tree may have followed it, and what is dumped now would follow it when it is restored:
+    // there is nothing to save any more. But it may be Slurm's end.
+    job.final_tried = true;
+    job.final_wanted = false;
+    if (job.taking && job.taking->leave_stopped && !job.taking->error)
+        job.taking->error = Error{Code::busy, "the program has its SIGTERM already", "", 0};
+    if (job.ending) return;
+    job.ending = true;
     out.emplace_back(effect::AskCause{});
+}
+
+void on(JobState& job, const event::ShimAway& e, Effects& out) {
+    const auto found = job.tasks.find(e.task);
+    if (found == job.tasks.end()) return;
+    TaskState& task = found->second;
+    // What it waits for is begun anew when it asks again.
+    if (task.phase == Phase::adopting || task.phase == Phase::restoring)
+        return on(job, event::TaskGone{e.task, {}}, out);
+    task.shim_present = false;
+    task.term_held = false; // it has delivered it, and made the trees run on
+    if (job.standing) stand_no_more(job, out);
 }
 
 void on(JobState& job, const event::TreeStarted& e, Effects& out) {

@@ -13,6 +13,7 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out);
 void on(JobState& job, const event::AdoptEnded& e, Effects& out);
 void on(JobState& job, const event::RestoreEnded& e, Effects& out);
 void on(JobState& job, const event::ShimReturned& e, Effects& out);
+void on(JobState& job, const event::ShimAway& e, Effects& out);
 void on(JobState& job, const event::TreeStarted& e, Effects& out);
 void on(JobState& job, const event::HoldEnded& e, Effects& out);
 

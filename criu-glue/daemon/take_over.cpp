@@ -21,7 +21,7 @@ namespace ckpt {
 namespace {
 
 // Between job_prolog and the first task there may be the prologs of other nodes.
-constexpr std::chrono::hours k_without_task{1};
+constexpr std::chrono::minutes k_without_task{10};
 constexpr std::size_t k_procs_max = 1 << 20;
 
 std::int64_t now() {
@@ -45,7 +45,7 @@ TaskOnFile on_file(const Task& task) {
 JobFile on_file(const Job& job) {
     JobFile file;
     file.open = job.facts;
-    file.base = job.place.base;
+    file.plan = to_file(job.state.plan);
     file.managed = !job.state.unmanaged;
     file.opened_at = job.opened_at;
     file.checkpoint_due = job.checkpoint_due;
@@ -55,8 +55,12 @@ JobFile on_file(const Job& job) {
     file.dump_rate = static_cast<std::uint64_t>(job.rates.dump);
     file.commit_rate = static_cast<std::uint64_t>(job.rates.commit);
     file.pause_s = static_cast<std::uint64_t>(job.last_cost.count());
-    for (const auto& [key, task] : job.tasks)
+    for (const auto& [key, task] : job.tasks) {
         file.tasks.push_back(on_file(task));
+        const auto state = job.state.tasks.find(key);
+        file.tasks.back().restoring =
+            state != job.state.tasks.end() && state->second.phase == TaskState::Phase::restoring;
+    }
     return file;
 }
 
@@ -96,6 +100,7 @@ Result<Task> find_task(const TaskOnFile& file) {
     task.init_start_time = file.init.start_time;
     task.memory_cgroup = file.memory_cgroup;
     task.oom_kills_before = file.oom_kills_before;
+    task.was_restoring = file.restoring;
     if (file.root.pid == 0) return task;
     auto root = open_pidfd(file.root);
     if (!root) return task; // it has ended, and its shim will say how
@@ -119,7 +124,9 @@ std::vector<pid_t> processes_in(const std::string& cgroup) {
 // A tree that the daemon before us had restored, and of which it could not tell the shim any more.
 void kill_untold_tree(const Task& task) {
     const auto cgroup = cgroup_dir(task.shim_pid);
-    if (!cgroup) return;
+    // With another proctrack than cgroup it would hold other processes of the user's.
+    const std::string job = "/job_" + std::to_string(task.registered.job_id) + "/";
+    if (!cgroup || cgroup->find(job) == std::string::npos) return;
     for (const pid_t pid : processes_in(*cgroup)) {
         if (pid == task.shim_pid) continue;
         const auto pidfd = open_pidfd(pid);
@@ -137,14 +144,15 @@ void Server::keep_on_file(Job& job) const {
     std::string bytes = wire::encode(on_file(job));
     if (bytes == job.on_file) return;
     if (const Status kept = m_job_files->save(job.facts.job_id, bytes); !kept)
-        log::error("the next ckptd will not know this job", kept.error());
+        return log::error("the next ckptd will not know this job", kept.error());
     job.on_file = std::move(bytes);
 }
 
 Job Server::job_from(const JobFile& file) {
     Job job = make_job(file.open);
     job.taken_over = true;
-    job.place.base = file.base;
+    job.state.plan = plan_from(file.plan);
+    job.place.base = job.state.plan.base.value;
     job.opened_at = file.opened_at;
     job.checkpoint_due = file.checkpoint_due;
     job.newest_bytes = file.newest_bytes;
@@ -194,11 +202,9 @@ void Server::take_over_jobs() {
 }
 
 // Its tree may have been started when the daemon before us could not be told any more, and may have ended.
-Status Server::shim_returned(Job& job, const TaskKey& key, const wire::ShimHello& m) {
+void Server::shim_returned(Job& job, const TaskKey& key, const wire::ShimHello& m) {
     Task& task = job.tasks.at(key);
-    if (!job.taken_over) return fail(Code::not_permitted, "its ckptd has not gone");
     if (task.root_pid == 0 && m.root_pid != 0) (void)know_root(task, m.root_pid);
-    return {};
 }
 
 // It asks what to start, so nothing runs that it knows of.
@@ -207,7 +213,7 @@ Status Server::shim_asks_again(Job& job, const TaskKey& key) {
     if (!job.taken_over) return {};
     if (task.root_pid != 0 && job.facts.restart_count == 0)
         return fail(Code::not_permitted, "its tree was started before");
-    kill_untold_tree(task);
+    if (task.was_restoring && !job.state.unmanaged && job.facts.restart_count > 0) kill_untold_tree(task);
     task.root_pid = task.init_pid = 0;
     task.root_pidfd.reset();
     return {};

@@ -98,6 +98,14 @@ std::uint64_t own_limit(const std::string& dir) {
     return 0;
 }
 
+// "oom" counts where the limit is, and not when the whole node is short of memory (mm/memcontrol.c:
+// mem_cgroup_oom). Version 1 has only the number of times that memory was refused or had to be reclaimed.
+bool hit_limit(const std::string& dir) {
+    if (number_after(read_file(dir + "/memory.events"), "oom") > 0) return true;
+    const std::string refused = read_file(dir + "/memory.failcnt");
+    return !refused.empty() && refused != "0\n";
+}
+
 } // namespace
 
 std::vector<CgroupLine> cgroup_lines(const std::string& text) {
@@ -143,7 +151,9 @@ MemoryCgroup memory_cgroup(const std::string& dir) {
     memory.oom_kills = number_after(oom_counters(dir), "oom_kill");
     for (std::string above = dir; !above.empty(); above = parent_of(above)) {
         const std::uint64_t limit = own_limit(above);
-        if (limit > 0 && (memory.limit == 0 || limit < memory.limit)) memory.limit = limit;
+        if (limit == 0 || (memory.limit != 0 && limit >= memory.limit)) continue;
+        memory.limit = limit;
+        memory.limit_was_hit = hit_limit(above);
     }
     return memory;
 }

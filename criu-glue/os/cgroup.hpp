@@ -37,6 +37,7 @@ std::vector<CgroupLine> cgroup_lines(const std::string& text);
 struct MemoryCgroup {
     std::uint64_t oom_kills = 0; // processes that the kernel has killed for want of memory
     std::uint64_t limit = 0;     // bytes, the lowest of it and those above; 0 = none
+    bool limit_was_hit = false;  // and not enough could be reclaimed; else it was the node's memory
 };
 // Of a directory that memory_cgroup_dir() gave; zeros for what cannot be read.
 MemoryCgroup memory_cgroup(const std::string& dir);

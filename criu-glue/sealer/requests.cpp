@@ -90,8 +90,8 @@ Result<Fd> base_for_adoption(const wire::StorePlace& place) {
     if (place.incarnation == 0) return make_base(place.base);
     auto dir = open_base(place.base);
     if (!dir && dir.error().code == Code::not_found)
-        return fail(Code::store_unwritable, "the store " + place.base + " does not exist",
-                    "is its file system mounted on this node?");
+        return tl::unexpected(Error{Code::store_unwritable, "the store " + place.base + " does not exist",
+                                    "is its file system mounted on this node?", ENOENT});
     return dir;
 }
 

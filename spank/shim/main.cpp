@@ -45,8 +45,10 @@ Started decide(Ckptd& ckptd, const Introduction& introduction) {
     return started;
 }
 
-[[noreturn]] void serve(Ckptd ckptd, Tree tree, Fd status, int checkpoint_signal) {
-    Service(Service::Parts{std::move(ckptd), std::move(tree), std::move(status), checkpoint_signal}).run();
+[[noreturn]] void serve(Ckptd ckptd, Tree tree, Fd status, int checkpoint_signal, bool lost_ckptd = false) {
+    Service(
+        Service::Parts{std::move(ckptd), std::move(tree), std::move(status), checkpoint_signal, lost_ckptd})
+        .run();
 }
 
 [[noreturn]] void start_fresh(Ckptd ckptd, const Application& application, Pipe status,
@@ -56,8 +58,10 @@ Started decide(Ckptd& ckptd, const Introduction& introduction) {
         say(one_line(tree.error()) + "; the job runs without checkpoints");
         become(application);
     }
-    if (ckptd) ckptd.send(wire::TreeStarted{tree->child});
-    serve(std::move(ckptd), std::move(*tree), std::move(status.read), checkpoint_signal);
+    const bool managed = static_cast<bool>(ckptd);
+    if (managed) ckptd.send(wire::TreeStarted{tree->child});
+    const bool lost = managed && !ckptd;
+    serve(std::move(ckptd), std::move(*tree), std::move(status.read), checkpoint_signal, lost);
 }
 
 } // namespace

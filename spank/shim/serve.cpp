@@ -22,6 +22,7 @@ namespace {
 // How long the end of the application waits for ckptd to make the completion record durable: a record that
 // came too late would let a later requeue of the finished job restore an old generation over its results.
 constexpr int k_record_ms = 2000;
+constexpr std::int64_t k_continue_again_ms = 1000;
 constexpr int k_look_again_ms = 50; // for a ckptd that is being restarted meanwhile
 
 // How long a tree that ended after its final checkpoint waits for that to be saved, so that the job's output
@@ -38,6 +39,7 @@ Service::Service(Parts parts)
       m_complain_ms(parts.complain_ms), m_canary(Canary::start()), m_judge(static_cast<bool>(m_canary)) {
     if (auto signals = signal_descriptor(every_signal())) m_signals = std::move(*signals);
     ::fcntl(m_status.get(), F_SETFL, O_NONBLOCK);
+    if (parts.lost_ckptd) m_absence.begin(now_ms(), m_complain_ms);
 }
 
 void Service::run() {
@@ -52,6 +54,7 @@ int Service::timeout_ms() const {
     if (const auto judge = m_judge.wait_ms(now)) at_most(*judge);
     if (const auto absence = m_absence.wait_ms(now)) at_most(*absence);
     if (m_term == Term::asked) at_most(std::max<std::int64_t>(m_term_deadline - now, 0));
+    if (m_continue_at) at_most(std::max<std::int64_t>(*m_continue_at - now, 0));
     return static_cast<int>(wait);
 }
 
@@ -66,7 +69,8 @@ void Service::poll_once() {
     if (fds[1].revents != 0) read_canary();
     if (fds[2].revents != 0) read_signals();
     deliver_judged();
-    if (m_term == Term::asked && now_ms() >= m_term_deadline) release_term();
+    if (m_term == Term::asked && now_ms() >= m_term_deadline) lose_ckptd(); // it must learn of the delivery
+    if (m_continue_at && now_ms() >= *m_continue_at) continue_once_more();
     if (fds[3].revents != 0 || fds[4].revents != 0) look_at_tree();
 }
 
@@ -166,12 +170,14 @@ void Service::obey(const wire::ShimOrder& order) {
         if (m_term == Term::asked) m_term = Term::waiting;
         return;
     case wire::Order::relay:
-        return release_term();
+        release_term();
+        m_term_delivered = false; // ckptd knows
+        return;
     case wire::Order::stand:
         m_stands = true;
         return;
     case wire::Order::known:
-        return welcome();
+        return welcome(order.line.empty());
     case wire::Order::run_on:
         m_stands = false;
         if (m_term == Term::none) release_cont();
@@ -186,10 +192,18 @@ void Service::obey(const wire::ShimOrder& order) {
 void Service::lose_ckptd() {
     m_ckptd.close();
     m_absence.begin(now_ms(), m_complain_ms);
-    if (m_term == Term::waiting || m_stands) continue_tree();
+    if (m_term == Term::waiting || m_stands) {
+        continue_tree();
+        m_continue_at = now_ms() + k_continue_again_ms;
+    }
     m_stands = false;
     if (m_term == Term::none) release_cont();
     release_term();
+}
+
+void Service::continue_once_more() {
+    m_continue_at.reset();
+    continue_tree();
 }
 
 void Service::look_for_ckptd() {
@@ -208,8 +222,9 @@ bool Service::return_to_ckptd() {
     return static_cast<bool>(m_ckptd);
 }
 
-void Service::welcome() {
-    if (m_absence.end()) say("ckptd is back; the job is checkpointed again");
+void Service::welcome(bool as_before) {
+    if (m_continue_at) continue_once_more();
+    if (m_absence.end() && as_before) say("ckptd is back; the job is checkpointed again");
 }
 
 void Service::give_up_ckptd() {
@@ -239,30 +254,45 @@ void Service::look_at_tree() {
 }
 
 void Service::finish(std::optional<int> wait_status) {
-    wait_for_ckptd();
-    if (m_ckptd) report_end(wait_status.value_or(k_killed));
+    report_end(wait_status.value_or(k_killed));
     m_canary.stop();
     end_as(ending_of(TreeEnd{wait_status, false, m_term != Term::none}));
 }
 
-// Without a record of the job's end a requeue would restore it over its results.
-void Service::wait_for_ckptd() {
-    const std::int64_t end = now_ms() + k_record_ms;
+void Service::wait_for_ckptd(std::int64_t end) {
     while (!m_ckptd && m_absence.is_sought() && !return_to_ckptd() && now_ms() < end)
         (void)::poll(nullptr, 0, k_look_again_ms);
 }
 
+// Without a record of the job's end a requeue would restore it over its results: said again to the ckptd
+// after the one that ended before it had it.
 void Service::report_end(int wait_status) {
-    m_ckptd.send(wire::TreeExited{wait_status});
     const std::int64_t end = now_ms() + (m_term == Term::waiting ? k_commit_ms : k_record_ms);
-    while (m_ckptd && now_ms() < end) {
-        const auto message = m_ckptd.receive(static_cast<int>(end - now_ms()));
-        if (!message) return;
-        const auto* order = std::get_if<wire::ShimOrder>(&*message);
-        if (order == nullptr) continue;
-        if (!order->line.empty()) say(order->line);
-        if (order->order == wire::Order::leave) return;
+    const std::int64_t found_by = now_ms() + k_record_ms;
+    for (;;) {
+        wait_for_ckptd(found_by);
+        if (!m_ckptd) return;
+        m_ckptd.send(wire::TreeExited{wait_status});
+        if (m_ckptd && await_leave(end)) return;
+        if (now_ms() >= found_by) return;
+        m_ckptd.close();
+        m_absence.begin(now_ms(), m_complain_ms);
     }
+}
+
+bool Service::await_leave(std::int64_t end) {
+    while (now_ms() < end) {
+        const auto message = m_ckptd.receive(static_cast<int>(end - now_ms()));
+        if (!message) return message.error().code == Code::deadline;
+        const auto* order = std::get_if<wire::ShimOrder>(&*message);
+        if (order == nullptr) {
+            m_absence.give_up(); // it does not know us
+            continue;
+        }
+        if (!order->line.empty()) say(order->line);
+        if (order->order == wire::Order::leave) return true;
+    }
+    return true;
 }
 
 } // namespace ckpt

@@ -20,10 +20,11 @@ namespace ckpt {
 class Service {
 public:
     struct Parts {
-        Ckptd ckptd; // may be unconnected: then there is none, and none is looked for
+        Ckptd ckptd; // may be unconnected: then there is none, and none is looked for unless it was lost
         Tree tree;
         Fd status; // read end of the status pipe
         int checkpoint_signal = 0;
+        bool lost_ckptd = false;                  // it went away when the tree had been started
         std::string socket = wire::k_socket_path; // where a ckptd that has gone comes back
         std::int64_t complain_ms = 10'000;        // a ckptd that is only restarted is no news
     };
@@ -42,10 +43,11 @@ private:
     void lose_ckptd();
     void look_for_ckptd();
     bool return_to_ckptd();
-    void welcome();
+    void welcome(bool as_before);
     void give_up_ckptd();
-    void wait_for_ckptd();
+    void wait_for_ckptd(std::int64_t end);
     void continue_tree() const;
+    void continue_once_more();
     void deliver_judged();
     void deliver(ScopeJudge::Judged signal);
     void hold_back_term(ScopeJudge::Judged signal);
@@ -57,6 +59,8 @@ private:
     std::optional<int> read_status();
     [[noreturn]] void finish(std::optional<int> wait_status);
     void report_end(int wait_status);
+    // ckptd has the end on record, or will not have it.
+    bool await_leave(std::int64_t end);
 
     Ckptd m_ckptd;
     Tree m_tree;
@@ -65,8 +69,9 @@ private:
     std::string m_socket;
     std::int64_t m_complain_ms;
     Absence m_absence;
-    bool m_term_delivered = false;     // to the application, without ckptd's knowledge
-    bool m_refused_checkpoint = false; // and has said so
+    std::optional<std::int64_t> m_continue_at; // once more: criu may have outlived its ckptd for a moment
+    bool m_term_delivered = false;             // to the application, without ckptd's knowledge
+    bool m_refused_checkpoint = false;         // and has said so
     Canary m_canary;
     ScopeJudge m_judge;
     Fd m_signals;

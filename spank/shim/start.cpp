@@ -47,12 +47,18 @@ Error no_answer() {
 }
 
 Error unknown_here() {
-    return Error{Code::not_permitted, "ckptd does not know this task",
+    return Error{Code::not_found, "ckptd does not know this task",
                  "it was not running when the job started on this node", 0};
 }
 
-// Code::not_found: the connection has ended. Code::not_permitted: ckptd does not know us.
-Result<Started> await_start(Ckptd& ckptd) {
+struct Asked {
+    Result<Started> started;
+    bool lost = false;    // ckptd was there and went away before it answered
+    bool refused = false; // it does not know us
+};
+
+// An error of Code::not_found: the connection has ended, or, if `refused`, ckptd does not know us.
+Result<Started> await_start(Ckptd& ckptd, bool& refused) {
     const std::int64_t end = now_ms() + wire::k_hello_patience_s * std::int64_t{1000};
     bool limited = true;
     for (;;) {
@@ -60,7 +66,10 @@ Result<Started> await_start(Ckptd& ckptd) {
         if (!wait_readable(ckptd.descriptor(), left)) return tl::unexpected(no_answer());
         CKPT_TRY(FromCkptd message, ckptd.receive(0));
         if (auto* started = std::get_if<Started>(&message)) return std::move(*started);
-        if (std::holds_alternative<wire::Answer>(message)) return tl::unexpected(unknown_here());
+        if (std::holds_alternative<wire::Answer>(message)) {
+            refused = true;
+            return tl::unexpected(unknown_here());
+        }
         if (const auto* order = std::get_if<wire::ShimOrder>(&message)) {
             if (order->order == wire::Order::wait) limited = false; // a restore takes as long as it takes
             if (!order->line.empty()) say(order->line);
@@ -68,19 +77,18 @@ Result<Started> await_start(Ckptd& ckptd) {
     }
 }
 
-struct Asked {
-    Result<Started> started;
-    bool lost = false; // ckptd was there and went away before it answered
-};
-
 Asked ask_once(Ckptd& ckptd, const Introduction& introduction) {
     auto greeted = Ckptd::greet({introduction.script, introduction.status_pipe, false, 0, false});
     if (!greeted) return {tl::unexpected(greeted.error())};
     ckptd = std::move(*greeted);
-    Asked asked{await_start(ckptd)};
+    bool refused = false;
+    Asked asked{await_start(ckptd, refused)};
     if (asked.started) return asked;
     ckptd.close();
-    asked.lost = asked.started.error().code == Code::not_found;
+    asked.refused = refused;
+    // One that is being started has us in its queue.
+    const bool silent = asked.started.error().code == Code::daemon_unreachable && is_restarted();
+    asked.lost = !refused && (asked.started.error().code == Code::not_found || silent);
     if (asked.lost) asked.started = tl::unexpected(no_answer());
     return asked;
 }
@@ -91,8 +99,7 @@ Result<Started> ask_what_to_start(Ckptd& ckptd, const Introduction& introduction
     std::optional<std::int64_t> end; // of our patience with a ckptd that is being restarted
     for (;;) {
         Asked asked = ask_once(ckptd, introduction);
-        if (asked.started || asked.started.error().code == Code::not_permitted)
-            return std::move(asked.started);
+        if (asked.started || asked.refused) return std::move(asked.started);
         if (!end && !asked.lost) return std::move(asked.started); // it was not there in the first place
         if (!end) end = now_ms() + (is_restarted() ? k_return_restarted_ms : k_return_ms);
         if (now_ms() >= *end) return std::move(asked.started);

@@ -17,8 +17,8 @@ std::string with_reason(std::string_view comment, std::string_view reason) {
     std::string ours(k_ours);
     if (reason.starts_with(k_ours)) reason.remove_prefix(k_ours.size());
     for (const char c : reason.substr(0, k_reason_max))
-        ours += c < 0x20 || c > 0x7e ? '?' : c;
-    std::string others; // what stands between ours and is not
+        ours += c < 0x20 || c > 0x7e ? '?' : c == '|' ? '/' : c; // '|' would begin a part that is not ours
+    std::string others;                                          // what stands between ours and is not
     for (std::size_t at = 0; at <= comment.size();) {
         const std::size_t end = std::min(comment.find(k_between, at), comment.size());
         const std::string_view part = comment.substr(at, end - at);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ckptd is restarted, upgraded or killed under running jobs: their output does not show it, and their checkpoints go on."""
 
+import json
+
 from lib import *
 from lib.product import generations, product_lines, restart_daemon
 
@@ -53,8 +55,10 @@ class DaemonRestart(SystemTest):
             cluster.run(node, "sckpt", "create", job.id, user="alice")
         for job, to in zip(jobs, ("n2", "n1")):
             requeue(job, to=to)
-        jobs[0].wait_output("restored generation")
-        wait_for("the other is restored once more", lambda: jobs[1].output().count("restored generation") == 2)
+            last = self.newest(job)
+            details = cluster.run("n1", "sckpt", "show", "--json", job.id, user="alice").splitlines()
+            self.assertIn("forced end", [one["reason"] for one in map(json.loads, details) if one["generation"] == last])
+            job.wait_output(f"restored generation {last} ")
         self.assert_untroubled(*jobs)
 
     def test_the_end_of_a_job_is_on_record(self):
@@ -81,7 +85,8 @@ class DaemonRestart(SystemTest):
         self.assertEqual(len(product_lines(job.output())), 3, "saved, requeued, restored")
         assert_clean(job)
 
-    def test_killed_while_a_job_is_restored(self):
+    def begin_late_restore(self):
+        """A job that is being restored on n2, once this file is made."""
         cluster.run("n2", "install", "-m", "755", "/shared/programs/criu-restores-late.sh", LATE)
         late = cluster.shared("/shared/programs/restore")
         late.unlink(missing_ok=True)
@@ -92,8 +97,22 @@ class DaemonRestart(SystemTest):
         job.wait_output("line 10")
         requeue(job, to="n2")
         wait_for("its restore has begun", lambda: cluster.attempt("n2", "pgrep", "--full", "criu-restores-late").returncode == 0)
+        return job, late
+
+    def test_killed_while_a_job_is_restored(self):
+        job, late = self.begin_late_restore()
         kill_daemon("n2")
         late.touch()
+        job.wait_output("restored generation 1")
+        self.assert_untroubled(job)
+
+    def test_killed_before_it_could_tell_of_a_restored_job(self):
+        """What was brought to life has run on, unknown to its shim: it is ended, and the job restored once more, without a line twice."""
+        job, late = self.begin_late_restore()
+        cluster.run("n2", "pkill", "-STOP", "--exact", "ckptd")
+        late.touch()
+        job.wait_output("line 40")
+        kill_daemon("n2")
         job.wait_output("restored generation 1")
         self.assert_untroubled(job)
 

@@ -45,7 +45,7 @@ class OutOfMemory(SystemTest):
 
     def test_not_restored_into_the_same_limit(self):
         for info in self.held:
-            self.assertRegex(info["AdminComment"], rf"ran out of memory at its limit of {LIMIT} MiB .*MinMemoryNode={2 * LIMIT}.*scontrol release")
+            self.assertRegex(info["AdminComment"], rf"ran out of memory at its limit of {LIMIT} MiB .*MinMemoryNode to {2 * LIMIT} .*scontrol release")
 
     def test_goes_on_with_more(self):
         """Restored, it is in the new step's memory cgroup: what it takes then is counted there, and ends below the new limit."""

@@ -79,7 +79,7 @@ class Sckpt(SystemTest):
             self.assertGreater(parts["memory"]["value"], 100_000)
             self.assertLess(parts["memory"]["value"], 1_000_000_000)
             self.assertEqual(parts["dump"]["value"], parts["memory"]["value"] / 200e6)
-            self.assertEqual(parts["margin"]["value"], math.ceil(2 * (parts["dump"]["value"] + parts["commit"]["value"]) + 20))
+            self.assertEqual(parts["margin"]["value"], math.ceil(2 * (parts["dump"]["value"] + parts["commit"]["value"]) + 20 + parts["place"]["value"]))
             ends = cluster.run("ctl", "date", "--date", job.info()["EndTime"], "+%s")
             self.assertEqual(parts["ends"]["value"], int(ends))
             self.assertEqual(parts["taken"]["value"], parts["ends"]["value"] - parts["margin"]["value"])

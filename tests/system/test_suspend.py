@@ -61,8 +61,8 @@ class Suspend(SystemTest):
         job.wait_output("generation 1 saved")
         cluster.run("ctl", "scontrol", "suspend", job.id)
         wait_for(f"{job} is suspended", lambda: self.refused(job))
-        newest = max(one["generation"] for one in generations(job))
         requeue(job, to="n2", hold=True)
+        newest = max(one["generation"] for one in generations(job))  # its epilog has waited for the last commit
         cluster.run("ctl", "scontrol", "release", job.id)  # a job that an admin has suspended and that is requeued is held by the admin
         job.wait_output(f"restored generation {newest} ")
         job.path("go").touch()

@@ -167,7 +167,7 @@ TEST(SameEndAgain, OutOfMemoryIsHeldUntilThereIsMore) {
         EXPECT_FALSE(has<effect::Restore>(out));
         ASSERT_EQ(all<effect::HoldJob>(out).size(), 1U);
         EXPECT_THAT(all<effect::HoldJob>(out)[0].reason,
-                    HasSubstr("`scontrol update JobId=12 MinMemoryNode=200`, then "
+                    HasSubstr("raise its MinMemoryNode to 200 with scontrol update, then "
                               "`scontrol release 12` goes on from generation 3"));
     }
     EXPECT_TRUE(has<effect::Restore>(adopt_after(last, k_limit + 1)));

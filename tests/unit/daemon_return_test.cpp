@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // A shim whose tree was started under an earlier daemon comes back.
+#include <cerrno>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -101,6 +103,57 @@ TEST(Return, AnInterruptedStartIsWaitedForBeforeTheDaemonStops) {
     EXPECT_TRUE(is_starting(job));
     advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 1, "1 min", "n1"});
     EXPECT_FALSE(is_starting(job));
+}
+
+TEST(Away, AShimThatLostItsConnectionKeepsItsTree) {
+    JobState job = running_job();
+    EXPECT_TRUE(advance(job, event::ShimAway{k_batch}).empty());
+    EXPECT_TRUE(has<effect::Dump>(advance(job, event::IntervalElapsed{})));
+    const Effects back = advance(job, event::ShimReturned{k_batch});
+    EXPECT_TRUE(has<effect::WelcomeBack>(back));
+    EXPECT_FALSE(has<effect::ArmInterval>(back)) << "its timers have gone on";
+}
+
+TEST(Away, WhatStandsRunsOn) {
+    JobState job = running_job();
+    advance(job, event::LimitNear{});
+    advance(job, event::LimitKnown{event::LimitKnown::Limit::near, true});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_TRUE(has<effect::ContinueTree>(advance(job, event::ShimAway{k_batch})));
+    EXPECT_FALSE(has<effect::RequeueJob>(advance(job, event::CommitEnded{1, std::nullopt, 1})));
+}
+
+TEST(Away, WhatWasBeingRestoredIsBegunAnew) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    EXPECT_TRUE(has<effect::KillTree>(advance(job, event::ShimAway{k_batch})));
+    EXPECT_TRUE(has<effect::Adopt>(advance(job, event::ShimArrived{k_batch})));
+}
+
+// We were too slow, and the shim has delivered the SIGTERM: images with that pending would end when restored.
+TEST(Away, ATermThatWasDeliveredMeanwhileSpoilsTheLastDump) {
+    JobState job = running_job();
+    advance(job, event::TermArrived{k_batch});
+    EXPECT_TRUE(has<effect::Dump>(advance(job, event::CauseKnown{Cause::requeued, false})));
+    advance(job, event::ShimAway{k_batch});
+    advance(job, event::ShimReturned{k_batch, true});
+    const Effects dumped = advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_TRUE(has<effect::DiscardImages>(dumped));
+    EXPECT_TRUE(has<effect::ContinueTree>(dumped));
+    EXPECT_FALSE(has<effect::Commit>(dumped));
+    EXPECT_FALSE(has<effect::KillTree>(dumped));
+}
+
+TEST(Unsupported, WhereThereIsNoStoreNothingWasEverSaved) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    job.unmanaged = Error{Code::unsupported_setting, "ProctrackType", "", 0};
+    EXPECT_TRUE(has<effect::Adopt>(advance(job, event::ShimArrived{k_batch})));
+    event::AdoptEnded ended;
+    ended.task = k_batch;
+    ended.error = Error{Code::store_unwritable, "the store does not exist", "", ENOENT};
+    EXPECT_FALSE(has<effect::HoldJob>(advance(job, ended)));
 }
 
 } // namespace

@@ -50,6 +50,10 @@ TEST_F(MemoryCgroupTest, VersionOne) {
     write(job() / "memory.limit_in_bytes", "209715200\n");
     EXPECT_EQ(look().oom_kills, 2U);
     EXPECT_EQ(look().limit, 104857600U);
+    write(step() / "memory.failcnt", "0\n");
+    EXPECT_FALSE(look().limit_was_hit);
+    write(step() / "memory.failcnt", "17\n");
+    EXPECT_TRUE(look().limit_was_hit);
 }
 
 TEST_F(MemoryCgroupTest, VersionTwo) {
@@ -59,6 +63,9 @@ TEST_F(MemoryCgroupTest, VersionTwo) {
     write(job() / "memory.max", "104857600\n");
     EXPECT_EQ(look().oom_kills, 1U);
     EXPECT_EQ(look().limit, 104857600U);
+    EXPECT_FALSE(look().limit_was_hit) << "the whole node may have been short of memory";
+    write(job() / "memory.events", "low 0\nhigh 0\nmax 7\noom 1\noom_kill 1\noom_group_kill 0\n");
+    EXPECT_TRUE(look().limit_was_hit);
 }
 
 TEST_F(MemoryCgroupTest, WithoutALimit) {

@@ -60,5 +60,11 @@ TEST(SlurmctldComment, TheUsersCommentStays) {
     EXPECT_LT(with_reason("", std::string(100000, 'x')).size(), 500U);
 }
 
+TEST(SlurmctldComment, NothingOfAReasonPassesForSomebodyElses) {
+    const std::string first = with_reason("", "held: x | approved by root");
+    EXPECT_EQ(first, "checkpoint: held: x / approved by root");
+    EXPECT_EQ(with_reason(first, "generation 2 saved"), "checkpoint: generation 2 saved");
+}
+
 } // namespace
 } // namespace ckpt

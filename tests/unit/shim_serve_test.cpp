@@ -75,7 +75,7 @@ protected:
             ::dup2(m_stderr.write.get(), STDERR_FILENO);
             Service(Service::Parts{with_ckptd ? Ckptd(std::move(pair.second)) : Ckptd(),
                                    Tree{*open_pidfd(m_tree), 0}, std::move(m_status.read), checkpoint_signal,
-                                   m_socket, m_complain_ms})
+                                   m_lost, m_socket, m_complain_ms})
                 .run();
         }
         ::setpgid(m_shim, m_shim);
@@ -137,6 +137,7 @@ protected:
     Pipe m_status;
     Pipe m_stderr;
     Fd m_ckptd;
+    bool m_lost = false;
     std::string m_socket = "/nonexistent/ckptd.sock";
     std::int64_t m_complain_ms = 0;
     pid_t m_tree = 0;
@@ -248,7 +249,6 @@ protected:
         m_directory = ::mkdtemp(name.data());
         m_socket = m_directory + "/ckptd.sock";
         m_complain_ms = 60'000;
-        start(true);
     }
     void TearDown() override {
         ShimServe::TearDown();
@@ -270,7 +270,17 @@ protected:
     wire::ShimHello m_hello;
 };
 
+TEST_F(ShimReturns, WhenCkptdWentBeforeItHeardOfTheTree) {
+    m_lost = true;
+    start(false);
+    restart_ckptd();
+    order(wire::Order::known);
+    ::kill(m_shim, SIGTERM);
+    expect_from_shim<wire::ShimTerm>();
+}
+
 TEST_F(ShimReturns, AsIfNothingHadBeen) {
+    start(true);
     restart_ckptd();
     EXPECT_FALSE(m_hello.term_delivered);
     order(wire::Order::known);
@@ -287,6 +297,7 @@ TEST_F(ShimReturns, AsIfNothingHadBeen) {
 }
 
 TEST_F(ShimReturns, AndTellsOfATermThatItDelivered) {
+    start(true);
     m_ckptd.reset();
     ::kill(m_shim, SIGTERM);
     EXPECT_EQ(next_in_tree().signal, SIGTERM);
@@ -295,6 +306,7 @@ TEST_F(ShimReturns, AndTellsOfATermThatItDelivered) {
 }
 
 TEST_F(ShimReturns, InTimeToReportTheEnd) {
+    start(true);
     m_ckptd.reset();
     tree_reports(W_EXITCODE(5, 0));
     restart_ckptd();
@@ -304,10 +316,15 @@ TEST_F(ShimReturns, InTimeToReportTheEnd) {
     EXPECT_EQ(end_of_shim(), W_EXITCODE(5, 0));
 }
 
-TEST_F(ShimReturns, ToOneThatDoesNotKnowIt) {
+TEST_F(ShimReturns, NotASecondTimeToOneThatDoesNotKnowIt) {
+    start(true);
     restart_ckptd();
+    const auto listener = listen_at(m_socket, 0600);
+    ASSERT_TRUE(listener);
     ASSERT_TRUE(send_packet(m_ckptd.get(), wire::encode(wire::Answer{304, 0, "no"})));
     m_ckptd.reset();
+    pollfd waiting{listener->get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&waiting, 1, 500), 0);
     ::kill(m_shim, SIGTERM);
     EXPECT_EQ(next_in_tree().signal, SIGTERM);
     tree_reports(W_EXITCODE(5, 0));
