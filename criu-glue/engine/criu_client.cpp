@@ -57,12 +57,14 @@ void fill(criu_opts& out, const CriuOptions& options) {
 }
 
 // Serves notifications until the response proper.
-Result<criu_resp> converse(int socket, Deadline deadline, const criu_req& request, const CriuHook& hook) {
+Result<criu_resp> converse(int socket, Deadline deadline, const criu_req& request, const CriuHook& hook,
+                           bool& answered) {
     CKPT_CHECK(send_request(socket, request));
     Status vetoed;
     for (;;) {
         CKPT_TRY(criu_resp response, receive_response(socket, deadline));
         if (response.type() != NOTIFY) {
+            answered = true;
             if (!vetoed) return tl::unexpected(vetoed.error());
             return response;
         }
@@ -102,7 +104,7 @@ Status CriuClient::dump(const CriuDumpOptions& options, const CriuHook& hook) {
     out.set_leave_running(!options.leave_stopped);
     out.set_leave_stopped(options.leave_stopped);
     out.set_ghost_limit(static_cast<std::uint32_t>(std::min<std::uint64_t>(options.ghost_limit, UINT32_MAX)));
-    CKPT_TRY(const criu_resp response, converse(m_socket, m_deadline, request, hook));
+    CKPT_TRY(const criu_resp response, converse(m_socket, m_deadline, request, hook, m_answered));
     if (!response.success()) return tl::unexpected(explain_criu(Code::dump_failed, response.cr_errmsg()));
     return {};
 }
@@ -118,7 +120,7 @@ Result<pid_t> CriuClient::restore(const CriuRestoreOptions& options, const CriuH
         item.set_fd(inherited.fd);
         item.set_key(inherited.key);
     }
-    CKPT_TRY(const criu_resp response, converse(m_socket, m_deadline, request, hook));
+    CKPT_TRY(const criu_resp response, converse(m_socket, m_deadline, request, hook, m_answered));
     if (!response.success()) return tl::unexpected(explain_criu(Code::restore_failed, response.cr_errmsg()));
     return response.restore().pid();
 }

@@ -55,12 +55,15 @@ public:
     // A refusal by criu comes back as Code::dump_failed or restore_failed with its reason, an exceeded
     // deadline as Code::deadline, a criu that has died as Code::not_found.
     Status dump(const CriuDumpOptions& options, const CriuHook& hook);
+    // criu has said how its last dump or restore ended, and has let go of the processes by itself.
+    [[nodiscard]] bool has_answered() const { return m_answered; }
     // The pid of the restored root in criu's pid namespace.
     Result<pid_t> restore(const CriuRestoreOptions& options, const CriuHook& hook);
 
 private:
     int m_socket;
     Deadline m_deadline;
+    bool m_answered = false;
 };
 
 } // namespace ckpt

@@ -105,7 +105,10 @@ public:
             if (criu) kill_criu(criu.pid());
             wait_until_gone(sockets.first.get());
             tracer.finish([this] { end_repair_in_tree(m_request.root_pid); });
-            release_tree(m_request.root_pid, stopped_members(m_members));
+            // A criu that has answered has left every process as it was. Who stands still then was stopped by
+            // somebody else during the dump, and must not be continued by us.
+            if (!m_criu_answered || m_request.leave_stopped)
+                release_tree(m_request.root_pid, stopped_members(m_members));
             return tl::unexpected(with_log_reason(as_dump_error(dumped.error(), m_request.timeout_ms),
                                                   m_fds.images.get(), k_log_name));
         }
@@ -143,6 +146,7 @@ private:
         options.leave_stopped = m_request.leave_stopped;
         const auto hook = [this](std::string_view script, pid_t) { return on_notification(script); };
         const Status dumped = client.dump(options, hook);
+        m_criu_answered = client.has_answered();
         m_result.frozen_us = microseconds(Clock::now() - m_frozen_from);
         return dumped;
     }
@@ -208,6 +212,7 @@ private:
     Clock::time_point m_frozen_from;
     std::vector<Member> m_members;
     bool m_ipc_dumped = false;
+    bool m_criu_answered = false;
     wire::DumpResult m_result;
 };
 

@@ -107,6 +107,7 @@ void bring_home(Threads& threads) {
 void let_go(Threads& threads) {
     for (auto& [tid, thread] : threads) {
         const int signal = thread.stop ? signal_to_deliver(*thread.stop, signal_was_sent(tid)) : 0;
+        if (thread.owes_stop) stop_again(tid);
         detach_with(tid, signal);
     }
     threads.clear();

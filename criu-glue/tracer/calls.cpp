@@ -93,6 +93,7 @@ Answer carry_out(const Call& call, std::string& addr, std::string& data, Threads
     const auto thread = threads.find(call.pid);
     if (thread == threads.end() && call.request != PTRACE_SEIZE) return Answer{-1, ESRCH, 1, 0, 0};
     if (thread != threads.end()) note_before(call, data, thread->second);
+    if (call.request == PTRACE_DETACH && thread->second.owes_stop) stop_again(call.pid);
     iovec vector{data.data(), data.size()};
     void* const addr_argument = call.addr_size != 0 ? addr.data() : pointer(call.addr);
     void* data_argument = call.data_size != 0 ? data.data() : pointer(call.data);

@@ -26,6 +26,11 @@ bool is_notice_of_sigcont(int stop) {
     return WIFSTOPPED(stop) && event_of(stop) == PTRACE_EVENT_STOP && WSTOPSIG(stop) == SIGTRAP;
 }
 
+// About to be delivered.
+bool is_sigstop(int stop) {
+    return WIFSTOPPED(stop) && event_of(stop) == 0 && WSTOPSIG(stop) == SIGSTOP;
+}
+
 } // namespace
 
 void Thread::registers_given_back() {
@@ -49,6 +54,7 @@ void Thread::before_signal_mask(std::uint64_t current, std::uint64_t wanted) {
 void Thread::stopped(int status, bool enters_sigreturn) {
     stop = status;
     told = false;
+    owes_stop |= place != Place::own_code && is_sigstop(status);
     if (!runs_daemon() || !is_syscall_stop(status)) return;
     if (returns) {
         place = Place::own_code;
@@ -59,7 +65,8 @@ void Thread::stopped(int status, bool enters_sigreturn) {
 
 bool Thread::may_go_on_unseen() const {
     if (place == Place::own_code || interrupted || !stop || returns) return false;
-    return is_notice_of_sigcont(*stop) || (runs_daemon() && steps && is_syscall_stop(*stop));
+    return is_notice_of_sigcont(*stop) || is_sigstop(*stop) ||
+           (runs_daemon() && steps && is_syscall_stop(*stop));
 }
 
 bool Thread::has_failed() const {

@@ -40,13 +40,14 @@ struct Thread {
     Place place = Place::own_code;
     Fd connection;      // to the daemon, criu's end: while it is open here, the daemon waits for commands
     bool steps = false; // it stops at its system calls, unknown to criu
-    bool to_syscall = false;                  // likewise, and criu wants it
-    bool interrupted = false;                 // criu waits for it to stop
-    bool returns = false;                     // the daemon is inside its sigreturn
-    std::optional<int> stop;                  // the stop in which it is, a status of wait(2)
-    bool told = false;                        // criu knows of that stop
-    std::string registers;                    // its own, while it runs elsewhere
-    std::string extended;                     // likewise, of the floating point unit
+    bool to_syscall = false;  // likewise, and criu wants it
+    bool interrupted = false; // criu waits for it to stop
+    bool returns = false;     // the daemon is inside its sigreturn
+    bool owes_stop = false;   // a SIGSTOP reached it away from its own code; it gets one when it is let go
+    std::optional<int> stop;  // the stop in which it is, a status of wait(2)
+    bool told = false;        // criu knows of that stop
+    std::string registers;    // its own, while it runs elsewhere
+    std::string extended;     // likewise, of the floating point unit
     std::optional<std::uint64_t> signal_mask; // its own, while another is set
     Words words;
 
@@ -60,10 +61,11 @@ struct Thread {
     // is dead. So it is made to stop at each of its system calls, which are few until then.
     [[nodiscard]] bool is_watched() const { return runs_daemon() && !connection; }
     // Its stop is none of criu's business, and it may go on, the way it went: a system call of a daemon that
-    // is watched, or a SIGCONT, which makes every traced thread of a process stop once
-    // (signal.c:prepare_signal, do_jobctl_trap) and which criu takes for a failure of its parasite. When criu
-    // has interrupted it, the first stop is the one that criu waits for, whatever its kind: it clears the
-    // interrupt (signal.c:ptrace_stop). A daemon that returns has to wait for what becomes of criu.
+    // is watched, a SIGSTOP, which cannot be blocked, or a SIGCONT, which makes every traced thread of a
+    // process stop once (signal.c:prepare_signal, do_jobctl_trap) and which criu takes for a failure of its
+    // parasite. When criu has interrupted it, the first stop is the one that criu waits for, whatever its
+    // kind: it clears the interrupt (signal.c:ptrace_stop). A daemon that returns has to wait for what
+    // becomes of criu.
     [[nodiscard]] bool may_go_on_unseen() const;
     // Its parasite has crashed, or somebody has stopped or killed it: criu, which is not its parent in the
     // kernel's eyes, gets no SIGCHLD and would wait for an answer.

@@ -140,6 +140,10 @@ void detach_with(pid_t tid, int signal) {
     (void)trace(PTRACE_DETACH, tid, 0, as_data(static_cast<std::uint64_t>(signal)));
 }
 
+void stop_again(pid_t tid) {
+    (void)::kill(tid, SIGSTOP);
+}
+
 bool signal_was_sent(pid_t tid) {
     return signal_info(tid).si_code <= 0; // sigaction(2): SI_USER and below
 }

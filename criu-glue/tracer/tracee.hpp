@@ -35,6 +35,8 @@ void interrupt(pid_t tid);
 void continue_with(pid_t tid, int signal);
 void continue_to_syscall(pid_t tid);
 void detach_with(pid_t tid, int signal);
+// A SIGSTOP for its process, which takes it when it is no longer traced.
+void stop_again(pid_t tid);
 // The signal that the thread is about to get was sent by a process (true) or made by the processor.
 bool signal_was_sent(pid_t tid);
 // The sender of the signal that the thread is about to get; 0: no process.

@@ -55,6 +55,20 @@ TEST(TracedThread, TheMaskIsTheOneBeforeTheFirstChange) {
     EXPECT_FALSE(thread.signal_mask);
 }
 
+TEST(TracedThread, ASigstopInTheParasiteIsPutOff) {
+    Thread thread = daemon();
+    thread.stopped(stopped_by(SIGSTOP), false);
+    EXPECT_TRUE(thread.may_go_on_unseen());
+    EXPECT_TRUE(thread.owes_stop);
+    thread.continued();
+    EXPECT_TRUE(thread.owes_stop);
+    EXPECT_FALSE(thread.has_failed());
+    Thread at_home;
+    at_home.stopped(stopped_by(SIGSTOP), false);
+    EXPECT_FALSE(at_home.may_go_on_unseen());
+    EXPECT_FALSE(at_home.owes_stop);
+}
+
 TEST(TracedThread, ADaemonIsSteppedUntilItsConnectionIsKept) {
     Thread thread = daemon();
     EXPECT_TRUE(thread.is_watched());
