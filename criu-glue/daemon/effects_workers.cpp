@@ -158,6 +158,7 @@ void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& t
 // ---- commit ----
 
 void Server::perform(Job& job, const effect::Commit& e) {
+    job.generations[e.generation].commit = e;
     job.commit_queue.push_back(e);
     start_next_commit(job);
 }
@@ -179,6 +180,7 @@ void Server::start_next_commit(Job& job) {
 }
 
 Status Server::start_commit(Job& job, const effect::Commit& e) {
+    if (!m_local) return fail(Code::dump_unfit, "the local directory for images is not usable");
     const Generation& generation = job.generations[e.generation];
     wire::CommitRequest request;
     request.place = job.place;
@@ -335,7 +337,8 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
                               from.incarnation,
                               from.generation,
                               text::age(now() - from.taken_at),
-                              job->facts.node};
+                              job->facts.node,
+                              {}};
     const auto result = result_of<wire::RestoreResult>(packet);
     if (!result) {
         ended.error = result.error();

@@ -56,6 +56,7 @@ struct Task {
 struct Generation {
     std::int64_t taken_at = 0;
     std::map<TaskKey, wire::Part> parts;
+    std::optional<effect::Commit> commit; // under way
 };
 
 struct AdoptedGeneration {
@@ -103,5 +104,8 @@ struct Job {
     bool epilog_over = false;
     std::optional<ConnectionId> on_demand; // waits for its generation
 };
+
+// The directory of this incarnation on the local tier.
+std::string local_name_of(const wire::JobOpen& open);
 
 } // namespace ckpt

@@ -11,7 +11,9 @@
 #include "os/procfs.hpp"
 #include "plan_file.hpp"
 #include "result/result.hpp"
+#include "state.hpp"
 #include "wire/messages.hpp"
+#include "wire/worker.hpp"
 
 namespace ckpt {
 
@@ -33,6 +35,20 @@ struct TaskOnFile {
     }
 };
 
+// A last generation whose images are complete and on their way to the store. Its trees have been ended: it is
+// all that is left of what the job has done since the one before.
+struct PendingOnFile {
+    std::uint32_t generation = 0;
+    Reason reason = Reason::forced_end;
+    bool tree_was_stopped = false;
+    std::int64_t taken_at = 0;
+    std::vector<wire::Part> parts;
+    template <class V>
+    void fields(V& v) {
+        v(generation, reason, tree_was_stopped, taken_at, parts);
+    }
+};
+
 // From the first release on a change gets a new k_type, and the daemon reads the one before it as well.
 struct JobFile {
     static constexpr std::uint16_t k_type = 81; // never leaves the daemon
@@ -47,11 +63,14 @@ struct JobFile {
     std::uint64_t dump_rate = 0; // bytes per second, 0 = not measured
     std::uint64_t commit_rate = 0;
     std::uint64_t pause_s = 0;
+    std::uint8_t cause = 0; // of its ending, 1 more than a Cause; 0 = not known
+    bool can_requeue = false;
+    std::vector<PendingOnFile> pending;
     std::vector<TaskOnFile> tasks;
     template <class V>
     void fields(V& v) {
         v(open, plan, managed, opened_at, checkpoint_due, last_generation, saved, newest_bytes, dump_rate,
-          commit_rate, pause_s, tasks);
+          commit_rate, pause_s, cause, can_requeue, pending, tasks);
     }
 };
 

@@ -55,11 +55,11 @@ void sweep_job(int root, const std::string& job) {
 
 } // namespace
 
-Result<LocalTier> LocalTier::prepare(const std::string& path) {
+Result<LocalTier> LocalTier::prepare(const std::string& path, const std::set<std::string>& kept) {
     CKPT_TRY(Fd root, make_trusted_dir(path, k_mode));
     CKPT_TRY(const auto jobs, list_dir(root.get()));
     for (const std::string& job : jobs)
-        sweep_job(root.get(), job);
+        if (!kept.contains(job)) sweep_job(root.get(), job);
     return LocalTier(std::move(root));
 }
 

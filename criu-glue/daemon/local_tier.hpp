@@ -4,6 +4,7 @@
 // All of it is of this daemon's making and short-lived.
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "os/fd.hpp"
@@ -14,9 +15,9 @@ namespace ckpt {
 
 class LocalTier {
 public:
-    // Opens (or makes) the directory and removes what an earlier daemon left in it. Tails of rolled-back
-    // files stay for 14 days.
-    static Result<LocalTier> prepare(const std::string& path);
+    // Opens (or makes) the directory and removes what an earlier daemon left in it, except for the jobs in
+    // `kept`. Tails of rolled-back files stay for 14 days.
+    static Result<LocalTier> prepare(const std::string& path, const std::set<std::string>& kept);
 
     // An empty directory for one purpose of one job; an old one of that name is removed first.
     Result<Fd> make(const std::string& job, const std::string& name) const;

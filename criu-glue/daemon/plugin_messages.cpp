@@ -31,6 +31,11 @@ Result<Plan> plan_of(const wire::JobOpen& m, const Policy& policy) {
 
 } // namespace
 
+std::string local_name_of(const wire::JobOpen& open) {
+    return std::to_string(open.job_id) + "-" + (is_hex32(open.uuid) ? open.uuid.substr(0, 8) : "none") +
+           "-inc" + std::to_string(open.restart_count);
+}
+
 void Server::reply(ConnectionId id, const Status& status) {
     wire::Reply answer;
     if (!status) {
@@ -67,8 +72,7 @@ Job Server::make_job(const wire::JobOpen& m) {
             Error{Code::option_conflict, "checkpoints are switched off for this job", "", 0};
     job.place = {
         job.state.plan.base.value, m_config.key_file, m.cluster, m.uuid, m.job_id, m.uid, m.restart_count};
-    job.local_name = std::to_string(m.job_id) + "-" + (is_hex32(m.uuid) ? m.uuid.substr(0, 8) : "none") +
-                     "-inc" + std::to_string(m.restart_count);
+    job.local_name = local_name_of(m);
     return job;
 }
 

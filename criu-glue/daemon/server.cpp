@@ -24,14 +24,18 @@ constexpr std::chrono::hours k_day{24};
 Status Server::start(Fd listener) {
     m_listener = std::move(listener);
     refuse_descriptors(m_listener.get());
-    open_policy_and_tier();
-    take_over_jobs();
+    const std::vector<JobFile> files = read_job_files();
+    std::set<std::string> kept;
+    for (const JobFile& file : files)
+        if (!file.pending.empty()) kept.insert(local_name_of(file.open));
+    open_policy_and_tier(kept);
+    take_over_jobs(files);
     expire_tails_daily();
     watch_listener();
     return {};
 }
 
-void Server::open_policy_and_tier() {
+void Server::open_policy_and_tier(const std::set<std::string>& kept) {
     m_broken.reset();
     auto policy = load_policy(m_config.policy_file);
     if (!policy) {
@@ -40,7 +44,7 @@ void Server::open_policy_and_tier() {
         return;
     }
     m_policy = std::move(*policy);
-    auto local = LocalTier::prepare(m_policy.storage.local);
+    auto local = LocalTier::prepare(m_policy.storage.local, kept);
     if (!local) {
         log::error("checkpoints are off for new jobs", local.error());
         m_broken = local.error();
@@ -56,7 +60,7 @@ void Server::expire_tails_daily() {
 }
 
 void Server::reload_policy() {
-    if (!m_local) return open_policy_and_tier();
+    if (!m_local) return open_policy_and_tier({});
     auto policy = load_policy(m_config.policy_file);
     if (!policy) return log::error("the policy in force stays", policy.error());
     policy->storage.local = m_policy.storage.local; // running jobs have their images there

@@ -65,7 +65,7 @@ private:
     Job* find_job(std::uint32_t job_id);
     // Only if it is still that incarnation: a worker's answer may come after the next one has opened.
     Job* find_job(std::uint32_t job_id, std::uint64_t serial);
-    void open_policy_and_tier();
+    void open_policy_and_tier(const std::set<std::string>& kept);
     void expire_tails_daily();
 
     // messages (plugin_messages.cpp, shim_messages.cpp, cli_messages.cpp); `id` stays valid throughout
@@ -91,7 +91,9 @@ private:
 
     // a restart of ckptd (take_over.cpp)
     void keep_on_file(Job& job) const;
-    void take_over_jobs();
+    std::vector<JobFile> read_job_files();
+    void take_over_jobs(const std::vector<JobFile>& files);
+    void take_over_pending(Job& job, const JobFile& file);
     Job job_from(const JobFile& file);
     static void take_over_task(Job& job, const TaskOnFile& file);
     static Status know_root(Task& task, pid_t pid); // shim_messages.cpp

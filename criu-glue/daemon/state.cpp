@@ -46,16 +46,16 @@ bool is_starting(const JobState& job) {
 }
 
 bool has_last_generation_under_way(const JobState& job) {
-    const auto is_last = [](const auto& commit) { return state::is_last(commit.second.reason); };
+    const auto last = [](const auto& commit) { return is_last(commit.second.reason); };
     return (job.taking && job.taking->leave_stopped) || job.requeue_runs ||
-           std::ranges::any_of(job.committing, is_last);
+           std::ranges::any_of(job.committing, last);
 }
-
-namespace state {
 
 bool is_last(Reason reason) {
     return reason == Reason::forced_end || reason == Reason::time_limit;
 }
+
+namespace state {
 
 void release_epilog_if_quiet(JobState& job, Effects& out) {
     if (!job.epilog_waits || !is_quiet(job)) return;

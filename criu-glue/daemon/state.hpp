@@ -66,9 +66,9 @@ struct RestoreEnded {
     std::optional<Error> error;
     std::uint32_t incarnation = 0; // of the generation that was tried
     std::uint32_t generation = 0;
-    std::string age;                       // "12 min"
-    std::string node;                      // this node, as the job's output names it
-    std::vector<std::string> complaints{}; // that the rollback has cut from the output
+    std::string age;                     // "12 min"
+    std::string node;                    // this node, as the job's output names it
+    std::vector<std::string> complaints; // that the rollback has cut from the output
 };
 struct ShimReturned { // its tree was started under an earlier daemon
     TaskKey task;
@@ -321,6 +321,9 @@ bool is_quiet(const JobState& job);
 
 // True while a task stays unstarted until its job is held.
 bool has_held_task(const JobState& job);
+
+// Taken because the job is about to end here.
+bool is_last(Reason reason);
 
 // True while a task is about to be started or restored.
 bool is_starting(const JobState& job);

@@ -163,6 +163,7 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
 
 void on(JobState& job, const event::ShimReturned& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
+    if (task.phase == Phase::ended) task.shim_present = true; // it learns when it may leave
     const bool was_away = task.phase == Phase::running && !task.shim_present;
     if (task.phase != Phase::registered && !was_away) return;
     task.phase = Phase::running;

@@ -75,9 +75,6 @@ bool is_settled(const JobState& job);
 // As if that SIGTERM had never come.
 void forget_ending(JobState& job);
 
-// Taken because the job is about to end here.
-bool is_last(Reason reason);
-
 void release_epilog_if_quiet(JobState& job, Effects& out);
 
 // Says a failure once; the same one again is kept quiet until something succeeds.

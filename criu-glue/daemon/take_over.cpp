@@ -42,6 +42,14 @@ TaskOnFile on_file(const Task& task) {
     return file;
 }
 
+PendingOnFile on_file(std::uint32_t number, const Generation& generation) {
+    PendingOnFile file{
+        number, generation.commit->reason, generation.commit->tree_was_stopped, generation.taken_at, {}};
+    for (const auto& [key, part] : generation.parts)
+        file.parts.push_back(part);
+    return file;
+}
+
 JobFile on_file(const Job& job) {
     JobFile file;
     file.open = job.facts;
@@ -55,6 +63,11 @@ JobFile on_file(const Job& job) {
     file.dump_rate = static_cast<std::uint64_t>(job.rates.dump);
     file.commit_rate = static_cast<std::uint64_t>(job.rates.commit);
     file.pause_s = static_cast<std::uint64_t>(job.last_cost.count());
+    file.cause = job.state.cause ? static_cast<std::uint8_t>(1 + static_cast<int>(*job.state.cause)) : 0;
+    file.can_requeue = job.state.can_requeue;
+    for (const auto& [number, generation] : job.generations)
+        if (generation.commit && is_last(generation.commit->reason))
+            file.pending.push_back(on_file(number, generation));
     for (const auto& [key, task] : job.tasks) {
         file.tasks.push_back(on_file(task));
         const auto state = job.state.tasks.find(key);
@@ -181,23 +194,54 @@ void Server::take_over_task(Job& job, const TaskOnFile& file) {
     (void)advance(job.state, event::TaskRegistered{key});
 }
 
-// Jobs that were here under an earlier daemon and still are.
-void Server::take_over_jobs() {
+// The images of a last generation are complete, and the one who was to bring them to the store is gone.
+void Server::take_over_pending(Job& job, const JobFile& file) {
+    for (const PendingOnFile& one : file.pending) {
+        Committing committing{one.generation, one.reason, 0, 0};
+        Generation& generation = job.generations[one.generation];
+        generation.taken_at = one.taken_at;
+        for (const wire::Part& part : one.parts) {
+            generation.parts[{part.step_id, part.task_id}] = part;
+            committing.image_bytes += part.image_bytes;
+            committing.frozen_us = std::max(committing.frozen_us, part.frozen_us);
+        }
+        if (one.tree_was_stopped) { // and has been ended
+            job.state.ending = job.state.final_tried = job.state.final_taken = true;
+            if (file.cause != 0) job.state.cause = static_cast<Cause>(file.cause - 1);
+            job.state.can_requeue = file.can_requeue;
+            for (auto& [key, task] : job.state.tasks)
+                task.phase = TaskState::Phase::ended;
+        }
+        job.state.committing[one.generation] = committing;
+        perform(job, effect::Commit{one.generation, one.reason, one.tree_was_stopped});
+    }
+}
+
+std::vector<JobFile> Server::read_job_files() {
     auto files = JobFiles::open(m_config.job_files);
-    if (!files) return log::error("jobs will not be known to the next ckptd", files.error());
+    if (!files) {
+        log::error("jobs will not be known to the next ckptd", files.error());
+        return {};
+    }
     m_job_files.emplace(std::move(*files));
-    for (const JobFile& file : m_job_files->load()) {
+    return m_job_files->load();
+}
+
+// Jobs that were here under an earlier daemon and still are.
+void Server::take_over_jobs(const std::vector<JobFile>& files) {
+    for (const JobFile& file : files) {
         Job job = job_from(file);
         for (const TaskOnFile& task : file.tasks)
             take_over_task(job, task);
         const bool awaits_task =
             file.tasks.empty() && now() - file.opened_at < std::chrono::seconds(k_without_task).count();
-        if (job.tasks.empty() && !awaits_task) {
+        if (job.tasks.empty() && file.pending.empty() && !awaits_task) {
             m_job_files->remove(job.facts.job_id);
             continue;
         }
         log::info("job " + std::to_string(job.facts.job_id) + " was here under an earlier ckptd");
-        m_jobs.emplace(job.facts.job_id, std::move(job));
+        job.epilog_over = job.tasks.empty() && !awaits_task; // it may have ended without us
+        take_over_pending(m_jobs.emplace(job.facts.job_id, std::move(job)).first->second, file);
     }
 }
 

@@ -2,6 +2,9 @@
 // After the job's last process on this node. slurmctld starts a requeued job again only after its last epilog
 // (slurm src/slurmctld/job_mgr.c:batch_requeue_fini), so that waiting here makes the last checkpoint usable.
 #include <algorithm>
+#include <chrono>
+#include <thread>
+#include <utility>
 
 #include "ckptd.hpp"
 #include "decision.hpp"
@@ -14,7 +17,9 @@ namespace ckpt {
 namespace {
 
 constexpr std::chrono::minutes k_longest{35}; // a commit has 30
-constexpr std::chrono::seconds k_grace{5};    // ckptd itself answers when the policy's time is over
+constexpr std::chrono::seconds k_return{10};  // of a ckptd that is being restarted
+constexpr std::chrono::milliseconds k_look_again{100};
+constexpr std::chrono::seconds k_grace{5}; // ckptd itself answers when the policy's time is over
 
 // Prolog and epilog are different processes, so that what the prolog was told is not known here; the policy
 // is.
@@ -25,11 +30,23 @@ std::chrono::milliseconds limit(const Settings& settings) {
 }
 
 // ckptd asks us to come again while a last checkpoint is on its way; one that hangs is found out each time.
+// One that ends while we wait is being restarted, and the next one goes on with that checkpoint.
 Result<wire::Reply> wait_for_commits(const std::string& message, std::chrono::milliseconds each) {
     const auto end = std::chrono::steady_clock::now() + k_longest;
-    for (;;) {
+    bool lost = false;
+    for (auto found_by = end;;) {
         auto reply = ask_ckptd(message, each);
-        if (reply || reply.error().code != Code::busy || std::chrono::steady_clock::now() > end) return reply;
+        const auto now = std::chrono::steady_clock::now();
+        if (reply || now > end) return reply;
+        const Code code = reply.error().code;
+        if (code == Code::busy) {
+            lost = false;
+            continue;
+        }
+        const bool gone = code == Code::not_found || (lost && code == Code::daemon_unreachable);
+        if (!gone || (lost && now > found_by)) return reply;
+        if (!std::exchange(lost, true)) found_by = now + k_return;
+        std::this_thread::sleep_for(k_look_again);
     }
 }
 

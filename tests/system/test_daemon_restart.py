@@ -13,6 +13,16 @@ gate go
 exit 7
 """
 EXPECTED = [f"line {i}" for i in range(1, 41)]
+LARGE = """#!/usr/bin/python3
+import os, random, sys, time
+block = random.Random(1).randbytes(200 << 20)
+for i in range(1, 41):
+    print("line", i, flush=True)
+    time.sleep(0.05)
+while not os.path.exists("go"):
+    time.sleep(0.05)
+sys.exit(7)
+"""
 LATE = "/usr/local/sbin/criu-restores-late"
 
 
@@ -103,6 +113,20 @@ class DaemonRestart(SystemTest):
         job, late = self.begin_late_restore()
         kill_daemon("n2")
         late.touch()
+        job.wait_output("restored generation 1")
+        self.assert_untroubled(job)
+
+    def test_killed_while_the_last_checkpoint_is_saved(self):
+        """Its images are complete and the program has been ended: the next ckptd brings them to the store, and the epilog waits."""
+        job = submit(LARGE, "--checkpoint-interval=none")
+        job.wait_output("line 10")
+        strike = "until pgrep --exact ckpt-sealer; do :; done; pkill -STOP --exact ckpt-sealer; pkill -KILL --exact ckptd"
+        striking = cluster.background("n1", "sh", "-c", strike)
+        job.as_user("scontrol", "requeue", job.id)
+        striking.wait()
+        restart_daemon("n1")
+        job.wait_info("is requeued", lambda info: info["JobState"] == "PENDING")
+        job.as_user("scontrol", "update", f"JobId={job.id}", "ReqNodeList=n2")
         job.wait_output("restored generation 1")
         self.assert_untroubled(job)
 

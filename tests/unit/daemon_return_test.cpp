@@ -101,7 +101,7 @@ TEST(Return, AnInterruptedStartIsWaitedForBeforeTheDaemonStops) {
     found.found = event::AdoptEnded::Found::generation;
     advance(job, found);
     EXPECT_TRUE(is_starting(job));
-    advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 1, "1 min", "n1"});
+    advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 1, "1 min", "n1", {}});
     EXPECT_FALSE(is_starting(job));
 }
 

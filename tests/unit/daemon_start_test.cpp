@@ -166,7 +166,7 @@ TEST(Start, GenerationThatDoesNotRestoreIsFollowedByTheOneBefore) {
     found.task = k_batch;
     found.found = event::AdoptEnded::Found::generation;
     advance(job, found);
-    const Effects out = advance(job, event::RestoreEnded{k_batch, some_error(), 0, 7, "1 s", "n2"});
+    const Effects out = advance(job, event::RestoreEnded{k_batch, some_error(), 0, 7, "1 s", "n2", {}});
     ASSERT_EQ(all<effect::Adopt>(out).size(), 1U);
     EXPECT_EQ(all<effect::Adopt>(out)[0].before_generation, 7U);
     EXPECT_FALSE(has<effect::StartTask>(out));
@@ -181,7 +181,7 @@ TEST(Start, NumbersGoOnAfterTheHighestEverUsed) {
     found.found = event::AdoptEnded::Found::generation;
     found.newest_generation = 9;
     advance(job, found);
-    advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 9, "1 s", "n2"});
+    advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 9, "1 s", "n2", {}});
     const Effects out = advance(job, event::IntervalElapsed{});
     ASSERT_EQ(all<effect::Dump>(out).size(), 1U);
     EXPECT_EQ(all<effect::Dump>(out)[0].generation, 10U);
