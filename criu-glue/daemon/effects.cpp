@@ -4,6 +4,7 @@
 #include <array>
 #include <csignal>
 #include <ctime>
+#include <utility>
 
 #include "log.hpp"
 #include "os/cgroup.hpp"
@@ -23,6 +24,7 @@ namespace {
 // nothing.
 constexpr std::chrono::milliseconds k_cause_grace{300};
 
+constexpr std::chrono::seconds k_launch_patience{5};
 constexpr std::chrono::seconds k_hold_again{30}; // slurmctld did not answer or refused
 
 wire::Start wire_start(effect::Start start) {
@@ -66,12 +68,18 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
 }
 
 void Server::stop_when_saved() {
-    m_stopping = true;
+    if (!std::exchange(m_stopping, true)) {
+        m_starts_awaited = true;
+        m_loop.after(k_launch_patience, [this] {
+            m_starts_awaited = false;
+            stop_when_saved();
+        });
+    }
     // What is cut off in the middle would have to be done again, or would be missed.
-    const auto unsaved = [](const auto& one) {
+    const auto unsaved = [this](const auto& one) {
         const JobState& job = one.second.state;
         return has_last_generation_under_way(job) || job.taking || job.completing || is_starting(job) ||
-               (job.ending && !job.cause);
+               (m_starts_awaited && is_launching(job)) || (job.ending && !job.cause);
     };
     if (std::ranges::none_of(m_jobs, unsaved)) m_loop.stop();
 }

@@ -66,7 +66,7 @@ bool Server::is_limit_near(Job& job) const {
 // left. Nobody is asked: a look costs a few reads of /proc.
 void Server::perform(Job& job, const effect::ArmLimit& /*e*/) {
     m_loop.cancel(job.limit_timer);
-    if (job.facts.end_time == 0 || m_stopping) return;
+    if (job.facts.end_time == 0) return;
     const Seconds margin = margin_of(job);
     const Seconds until = left_of(job) - margin;
     // The time of a suspension is not counted, so the limit is another one afterwards.

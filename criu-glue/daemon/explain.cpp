@@ -92,7 +92,8 @@ void explain_interval(Rows rows, const Policy& policy, const ExplainFacts& facts
     const AutoInterval parts =
         auto_interval(facts.last_cost, facts.nodes, policy.automatic, policy.limits.min_interval);
     rows.number("pause", Unit::seconds, parts.cost_s,
-                facts.last_cost.count() > 0 ? "measured on this job" : "assumed, not yet measured");
+                facts.last_cost.count() > 0 ? "measured on this job, in whole seconds"
+                                            : "assumed, not yet measured");
     rows.whole("node_mtbf", Unit::seconds, policy.automatic.node_mtbf.count(), rows.key("auto.node_mtbf"));
     rows.whole("nodes", Unit::number, facts.nodes, "");
     rows.number("optimum", Unit::seconds, parts.optimum_s, "Daly: pause, node_mtbf / nodes");
@@ -104,7 +105,7 @@ void explain_interval(Rows rows, const Policy& policy, const ExplainFacts& facts
 void explain_time_limit(Rows rows, const Policy& policy, const ExplainFacts& facts) {
     const Seconds allowance{facts.end_time - facts.opened_at};
     const LimitMargin parts = limit_margin(facts.cost, policy.time_limit, allowance);
-    rows.whole("ends", Unit::unix_time, facts.end_time, "slurm");
+    rows.whole("ends", Unit::unix_time, facts.end_time, "slurm, when last asked");
     rows.whole("memory", Unit::bytes, static_cast<std::int64_t>(facts.cost.bytes),
                "resident, or newest checkpoint");
     rows.number("dump_rate", Unit::bytes_per_s, parts.dump.bytes_per_s, to_string(parts.dump.from));

@@ -32,7 +32,10 @@ std::string raise_command(std::uint32_t job_id, std::uint64_t limit) {
     return std::format("`scontrol update JobId={} MinMemoryNode={}`", job_id, 2 * (limit / k_mib));
 }
 
-std::string how_to_go_on(const Failure& failure, std::uint32_t job_id) {
+std::string how_to_go_on(const Failure& failure, std::uint32_t job_id, bool again) {
+    if (again)
+        return std::format(
+            "`scontrol requeue {0}` holds it, `scontrol release {0}` then tries again from there", job_id);
     if (failure.kind == Failure::Kind::fault || failure.memory_limit == 0)
         return std::format("`scontrol requeue {}` goes on from there", job_id);
     return std::format("to go on from there with, say, twice the memory: `scontrol requeuehold {}`, {}, "
@@ -55,12 +58,12 @@ std::optional<Failure> failure_of(int wait_status, const MemoryFacts& memory) {
 }
 
 std::optional<Error> failure_line(const Failure& failure, std::uint32_t job_id, std::uint32_t saved,
-                                  bool kept_unknown) {
+                                  bool kept_unknown, bool again) {
     const bool fault = failure.kind == Failure::Kind::fault;
     Error line{fault ? Code::program_fault : Code::out_of_memory, what_happened(failure), "", 0};
     if (saved > 0 || kept_unknown) {
         line.what += saved > 0 ? std::format(", generation {} is kept", saved) : ", its checkpoints are kept";
-        line.hint = how_to_go_on(failure, job_id);
+        line.hint = how_to_go_on(failure, job_id, again && fault);
         return line;
     }
     if (fault) return std::nullopt;

@@ -36,8 +36,10 @@ std::optional<Failure> failure_of(int wait_status, const MemoryFacts& memory);
 
 // One line for the job's output. `saved`: the generation it would go on from, 0 = none, or, if
 // `kept_unknown`, not known. No line for a fault of a job that has nothing to go on from.
+// `again`: the incarnation before came to the same fault from the same generation, so that a requeue would
+// hold the job.
 std::optional<Error> failure_line(const Failure& failure, std::uint32_t job_id, std::uint32_t saved,
-                                  bool kept_unknown);
+                                  bool kept_unknown, bool again = false);
 
 // Why a job that would be restored from `generation` is held instead, if it is. Once: an incarnation that was
 // held has no end on record, so whoever releases the job gives it one more try.

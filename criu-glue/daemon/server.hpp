@@ -62,6 +62,8 @@ private:
     template <typename M>
     void send(ConnectionId id, const M& message, std::span<const int> fds = {});
     bool too_many_connections(uid_t uid) const;
+    // Anybody may send anything as often as they like: some lines a minute are enough.
+    void log_nonsense(const Peer& peer, const std::string& what);
     Job* find_job(std::uint32_t job_id);
     // Only if it is still that incarnation: a worker's answer may come after the next one has opened.
     Job* find_job(std::uint32_t job_id, std::uint64_t serial);
@@ -156,6 +158,9 @@ private:
     Fd m_listener;
     Loop::Id m_listening = 0;
     bool m_stopping = false;
+    bool m_starts_awaited = false;     // of jobs that are being launched when we are asked to stop
+    std::int64_t m_nonsense_since = 0; // Unix seconds; lines about what users send are counted from then
+    unsigned m_nonsense = 0;
     std::multiset<uid_t> m_listings; // who has one under way
     std::map<ConnectionId, Connection> m_connections;
     ConnectionId m_next_connection = 1;

@@ -28,7 +28,7 @@ void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
     Connection& connection = m_connections.at(id);
     const auto [job, key] = task_of(m_jobs, connection.peer);
     if (job == nullptr || connection.is_shim) {
-        log::warning("pid " + std::to_string(connection.peer.pid) + " is no registered task");
+        log_nonsense(connection.peer, "no registered task");
         send(id, wire::Answer{static_cast<std::uint32_t>(Code::not_found), 0, "no registered task"});
         return drop_connection(id);
     }

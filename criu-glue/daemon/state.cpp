@@ -39,9 +39,13 @@ bool has_held_task(const JobState& job) {
 
 bool is_starting(const JobState& job) {
     return std::ranges::any_of(job.tasks, [](const auto& t) {
-        using Phase = TaskState::Phase;
-        const bool is_launched = t.second.phase == Phase::registered && t.second.shim_present;
-        return is_launched || t.second.phase == Phase::adopting || t.second.phase == Phase::restoring;
+        return t.second.phase == TaskState::Phase::adopting || t.second.phase == TaskState::Phase::restoring;
+    });
+}
+
+bool is_launching(const JobState& job) {
+    return std::ranges::any_of(job.tasks, [](const auto& t) {
+        return t.second.phase == TaskState::Phase::registered && t.second.shim_present;
     });
 }
 

@@ -47,7 +47,9 @@ void settle_taken(JobState& job, Cause cause, Effects& out) {
 // The shims leave when the record is durable.
 void record_failure(JobState& job, const Failure& failure, int wait_status, Effects& out) {
     job.completing = true;
-    if (const auto line = failure_line(failure, job.job_id, job.saved, job.orphaned))
+    const bool again = job.before && job.before->kind == failure.kind &&
+                       job.before->signal == failure.signal && job.saved == job.restored_from;
+    if (const auto line = failure_line(failure, job.job_id, job.saved, job.orphaned, again))
         out.emplace_back(effect::Say{one_line(*line)});
     out.emplace_back(effect::RecordFailure{wait_status, failure});
 }

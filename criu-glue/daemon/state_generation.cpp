@@ -41,13 +41,6 @@ Error on_demand_refused(bool busy) {
                         0};
 }
 
-// A program may ask for one before its shim has said that it runs.
-bool is_about_to_run(const JobState& job) {
-    return std::ranges::any_of(job.tasks, [](const auto& t) {
-        return t.second.phase == TaskState::Phase::registered && t.second.shim_present;
-    });
-}
-
 // A generation is through; what has waited for it comes next. False when nothing has.
 bool take_what_waits(JobState& job, Effects& out) {
     const bool on_demand = std::exchange(job.on_demand_next, false);
@@ -127,7 +120,8 @@ void on(JobState& job, const event::OnDemand& e, Effects& out) {
         job.on_demand_waits = e.is_awaited;
         return;
     }
-    const bool soon = job.taking ? job.taking->reason == Reason::interval : is_about_to_run(job);
+    const bool soon = job.taking ? job.taking->reason == Reason::interval
+                                 : is_launching(job); // it asks before its shim does
     if (!busy && soon) {
         job.on_demand_waits = e.is_awaited;
         job.on_demand_next = true;
@@ -174,7 +168,9 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
                                   text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes);
         out.emplace_back(effect::Say{saved + ", paused " + text::duration_us(done.frozen_us)});
         // In a mass preemption slurmctld has other things to do; the restore will tell.
-        if (!is_last(done.reason)) out.emplace_back(effect::Comment{saved, true});
+        const bool goes_on = job.standing || (job.cause && moves_on(job, *job.cause));
+        if (!is_last(done.reason) || !goes_on)
+            out.emplace_back(effect::Comment{saved, !is_last(done.reason)});
     }
     if (done.reason == Reason::on_demand) answer(job, e.generation, e.error, out);
     if (job.standing && done.reason == Reason::time_limit) {

@@ -95,6 +95,7 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     if (task.phase != Phase::adopting) return;
     if (e.newest_generation > job.last_generation) job.last_generation = e.newest_generation;
+    job.before = e.last_end.failure;
     for (const std::string& line : e.skipped)
         out.emplace_back(effect::Say{line});
     // Where no job could ever be checkpointed there may be neither a store nor a key.
@@ -121,7 +122,10 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
         return start_fresh(task, e.task, "the job had run to its end before; starting from the beginning",
                            out);
     case Found::unusable:
-        return hold(task, e.task, "none of the earlier checkpoints can be restored here", out);
+        return hold(task, e.task,
+                    "none of the earlier checkpoints can be restored here" +
+                        (job.restore_error.empty() ? "" : ": " + job.restore_error),
+                    out);
     case Found::generation:
         if (const auto again = same_end_again(e.last_end, e.memory_limit, job.job_id, e.generation))
             return hold(task, e.task, one_line(*again), out);
@@ -144,12 +148,13 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     if (e.error) {
         // the generation before this one may still restore; the store knows which that is
         task.phase = Phase::adopting;
-        out.emplace_back(effect::Say{one_line(*e.error) + "; trying the checkpoint before it"});
+        job.restore_error = one_line(*e.error);
+        out.emplace_back(effect::Say{job.restore_error + "; trying the checkpoint before it"});
         out.emplace_back(effect::Adopt{e.task, e.incarnation, e.generation});
         return;
     }
     task.phase = Phase::running;
-    job.saved = e.generation;
+    job.saved = job.restored_from = e.generation;
     for (const std::string& line : e.complaints)
         out.emplace_back(effect::Say{line});
     const std::string restored =

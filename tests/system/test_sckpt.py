@@ -91,7 +91,7 @@ class Sckpt(SystemTest):
         with self.subTest("what was measured"):
             self.assertEqual(sckpt("create", job.id).returncode, 0)
             self.assertEqual(explained()["time_limit"]["dump_rate"]["from"], "measured on this job")
-            self.assertEqual(explained()["interval"]["pause"]["from"], "measured on this job")
+            self.assertEqual(explained()["interval"]["pause"]["from"], "measured on this job, in whole seconds")
         with self.subTest("root, too"):
             self.assertEqual(sckpt("explain", job.id, user="root").returncode, 0)
         with self.subTest("another user, and another node"):

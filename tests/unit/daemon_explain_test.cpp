@@ -84,7 +84,7 @@ TEST(Explain, TheIntervalIsThatOfTheTimer) {
     facts.last_cost = 3s;
     const auto rows = section(explain(plan_of({{"checkpoint", ""}}, policy), policy, facts), "interval");
     ASSERT_EQ(rows.size(), 7U);
-    EXPECT_EQ(rows[0], (Row{"pause", "3", "measured on this job"}));
+    EXPECT_EQ(rows[0], (Row{"pause", "3", "measured on this job, in whole seconds"}));
     EXPECT_EQ(rows[1], (Row{"node_mtbf", "2592000", "policy auto.node_mtbf"}));
     EXPECT_EQ(rows[2], (Row{"nodes", "2", ""}));
     EXPECT_EQ(rows[4], (Row{"affordable", "297", "built-in auto.max_overhead"}));
@@ -97,19 +97,20 @@ TEST(Explain, TheMarginIsThatOfTheTimer) {
     const Policy policy;
     const Plan plan = plan_of({{"checkpoint", ""}}, policy);
     const ExplainFacts facts = gigabyte_with_an_hour();
-    EXPECT_THAT(
-        section(explain(plan, policy, facts), "time_limit"),
-        ElementsAre(
-            Row{"ends", "13600", "slurm"}, Row{"memory", "1000000000", "resident, or newest checkpoint"},
-            Row{"dump_rate", "1e+09", "measured on this job"},
-            Row{"commit_rate", "1e+08", "measured on this node"}, Row{"dump", "1", "memory / dump_rate"},
-            Row{"commit", "10", "memory / commit_rate"}, Row{"safety", "1.5", "built-in time_limit.safety"},
-            Row{"reserve", "10", "built-in time_limit.reserve"},
-            Row{"place", "0", "built-in slurmctld.spread"},
-            Row{"wanted", "27", "safety * (dump + commit) + reserve + place"},
-            Row{"most", "1800", "half the time from start to end"},
-            Row{"margin", "27", "the shorter of these two"},
-            Row{"taken", "13573", "ends - margin, as of now"}));
+    EXPECT_THAT(section(explain(plan, policy, facts), "time_limit"),
+                ElementsAre(Row{"ends", "13600", "slurm, when last asked"},
+                            Row{"memory", "1000000000", "resident, or newest checkpoint"},
+                            Row{"dump_rate", "1e+09", "measured on this job"},
+                            Row{"commit_rate", "1e+08", "measured on this node"},
+                            Row{"dump", "1", "memory / dump_rate"},
+                            Row{"commit", "10", "memory / commit_rate"},
+                            Row{"safety", "1.5", "built-in time_limit.safety"},
+                            Row{"reserve", "10", "built-in time_limit.reserve"},
+                            Row{"place", "0", "built-in slurmctld.spread"},
+                            Row{"wanted", "27", "safety * (dump + commit) + reserve + place"},
+                            Row{"most", "1800", "half the time from start to end"},
+                            Row{"margin", "27", "the shorter of these two"},
+                            Row{"taken", "13573", "ends - margin, as of now"}));
 }
 
 wire::Explanation explanation() {

@@ -198,5 +198,21 @@ TEST(SameEndAgain, ReasonsFitIntoAComment) {
     }
 }
 
+TEST(Fault, TheSecondTimeItSaysThatARequeueHolds) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    event::AdoptEnded found;
+    found.task = k_batch;
+    found.found = event::AdoptEnded::Found::generation;
+    found.generation = 3;
+    found.last_end.failure = Failure{Failure::Kind::fault, 0, SIGSEGV};
+    advance(job, found);
+    advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 3, "1 min", "n1", {}});
+    const auto said = all<effect::Say>(advance(job, event::TreeExited{k_batch, SIGSEGV}));
+    ASSERT_EQ(said.size(), 1U);
+    EXPECT_THAT(said.front().line, testing::HasSubstr("holds it"));
+}
+
 } // namespace
 } // namespace ckpt

@@ -96,6 +96,7 @@ TEST(Return, AnInterruptedStartIsWaitedForBeforeTheDaemonStops) {
     EXPECT_FALSE(is_starting(job));
     advance(job, event::ShimArrived{k_batch});
     EXPECT_TRUE(is_starting(job));
+    EXPECT_FALSE(is_launching(job));
     event::AdoptEnded found;
     found.task = k_batch;
     found.found = event::AdoptEnded::Found::generation;
