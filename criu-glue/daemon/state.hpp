@@ -299,19 +299,19 @@ struct JobState {
     std::optional<Cause> cause; // known since
     bool can_requeue = false;   // likewise
 
-    bool limit_waits = false;      // the last checkpoint before the time limit, for the one under way
-    bool standing = false;         // the trees stand still until that is saved and the job requeued
-    std::uint32_t stood_at = 0;    // the generation for which they stand still, or stood when they were ended
-    std::uint32_t requeues = 0;    // how often slurmctld was asked in this ending
-    bool requeue_runs = false;     // slurmctld was asked to requeue the job
-    std::uint32_t saved = 0;       // newest generation from which the job would go on; 0 = none
-    bool on_demand_waits = false;  // somebody waits for an answer
-    bool on_demand_next = false;   // which is taken when the periodic generation under way is through
-    bool completing = false;       // its end is being recorded
-    std::string restore_error;     // of the newest attempt
-    std::optional<Failure> before; // how the incarnation before had ended, if by a failure
-    std::uint32_t restored_from = 0;
-    std::optional<Failure> failure; // of the first task that had one
+    bool limit_waits = false;   // the last checkpoint before the time limit, for the one under way
+    bool standing = false;      // the trees stand still until that is saved and the job requeued
+    std::uint32_t stood_at = 0; // the generation for which they stand still, or stood when they were ended
+    std::uint32_t requeues = 0; // how often slurmctld was asked in this ending
+    bool requeue_runs = false;  // slurmctld was asked to requeue the job
+    std::uint32_t saved = 0;    // newest generation from which the job would go on; 0 = none
+    std::uint32_t restored_from = 0; // by this incarnation; 0 = none
+    bool on_demand_waits = false;    // somebody waits for an answer
+    bool on_demand_next = false;     // which is taken when the periodic generation under way is through
+    bool completing = false;         // its end is being recorded
+    std::string restore_error;       // of the newest attempt
+    std::optional<Failure> before;   // how the incarnation before had ended, if by a failure
+    std::optional<Failure> failure;  // of the first task that had one
     bool epilog_waits = false;
     std::optional<Code> last_complaint; // a failure is said once, not at every interval
 };

@@ -236,7 +236,7 @@ void Server::take_over_jobs(const std::vector<JobFile>& files) {
         const bool awaits_task =
             file.tasks.empty() && now() - file.opened_at < std::chrono::seconds(k_without_task).count();
         if (job.tasks.empty() && file.pending.empty() && !awaits_task) {
-            m_job_files->remove(job.facts.job_id);
+            if (m_job_files) m_job_files->remove(job.facts.job_id);
             continue;
         }
         log::info("job " + std::to_string(job.facts.job_id) + " was here under an earlier ckptd");

@@ -27,7 +27,8 @@ PREEMPTION = (
 
 
 def up(*cgroup):
-    lines = (f"NodeName=n[1-2] CPUs={CPUS} RealMemory=4000 State=UNKNOWN", *PREEMPTION)
+    # A job number that no other number in a job's environment is.
+    lines = (f"NodeName=n[1-2] CPUs={CPUS} RealMemory=4000 State=UNKNOWN", "FirstJobId=7001", *PREEMPTION)
     must(cluster.call("up", *cgroup, *(word for line in lines for word in ("--conf", line))))
     must(cluster.call("install", "--build", os.environ["CKPT_BUILD"]))
     install_programs()
