@@ -42,9 +42,8 @@ TaskOnFile on_file(const Task& task) {
     return file;
 }
 
-PendingOnFile on_file(std::uint32_t number, const Generation& generation) {
-    PendingOnFile file{
-        number, generation.commit->reason, generation.commit->tree_was_stopped, generation.taken_at, {}};
+PendingOnFile on_file(const effect::Commit& commit, const Generation& generation) {
+    PendingOnFile file{commit.generation, commit.reason, commit.tree_was_stopped, generation.taken_at, {}};
     for (const auto& [key, part] : generation.parts)
         file.parts.push_back(part);
     return file;
@@ -67,7 +66,7 @@ JobFile on_file(const Job& job) {
     file.can_requeue = job.state.can_requeue;
     for (const auto& [number, generation] : job.generations)
         if (generation.commit && is_last(generation.commit->reason))
-            file.pending.push_back(on_file(number, generation));
+            file.pending.push_back(on_file(*generation.commit, generation));
     for (const auto& [key, task] : job.tasks) {
         file.tasks.push_back(on_file(task));
         const auto state = job.state.tasks.find(key);
