@@ -151,10 +151,7 @@ Effects adopt_after(const LastEnd& last, std::uint64_t limit_now) {
     job.job_id = 12;
     job.restart_count = 1;
     advance(job, event::ShimArrived{k_batch});
-    event::AdoptEnded found;
-    found.task = k_batch;
-    found.found = event::AdoptEnded::Found::generation;
-    found.generation = 3;
+    event::AdoptEnded found = found_generation(3);
     found.last_end = last;
     found.memory_limit = limit_now;
     return advance(job, found);
@@ -202,10 +199,7 @@ TEST(Fault, TheSecondTimeItSaysThatARequeueHolds) {
     JobState job = fresh_job();
     job.restart_count = 1;
     advance(job, event::ShimArrived{k_batch});
-    event::AdoptEnded found;
-    found.task = k_batch;
-    found.found = event::AdoptEnded::Found::generation;
-    found.generation = 3;
+    event::AdoptEnded found = found_generation(3);
     found.last_end.failure = Failure{Failure::Kind::fault, 0, SIGSEGV};
     advance(job, found);
     advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 3, "1 min", "n1", {}});

@@ -97,10 +97,7 @@ TEST(Return, AnInterruptedStartIsWaitedForBeforeTheDaemonStops) {
     advance(job, event::ShimArrived{k_batch});
     EXPECT_TRUE(is_starting(job));
     EXPECT_FALSE(is_launching(job));
-    event::AdoptEnded found;
-    found.task = k_batch;
-    found.found = event::AdoptEnded::Found::generation;
-    advance(job, found);
+    advance(job, found_generation(1));
     EXPECT_TRUE(is_starting(job));
     advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 1, "1 min", "n1", {}});
     EXPECT_FALSE(is_starting(job));

@@ -162,10 +162,7 @@ TEST(Start, GenerationThatDoesNotRestoreIsFollowedByTheOneBefore) {
     JobState job = fresh_job();
     job.restart_count = 1;
     advance(job, event::ShimArrived{k_batch});
-    event::AdoptEnded found;
-    found.task = k_batch;
-    found.found = event::AdoptEnded::Found::generation;
-    advance(job, found);
+    advance(job, found_generation(1));
     const Effects out = advance(job, event::RestoreEnded{k_batch, some_error(), 0, 7, "1 s", "n2", {}});
     ASSERT_EQ(all<effect::Adopt>(out).size(), 1U);
     EXPECT_EQ(all<effect::Adopt>(out)[0].before_generation, 7U);
@@ -176,9 +173,7 @@ TEST(Start, NumbersGoOnAfterTheHighestEverUsed) {
     JobState job = fresh_job();
     job.restart_count = 1;
     advance(job, event::ShimArrived{k_batch});
-    event::AdoptEnded found;
-    found.task = k_batch;
-    found.found = event::AdoptEnded::Found::generation;
+    event::AdoptEnded found = found_generation(1);
     found.newest_generation = 9;
     advance(job, found);
     advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 9, "1 s", "n2", {}});

@@ -46,6 +46,15 @@ inline JobState running_job() {
     return job;
 }
 
+// The store has this one to start from.
+inline event::AdoptEnded found_generation(std::uint32_t generation) {
+    event::AdoptEnded found;
+    found.task = k_batch;
+    found.found = event::AdoptEnded::Found::generation;
+    found.generation = generation;
+    return found;
+}
+
 inline Error some_error() {
     return {Code::dump_failed, "criu said no", "", 0};
 }
