@@ -28,9 +28,28 @@ struct PolicyLimits {
 };
 
 struct PolicyStorage {
-    std::string base =
-        "/var/spool/slurm-checkpoint/store"; // shared by all nodes; generations are committed here
+    // Shared by all nodes; generations are committed here, in a directory of each user's. Without %u the
+    // user's name is appended.
+    std::string base = "/var/spool/slurm-checkpoint/store";
     std::string local = "/var/spool/slurm-checkpoint/local"; // node-local; takes the dump
+    // Bytes of newest generations that stay on the node, for a fast restart there; 0 = none.
+    std::uint64_t local_copies = 10ULL << 30;
+    std::uint32_t compression = 3; // zstd's level
+};
+
+// Beyond the newest `keep` of a job that runs or waits.
+struct PolicyRetention {
+    Seconds after_end{14L * 24 * 3600}; // generations of a job that ended without success; 0 = none stay
+    Seconds max_age{90L * 24 * 3600};   // of any generation; 0 = no limit
+    std::uint64_t user_limit = 0;       // bytes of one user's in `base`; 0 = no limit
+    double min_free = 0.02;             // share of the file system of `base` that has to stay free
+};
+
+struct PolicyAdmission {
+    std::uint32_t dumps = 2;     // at once on one node
+    std::uint32_t commits = 0;   // at once into `base` in the whole cluster; 0 = no limit
+    std::string leases;          // directory that all nodes share, the service account's; needed by `commits`
+    std::uint64_t bandwidth = 0; // bytes per second that one node writes to `base`; 0 = no limit
 };
 
 struct PolicyEngine {
@@ -42,6 +61,9 @@ struct PolicyEngine {
     // Each node has its own; what a job uses below them is saved with its images.
     std::vector<std::string> node_local{"/dev/shm", "/tmp", "/var/tmp"};
     std::uint64_t node_local_limit = 4ULL << 30; // bytes of it all
+    // --checkpoint-files=copy: bytes of all files modified in place that are saved with one checkpoint.
+    std::uint64_t copy_limit = 16ULL << 30;
+    std::uint64_t tail_limit = 64ULL << 20; // of each rolled-back file: at most so much of what is cut is kept
 };
 
 // The failure rate behind interval "auto".
@@ -65,9 +87,12 @@ struct PolicySlurmctld {
 };
 
 enum class RestoreFailure : std::uint8_t { hold, requeue_elsewhere };
+// What a restore does when somebody else has replaced, removed or changed a file that the job had open.
+enum class ChangedFile : std::uint8_t { refuse, ignore };
 
 struct PolicyFailure {
     RestoreFailure restore_impossible = RestoreFailure::hold;
+    ChangedFile changed_file = ChangedFile::refuse;
     Seconds epilog_wait{60};       // longest time job_epilog waits for a commit
     std::uint32_t no_progress = 5; // restores in a row from one checkpoint after which the job is held
 };
@@ -76,6 +101,8 @@ struct Policy {
     PolicyDefaults defaults;
     PolicyLimits limits;
     PolicyStorage storage;
+    PolicyRetention retention;
+    PolicyAdmission admission;
     PolicyEngine engine;
     PolicyAuto automatic;
     PolicyTimeLimit time_limit;
