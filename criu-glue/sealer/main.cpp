@@ -37,7 +37,7 @@ int fatal(const std::string& what) {
 }
 
 int run() {
-    const auto request = ckpt::receive_packet(ckpt::wire::k_worker_fd, k_request_limit);
+    auto request = ckpt::receive_packet(ckpt::wire::k_worker_fd, k_request_limit);
     if (!request) return fatal(ckpt::one_line(request.error()));
     const std::string result = ckpt::serve(request->bytes, request->fds);
     if (result.empty()) return fatal("not a request for the sealer");

@@ -2,24 +2,28 @@
 #include "requests.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <format>
+#include <memory>
 
 #include <nlohmann/json.hpp>
 
 #include "os/files.hpp"
-#include "os/safe_path.hpp"
 #include "store/adopt.hpp"
 #include "store/commit.hpp"
 #include "store/complete.hpp"
 #include "store/inspect.hpp"
 #include "store/key.hpp"
+#include "volume/remote_volume.hpp"
 #include "wire/worker.hpp"
 
 namespace ckpt {
 namespace {
 
-using store::Base;
-using store::ClusterKey;
+// What every request comes with (wire/worker.hpp).
+constexpr std::size_t k_stream = 0;
+constexpr std::size_t k_key = 1;
+constexpr std::size_t k_own = 2; // where a request's own descriptors begin
 
 // A result is one packet (os/socket.hpp:k_packet_max); these keep its lists well below.
 constexpr std::size_t k_lines_max = 32;
@@ -29,18 +33,27 @@ store::Owner owner_of(const wire::StorePlace& place) {
     return {place.cluster, place.uid, place.job_id, place.uuid};
 }
 
-// The base is trusted by its whole path from "/", here and only here: who could swap a directory above it
-// could hand CRIU images of his own making.
-Result<Fd> open_base(const std::string& base) {
-    auto dir = open_trusted_dir(base);
-    if (!dir && dir.error().code != Code::not_found)
-        return tl::unexpected(store::store_error(dir.error(), "cannot use the store " + base));
-    return dir;
-}
-Result<Fd> make_base(const std::string& base) {
-    auto dir = make_trusted_dir(base, 0700);
-    if (!dir) return tl::unexpected(store::store_error(dir.error(), "cannot use the store " + base));
-    return dir;
+// The user's volume and the cluster's keys.
+class Access {
+public:
+    // Code::not_found when the user's directory does not exist.
+    static Result<Access> open(std::vector<Fd>& fds) {
+        if (fds.size() < k_own) return fail(Code::wire_malformed, "a request without stream and key");
+        Access access;
+        CKPT_TRY(access.m_keys, store::load_keys(fds[k_key].get()));
+        CKPT_TRY(access.m_volume, store::RemoteVolume::connect(std::move(fds[k_stream])));
+        return access;
+    }
+    [[nodiscard]] store::Store store() const { return {*m_volume, m_keys}; }
+
+private:
+    std::vector<store::ClusterKey> m_keys;
+    std::unique_ptr<store::RemoteVolume> m_volume;
+};
+
+// A store that cannot be used, as opposed to one that is not there.
+Error unusable(Error error, const std::string& base) {
+    return store::store_error(std::move(error), "cannot use the store " + base);
 }
 
 std::vector<std::string> bounded(std::vector<std::string> lines) {
@@ -54,8 +67,8 @@ std::vector<std::string> bounded(std::vector<std::string> lines) {
     return lines;
 }
 
-Status run(const wire::CommitRequest& request, const std::vector<Fd>& fds, wire::CommitResult& result) {
-    if (request.parts.size() != fds.size())
+Status run(const wire::CommitRequest& request, std::vector<Fd>& fds, wire::CommitResult& result) {
+    if (request.parts.size() + k_own != fds.size())
         return fail(Code::wire_malformed, "a commit needs one descriptor per part");
     store::CommitSpec spec;
     spec.owner = owner_of(request.place);
@@ -64,7 +77,8 @@ Status run(const wire::CommitRequest& request, const std::vector<Fd>& fds, wire:
     spec.taken_at = request.taken_at;
     spec.reason = request.reason;
     spec.tree_was_stopped = request.tree_was_stopped;
-    for (std::size_t i = 0; i < fds.size(); ++i) {
+    spec.compression = static_cast<int>(request.compression);
+    for (std::size_t i = 0; i < request.parts.size(); ++i) {
         const wire::Part& part = request.parts[i];
         spec.parts.push_back({{part.step_id,
                                part.task_id,
@@ -74,25 +88,22 @@ Status run(const wire::CommitRequest& request, const std::vector<Fd>& fds, wire:
                                part.processes,
                                part.criu_version,
                                {}},
-                              fds[i].get()});
+                              fds[k_own + i].get()});
     }
-    CKPT_TRY(const ClusterKey key, store::load_key(request.place.key_file));
-    CKPT_TRY(const Fd base, make_base(request.place.base));
-    CKPT_TRY(const store::CommitDone done, store::commit(Base{base.get(), request.place.base}, key, spec));
+    const auto access = Access::open(fds);
+    if (!access) return tl::unexpected(unusable(access.error(), request.place.base));
+    CKPT_TRY(const store::CommitDone done, store::commit(access->store(), spec));
     result.stored_bytes = done.stored_bytes;
     result.notes = bounded(done.notes);
     return {};
 }
 
-// An earlier incarnation has made the base, or the store is not where it was: a file system that is not
+// An earlier incarnation has made the directory, or the store is not where it was: a file system that is not
 // mounted must not look like a job that never had a generation.
-Result<Fd> base_for_adoption(const wire::StorePlace& place) {
-    if (place.incarnation == 0) return make_base(place.base);
-    auto dir = open_base(place.base);
-    if (!dir && dir.error().code == Code::not_found)
-        return tl::unexpected(Error{Code::store_unwritable, "the store " + place.base + " does not exist",
-                                    "is its file system mounted on this node?", ENOENT});
-    return dir;
+Error missing(const Error& error, const wire::StorePlace& place) {
+    if (error.code != Code::not_found) return unusable(error, place.base);
+    return {Code::store_unwritable, "the store " + place.base + " does not exist",
+            "is its file system mounted on this node?", ENOENT};
 }
 
 wire::Found to_wire(store::Found found) {
@@ -109,8 +120,8 @@ wire::Found to_wire(store::Found found) {
     return wire::Found::unusable;
 }
 
-Status run(const wire::AdoptRequest& request, const std::vector<Fd>& fds, wire::AdoptResult& result) {
-    if (fds.size() != 1) return fail(Code::wire_malformed, "an adoption needs one descriptor");
+Status run(const wire::AdoptRequest& request, std::vector<Fd>& fds, wire::AdoptResult& result) {
+    if (fds.size() != k_own + 1) return fail(Code::wire_malformed, "an adoption needs one descriptor");
     store::AdoptSpec spec;
     spec.owner = owner_of(request.place);
     spec.incarnation = request.place.incarnation;
@@ -118,13 +129,19 @@ Status run(const wire::AdoptRequest& request, const std::vector<Fd>& fds, wire::
     spec.task_id = request.task_id;
     if (request.before_generation > 0)
         spec.before = store::GenerationId{request.before_incarnation, request.before_generation};
-    spec.target = fds[0].get();
-    CKPT_TRY(const ClusterKey key, store::load_key(request.place.key_file));
-    CKPT_TRY(const Fd base, base_for_adoption(request.place));
-    CKPT_TRY(store::Adoption adoption, store::adopt(Base{base.get(), request.place.base}, key, spec));
+    if (request.here_generation > 0)
+        spec.here = store::GenerationId{request.here_incarnation, request.here_generation};
+    spec.other_job = request.other_job;
+    spec.other_generation = request.other_generation;
+    spec.target = fds[k_own].get();
+    const auto access = Access::open(fds);
+    if (!access) return tl::unexpected(missing(access.error(), request.place));
+    CKPT_TRY(store::Adoption adoption, store::adopt(access->store(), spec));
     result.found = to_wire(adoption.found);
     result.incarnation = adoption.id.incarnation;
     result.generation = adoption.id.generation;
+    result.of_job = adoption.of_job;
+    result.is_here = adoption.is_here;
     result.taken_at = adoption.taken_at;
     result.node = adoption.node;
     result.tree_was_stopped = adoption.tree_was_stopped;
@@ -160,13 +177,12 @@ std::optional<store::Stopped> stopped_of(const wire::CompleteRequest& request) {
     return store::Stopped{request.generation, 0};
 }
 
-Status run(const wire::CompleteRequest& request, const std::vector<Fd>& /*fds*/,
+Status run(const wire::CompleteRequest& request, std::vector<Fd>& fds,
            wire::CompleteResult& /*result*/) {
-    CKPT_TRY(const ClusterKey key, store::load_key(request.place.key_file));
-    const auto base = open_base(request.place.base);
-    if (!base && base.error().code == Code::not_found) return {}; // nothing was ever stored
-    if (!base) return tl::unexpected(base.error());
-    return store::complete(Base{base->get(), request.place.base}, key,
+    const auto access = Access::open(fds);
+    if (!access && access.error().code == Code::not_found) return {}; // nothing was ever stored
+    if (!access) return tl::unexpected(unusable(access.error(), request.place.base));
+    return store::complete(access->store(),
                            {owner_of(request.place), request.place.incarnation, request.wait_status,
                             request.drop_generations, request.will_be_requeued, failed_of(request),
                             stopped_of(request)});
@@ -178,25 +194,23 @@ std::string failure_line(const Error& error) {
     return line.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-Status inspect(const wire::InspectRequest& request, int out) {
-    CKPT_TRY(const ClusterKey key, store::load_key(request.key_file));
-    const auto base = open_base(request.base);
-    if (!base && base.error().code == Code::not_found) return {};
-    if (!base) return tl::unexpected(base.error());
-    return store::inspect(Base{base->get(), request.base}, key,
-                          {request.job_id, request.uid, request.details}, out);
+Status inspect(const wire::InspectRequest& request, std::vector<Fd>& fds) {
+    const auto access = Access::open(fds);
+    if (!access && access.error().code == Code::not_found) return {};
+    if (!access) return tl::unexpected(store::store_error(access.error(), "cannot use the store"));
+    return store::inspect(access->store(), {request.job_id, request.details, request.verify}, fds[k_own].get());
 }
 
 // Whoever reads the listing learns of a failure, not only our log.
-Status run(const wire::InspectRequest& request, const std::vector<Fd>& fds, wire::InspectResult& /*result*/) {
-    if (fds.size() != 1) return fail(Code::wire_malformed, "an inspection needs one descriptor");
-    Status done = inspect(request, fds[0].get());
-    if (!done) (void)write_all(fds[0].get(), failure_line(done.error()));
+Status run(const wire::InspectRequest& request, std::vector<Fd>& fds, wire::InspectResult& /*result*/) {
+    if (fds.size() != k_own + 1) return fail(Code::wire_malformed, "an inspection needs one descriptor");
+    Status done = inspect(request, fds);
+    if (!done) (void)write_all(fds[k_own].get(), failure_line(done.error()));
     return done;
 }
 
 template <typename Request, typename Answer>
-std::string answer(const std::string& bytes, const std::vector<Fd>& fds) {
+std::string answer(const std::string& bytes, std::vector<Fd>& fds) {
     Answer result;
     const auto request = wire::decode<Request>(bytes);
     const Status done = request ? run(*request, fds, result) : tl::unexpected(request.error());
@@ -209,7 +223,7 @@ std::string answer(const std::string& bytes, const std::vector<Fd>& fds) {
 
 } // namespace
 
-std::string serve(const std::string& bytes, const std::vector<Fd>& fds) {
+std::string serve(const std::string& bytes, std::vector<Fd>& fds) {
     const auto type = wire::type_of(bytes);
     if (!type) return {};
     switch (*type) {

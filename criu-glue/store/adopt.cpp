@@ -9,10 +9,8 @@
 
 #include "os/safe_path.hpp"
 #include "store/choice.hpp"
-#include "store/generation.hpp"
-#include "store/image_copy.hpp"
+#include "store/other_job.hpp"
 #include "store/scan.hpp"
-#include "store/seal.hpp"
 
 namespace ckpt::store {
 namespace {
@@ -37,8 +35,8 @@ Error of_store(Error error) {
 
 class Adopter {
 public:
-    Adopter(const AdoptSpec& spec, const SealKey& key, int job, int own_dir)
-        : m_spec(spec), m_key(key), m_job(job), m_own_dir(own_dir) {}
+    Adopter(const Store& store, const JobAt& job, const AdoptSpec& spec)
+        : m_store(store), m_job(job), m_spec(spec) {}
 
     Result<Adoption> run() {
         CKPT_CHECK(require_empty_target());
@@ -54,7 +52,7 @@ private:
 
     Status search() {
         for (int round = 0; round < k_rounds; ++round) {
-            CKPT_TRY(JobState state, scan(m_job, m_spec.owner, m_key));
+            CKPT_TRY(JobState state, scan(m_job));
             if (round == 0) remember(state);
             // What an earlier round recorded is not a decision yet and must not fence what has appeared
             // since.
@@ -74,33 +72,64 @@ private:
     // passed_over: no candidate was left to try.
     Result<Try> try_each(const Choice& choice) {
         for (const GenerationId id : choice.candidates) {
-            if ((m_spec.before && id >= *m_spec.before) || m_passed_over.contains(id)) continue;
-            CKPT_TRY(const Try outcome, try_one(id));
+            if (m_spec.before && id >= *m_spec.before) continue;
+            CKPT_TRY(const Try outcome, try_one(m_job, id, std::nullopt));
             if (outcome != Try::passed_over) return outcome;
         }
+        return try_elsewhere(choice);
+    }
+
+    // The other job that this one has come from, or is to come from: behind everything of its own.
+    Result<Try> try_elsewhere(const Choice& choice) {
+        std::optional<Adopted> from = choice.elsewhere;
+        if (!from && is_first_start(choice)) {
+            CKPT_TRY(from, choose_other_job(m_store, m_spec.owner, m_spec.other_job, m_spec.other_generation));
+        }
+        if (!from || m_result.of_job != 0 || m_spec.before) return Try::passed_over;
+        const Owner owner{m_spec.owner.cluster, m_spec.owner.uid, from->of->job_id, from->of->uuid};
+        CKPT_TRY(const JobAt other, job_at(m_store, owner));
+        CKPT_TRY(const auto candidates, generations_up_to(other, *from->from));
+        for (const GenerationId id : candidates) {
+            CKPT_TRY(const Try outcome, try_one(other, id, from->of));
+            if (outcome != Try::passed_over) return outcome;
+        }
+        m_other_lost = candidates.empty();
         return Try::passed_over;
     }
 
-    Result<Try> try_one(GenerationId id) {
-        CKPT_TRY(const Try sound, check_manifest(id));
+    [[nodiscard]] bool is_first_start(const Choice& choice) const {
+        return m_spec.other_job != 0 && choice.candidates.empty() && choice.doubtful.empty() && !choice.hidden &&
+               !choice.lost && !choice.completed && choice.doubt.empty();
+    }
+
+    Result<Try> try_one(const JobAt& job, GenerationId id, const std::optional<OtherJob>& of) {
+        if (m_passed_over.contains({job.owner.job_id, id})) return Try::passed_over;
+        CKPT_TRY(const Try sound, check_manifest(job, id));
         if (sound != Try::taken) return sound;
-        CKPT_CHECK(record(id));
+        CKPT_CHECK(record({id, of}));
         // Opened again, and used, only now: prune() removes nothing that a record names, and what it renamed
         // before the record could be seen is not found here any more.
-        const auto generation = open_generation(m_job, id);
-        if (!generation && generation.error().code == Code::not_found) return Try::vanished;
-        if (!generation) return pass_over(id, of_store(generation.error()));
-        m_result.id = id;
-        m_result.adopted_before = adoptions_in_a_row(m_state, id, m_spec.incarnation);
-        m_result.taken_at = m_manifest.taken_at;
-        m_result.tree_was_stopped = (m_manifest.tree_was_stopped || was_its_last(id)) && !was_continued(id);
+        const auto again = verified_manifest(job, id);
+        if (!again && again.error().code == Code::not_found) return Try::vanished;
+        if (!again) return pass_over(job, id, of_store(again.error()));
+        describe_chosen(id, of);
         const PartEntry* part = m_manifest.part(m_spec.step_id, m_spec.task_id);
         if (part == nullptr) return Try::taken; // the step began after the cut: nothing to unpack
-        const auto unpacked = unpack(generation->get(), *part);
-        if (!unpacked) return pass_over(id, unpacked.error());
-        m_result.found = Found::generation;
         m_result.node = part->node;
+        m_result.is_here = !of && m_spec.here == id;
+        const auto unpacked = m_result.is_here ? Status() : unpack(job, id, *part);
+        if (!unpacked) return pass_over(job, id, unpacked.error());
+        m_result.found = Found::generation;
         return Try::taken;
+    }
+
+    void describe_chosen(GenerationId id, const std::optional<OtherJob>& of) {
+        m_result.id = id;
+        m_result.of_job = of ? of->job_id : 0;
+        m_result.taken_at = m_manifest.taken_at;
+        m_result.adopted_before = of ? 0 : adoptions_in_a_row(m_state, id, m_spec.incarnation);
+        const bool stopped = m_manifest.tree_was_stopped || (!of && was_its_last(id));
+        m_result.tree_was_stopped = stopped && !of && !was_continued(id);
     }
 
     // Nothing of its incarnation ran on after it, which was certain only when it had been committed.
@@ -119,29 +148,35 @@ private:
     }
 
     // Fills m_manifest; anything but `taken` when it does not verify.
-    Result<Try> check_manifest(GenerationId id) {
-        const auto generation = open_generation(m_job, id);
-        if (!generation && generation.error().code == Code::not_found) return Try::vanished;
-        auto manifest = generation ? verified_manifest(generation->get(), m_spec.owner, id, m_key)
-                                   : tl::unexpected(generation.error());
-        if (!manifest) return pass_over(id, of_store(manifest.error()));
+    Result<Try> check_manifest(const JobAt& job, GenerationId id) {
+        auto manifest = verified_manifest(job, id);
+        if (!manifest && manifest.error().code == Code::not_found) return Try::vanished;
+        if (!manifest) return pass_over(job, id, of_store(manifest.error()));
         m_manifest = std::move(*manifest);
         return Try::taken;
     }
 
-    Status unpack(int generation, const PartEntry& part) {
-        const auto dir = open_dir(generation, part_dir_name(part.step_id, part.task_id));
-        if (!dir) return tl::unexpected(of_store(dir.error()));
-        auto unpacked = unpack_files(dir->get(), m_spec.target, part);
-        if (!unpacked) CKPT_CHECK(clear_target());
-        return unpacked;
+    Status unpack(const JobAt& job, GenerationId id, const PartEntry& part) {
+        const SealKey* key = job.keys.find(m_manifest.key_id);
+        if (key == nullptr) return fail(Code::store_corrupt, "sealed with a key that is not here");
+        const ImagesPlace place{job.volume, job.dir,
+                                job.generation(id) + "/" + index_name(part.step_id, part.task_id), *key};
+        const auto read = unseal_images(place, part.images, m_spec.target);
+        if (!read) {
+            CKPT_CHECK(clear_target());
+            return tl::unexpected(read.error());
+        }
+        if (read->healed > 0)
+            m_result.skipped.push_back(std::format("{} had {} damaged blocks, which were put right", to_text(id),
+                                                   read->healed));
+        return {};
     }
 
     // The next older one may be tried only if it is the generation that is bad; anything else ends the
     // adoption.
-    Result<Try> pass_over(GenerationId id, const Error& error) {
+    Result<Try> pass_over(const JobAt& job, GenerationId id, const Error& error) {
         if (error.code != Code::store_corrupt || !is_damage(error)) return tl::unexpected(error);
-        m_passed_over.insert(id);
+        m_passed_over.insert({job.owner.job_id, id});
         m_result.skipped.push_back(std::format("{} is skipped: {}", to_text(id), error.what));
         return Try::passed_over;
     }
@@ -152,7 +187,9 @@ private:
         if (!choice.doubt.empty()) m_result.skipped.push_back(choice.doubt + "; what is older is not used");
         if (choice.lost)
             m_result.skipped.push_back(to_text(*choice.lost) + " is lost; it had been adopted before");
-        if (!choice.candidates.empty() || !choice.doubtful.empty() || choice.hidden || choice.lost) {
+        if (m_other_lost) m_result.skipped.push_back("the other job has no generation any more");
+        if (!choice.candidates.empty() || !choice.doubtful.empty() || choice.hidden || choice.lost ||
+            choice.elsewhere || m_spec.other_job != 0) {
             m_result.found = Found::unusable;
             return {};
         }
@@ -162,7 +199,7 @@ private:
             m_result.end_again = last->completed.value.will_be_requeued;
             m_result.wait_status = last->completed.value.wait_status;
         }
-        auto recorded = record(std::nullopt);
+        auto recorded = record({});
         // The first incarnation has no one to fence; it need not fail because the store is full.
         return m_spec.incarnation == 0 ? Status{} : recorded;
     }
@@ -175,13 +212,13 @@ private:
         m_has_own = !own->generations.empty();
     }
 
-    // Makes `from` what this incarnation adopted. A generation of its own leaves the record alone: the record
-    // limits older incarnations only.
-    Status record(std::optional<GenerationId> from) {
-        if (from && from->incarnation == m_spec.incarnation) return {};
-        if (m_on_disk.state == RecordState::valid && m_on_disk.value.from == from) return {};
-        m_on_disk = {RecordState::valid, {from}, {}};
-        return write_adopted(m_own_dir, m_spec.owner, m_spec.incarnation, m_on_disk.value, m_key);
+    // Makes `adopted` what this incarnation started from. A generation of its own leaves the record alone: the
+    // record limits older incarnations only.
+    Status record(const Adopted& adopted) {
+        if (adopted.from && !adopted.of && adopted.from->incarnation == m_spec.incarnation) return {};
+        if (m_on_disk.state == RecordState::valid && m_on_disk.value == adopted) return {};
+        m_on_disk = {RecordState::valid, adopted, {}};
+        return write_adopted(m_job, m_spec.incarnation, adopted);
     }
 
     // Nothing was adopted. A caller who asked for something older has given up on what the record names: it
@@ -190,9 +227,9 @@ private:
         const bool withdraw = answered && m_spec.before && !m_has_own;
         if (m_before.state == RecordState::damaged) return;
         if (m_before.state == RecordState::absent || withdraw) {
-            if (m_on_disk.state != RecordState::absent) (void)remove_adopted(m_own_dir);
+            if (m_on_disk.state != RecordState::absent) (void)remove_adopted(m_job, m_spec.incarnation);
         } else {
-            (void)record(m_before.value.from);
+            (void)record(m_before.value);
         }
     }
 
@@ -208,14 +245,14 @@ private:
         return {};
     }
 
+    const Store& m_store;
+    const JobAt& m_job;
     const AdoptSpec& m_spec;
-    const SealKey& m_key;
-    int m_job;
-    int m_own_dir;
     Adoption m_result;
     JobState m_state;    // of this round
     Manifest m_manifest; // of the candidate at hand
-    std::set<GenerationId> m_passed_over;
+    std::set<std::pair<std::uint32_t, GenerationId>> m_passed_over; // with the number of the job
+    bool m_other_lost = false; // the other job has nothing (any more)
     Record<Adopted> m_before;  // this incarnation's record when we came
     Record<Adopted> m_on_disk; // and now
     bool m_has_own = false;    // this incarnation has committed
@@ -223,16 +260,16 @@ private:
 
 } // namespace
 
-Result<Adoption> adopt(const Base& base, const ClusterKey& key, const AdoptSpec& spec) {
-    CKPT_TRY(const SealKey seal_key, derive_seal_key(key, spec.owner));
-    const std::string action = std::format("cannot look for generations in {}/{}/{}", base.path,
-                                           spec.owner.cluster, job_dir_name(spec.owner));
-    const auto job = make_job_dir(base, spec.owner);
-    if (!job) return tl::unexpected(store_error(job.error(), action));
-    const auto own = make_durable_dir(job->get(), incarnation_dir_name(spec.incarnation));
-    if (!own) return tl::unexpected(store_error(own.error(), action));
-    auto adoption = Adopter(spec, seal_key, job->get(), own->get()).run();
-    if (!adoption) return tl::unexpected(store_error(adoption.error(), action));
+Result<Adoption> adopt(const Store& store, const AdoptSpec& spec) {
+    CKPT_TRY(const JobAt job, job_at(store, spec.owner));
+    const auto attempt = [&]() -> Result<Adoption> {
+        CKPT_CHECK(make_job_dir(job));
+        CKPT_CHECK(job.volume.make_dir(job.incarnation(spec.incarnation)));
+        return Adopter(store, job, spec).run();
+    };
+    auto adoption = attempt();
+    if (!adoption)
+        return tl::unexpected(store_error(adoption.error(), "cannot look for generations in " + describe(job)));
     return adoption;
 }
 

@@ -9,8 +9,7 @@
 
 #include "result/result.hpp"
 #include "store/choice.hpp"
-#include "store/dirs.hpp"
-#include "store/key.hpp"
+#include "store/job_at.hpp"
 
 namespace ckpt::store {
 
@@ -21,6 +20,11 @@ struct AdoptSpec {
     std::uint32_t task_id = 0;
     std::optional<GenerationId> before; // only what is older than this
     int target = -1;                    // empty directory that takes the images
+    // The generation whose images this node still has; they are not read again when it is chosen.
+    std::optional<GenerationId> here;
+    // Go on from another job of the same user, the first time: its newest generation, or that of this number.
+    std::uint32_t other_job = 0;
+    std::uint32_t other_generation = 0;
 };
 
 enum class Found : std::uint8_t {
@@ -34,6 +38,8 @@ enum class Found : std::uint8_t {
 struct Adoption {
     Found found = Found::nothing;
     GenerationId id;
+    std::uint32_t of_job = 0; // `id` is one of another job
+    bool is_here = false;     // nothing was unpacked: it is what the caller has (AdoptSpec::here)
     std::int64_t taken_at = 0;
     std::string node; // that took the part
     bool tree_was_stopped = false;
@@ -48,6 +54,6 @@ struct Adoption {
 // Verifies, unpacks and durably records. An error means that the question could not be answered (the store
 // cannot be read or the record not be written, the local directory is full): nothing is adopted then, and
 // nothing may be started from zero because of it.
-Result<Adoption> adopt(const Base& base, const ClusterKey& key, const AdoptSpec& spec);
+Result<Adoption> adopt(const Store& store, const AdoptSpec& spec);
 
 } // namespace ckpt::store

@@ -10,7 +10,8 @@ namespace {
 class Walk {
 public:
     Choice take() {
-        if (m_choice.candidates.empty() && m_choice.doubtful.empty() && !m_ended) m_choice.lost = m_bound;
+        if (m_choice.candidates.empty() && m_choice.doubtful.empty() && !m_choice.elsewhere && !m_ended)
+            m_choice.lost = m_bound;
         return std::move(m_choice);
     }
 
@@ -49,6 +50,11 @@ private:
             return doubt(incarnation_dir_name(inc.number) + "/" + inc.adopted.why);
         if (inc.adopted.state == RecordState::absent) return;
         const auto& from = inc.adopted.value.from;
+        if (inc.adopted.value.of) { // nothing of this job's own came before
+            if (!m_fenced && m_choice.doubt.empty()) m_choice.elsewhere = inc.adopted.value;
+            m_fenced = true;
+            return;
+        }
         m_fenced = m_fenced || !from;
         if (from && (!m_bound || *from < *m_bound)) m_bound = from;
     }
@@ -75,7 +81,7 @@ std::uint32_t adoptions_in_a_row(const JobState& state, GenerationId id, std::ui
     std::uint32_t count = 0;
     for (const IncarnationState& inc : state.incarnations) {
         if (inc.number >= incarnation) continue;
-        if (inc.adopted.state != RecordState::valid || inc.adopted.value.from != id) break;
+        if (inc.adopted.state != RecordState::valid || inc.adopted.value.of || inc.adopted.value.from != id) break;
         ++count;
     }
     return count;

@@ -23,6 +23,9 @@ struct Choice {
     bool hidden = false; // an incarnation's directory cannot be read: who knows what lies in it
     // Nothing is left although this one had been adopted before: it was lost, which is not "never was".
     std::optional<GenerationId> lost;
+    // What an incarnation has adopted from another job, and nothing newer is left: that job's generations up
+    // to `from` come next.
+    std::optional<Adopted> elsewhere;
     bool completed = false; // an earlier incarnation (or this one) ran to its end, and nothing came after it
 };
 

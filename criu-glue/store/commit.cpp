@@ -2,18 +2,14 @@
 #include "store/commit.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <ctime>
 #include <format>
-#include <limits>
+#include <optional>
 
-#include "os/files.hpp"
-#include "os/safe_path.hpp"
 #include "store/choice.hpp"
-#include "store/image_copy.hpp"
+#include "store/packs.hpp"
 #include "store/prune.hpp"
 #include "store/scan.hpp"
-#include "store/seal.hpp"
 #include "store/sealed_file.hpp"
 
 namespace ckpt::store {
@@ -40,8 +36,8 @@ Status check_spec(const CommitSpec& spec) {
 
 // May this incarnation still add this generation? Asked before the work and again right before it becomes
 // visible; a successor that appears even later is protected by its record (choice.hpp).
-Status check_place(int job, const CommitSpec& spec, const SealKey& key) {
-    CKPT_TRY(const JobState state, scan(job, spec.owner, key));
+Status check_place(const JobAt& job, const CommitSpec& spec) {
+    CKPT_TRY(const JobState state, scan(job));
     if (const auto successor = successor_of(state, spec.id.incarnation))
         return fail(Code::not_permitted, std::format("incarnation {} of the job has taken over", *successor));
     const IncarnationState* own = state.incarnation(spec.id.incarnation);
@@ -54,88 +50,126 @@ Status check_place(int job, const CommitSpec& spec, const SealKey& key) {
 }
 
 // What a commit that was killed has left behind.
-Status sweep(int incarnation) {
-    CKPT_TRY(const auto names, list_dir(incarnation));
+Status sweep(const JobAt& job, std::uint32_t incarnation) {
+    const std::string dir = job.incarnation(incarnation);
+    CKPT_TRY(const auto names, job.volume.list(dir));
     for (const std::string& name : names)
         if (name.starts_with(k_temp_prefix) &&
             generation_of(std::string_view(name).substr(k_temp_prefix.size())))
-            CKPT_CHECK(remove_tree(incarnation, name));
-    return {};
+            CKPT_CHECK(job.volume.remove(dir + "/" + name));
+    return sweep_packs(job, incarnation);
 }
 
-Result<std::uint64_t> fill(int temp, const SealKey& key, const CommitSpec& spec) {
-    Manifest manifest;
-    manifest.owner = spec.owner;
-    manifest.id = spec.id;
-    manifest.key_id = key.id;
-    manifest.created_at = std::time(nullptr);
-    manifest.taken_at = spec.taken_at;
-    manifest.reason = spec.reason;
-    manifest.tree_was_stopped = spec.tree_was_stopped;
-    std::size_t files_left = k_files_max;
-    for (const PartSource& source : spec.parts) {
-        PartEntry part = source.about;
-        CKPT_TRY(const Fd dir, make_dir_beneath(temp, part_dir_name(part.step_id, part.task_id), 0700));
-        CKPT_TRY(StoredFiles stored, store_files(source.dir, dir.get(), files_left));
-        files_left -= stored.files.size();
-        part.files = std::move(stored.files);
-        manifest.stored_bytes += stored.written;
-        manifest.parts.push_back(std::move(part));
-    }
-    CKPT_TRY(const std::size_t manifest_size, write_sealed(temp, k_manifest_name, to_json(manifest), key));
-    return manifest.stored_bytes + manifest_size;
-}
+class Commit {
+public:
+    Commit(const JobAt& job, const CommitSpec& spec)
+        : m_job(job), m_spec(spec), m_incarnation(job.incarnation(spec.id.incarnation)),
+          m_temp(m_incarnation + "/" + temp_name(spec.id)) {}
 
-// The moment the generation comes into being.
-Status publish(int job, int incarnation, const SealKey& key, const CommitSpec& spec) {
-    CKPT_CHECK(check_place(job, spec, key));
-    const std::string temp = temp_name(spec.id);
-    const std::string name = generation_dir_name(spec.id.generation);
-    if (::renameat(incarnation, temp.c_str(), incarnation, name.c_str()) != 0)
-        return fail_errno(Code::os, "rename " + temp);
-    auto synced = sync_fd(incarnation, "the incarnation's directory");
-    // Not durable is not there: the caller goes on as if it had never been.
-    if (!synced) (void)::renameat(incarnation, name.c_str(), incarnation, temp.c_str());
-    return synced;
-}
-
-Result<std::uint64_t> commit_below(int job, int incarnation, const SealKey& key, const CommitSpec& spec) {
-    CKPT_CHECK(sweep(incarnation));
-    const std::string temp = temp_name(spec.id);
-    const auto attempt = [&]() -> Result<std::uint64_t> {
-        CKPT_TRY(const Fd dir, make_dir_beneath(incarnation, temp, 0700));
-        CKPT_TRY(const std::uint64_t stored, fill(dir.get(), key, spec));
-        CKPT_CHECK(publish(job, incarnation, key, spec));
+    Result<std::uint64_t> run() {
+        CKPT_CHECK(sweep(m_job, m_spec.id.incarnation));
+        auto stored = attempt();
+        if (!stored) { // the error that matters is the first; sweep() tries again
+            (void)m_job.volume.remove(m_temp);
+            (void)sweep_packs(m_job, m_spec.id.incarnation);
+        }
         return stored;
-    };
-    auto stored = attempt();
-    if (!stored)
-        (void)remove_tree(incarnation, temp); // the error that matters is the first; sweep() tries again
-    return stored;
+    }
+
+private:
+    Result<std::uint64_t> attempt() {
+        CKPT_CHECK(m_job.volume.make_dir(m_job.packs()));
+        CKPT_CHECK(m_job.volume.make_dir(m_temp));
+        CKPT_CHECK(find_parent());
+        CKPT_TRY(const std::uint64_t stored, fill());
+        CKPT_CHECK(publish());
+        return stored;
+    }
+
+    // The newest generation that this one may share pages with: of what this incarnation has come from, and
+    // sealed with the key in force.
+    Status find_parent() {
+        CKPT_TRY(const JobState state, scan(m_job));
+        for (const GenerationId id : choose(state, m_spec.id.incarnation).candidates) {
+            auto manifest = verified_manifest(m_job, id);
+            if (!manifest || manifest->key_id != m_job.keys.sealing().id) continue;
+            m_parent = std::move(*manifest);
+            break;
+        }
+        return {};
+    }
+
+    Result<SealedImages> seal_part(const PartSource& source) {
+        const std::string name = index_name(source.about.step_id, source.about.task_id);
+        const ImagesPlace place{m_job.volume, m_job.dir, m_temp + "/" + name, m_job.keys.sealing()};
+        const PartEntry* before = m_parent ? m_parent->part(source.about.step_id, source.about.task_id) : nullptr;
+        const std::uint32_t incarnation = m_spec.id.incarnation;
+        if (before == nullptr) return seal_images(source.dir, place, nullptr, incarnation, m_spec.compression);
+        const Parent parent{{m_job.volume, m_job.dir, m_job.generation(m_parent->id) + "/" + name, place.key},
+                            before->images};
+        return seal_images(source.dir, place, &parent, incarnation, m_spec.compression);
+    }
+
+    Result<std::uint64_t> fill() {
+        Manifest manifest;
+        manifest.owner = m_spec.owner;
+        manifest.id = m_spec.id;
+        manifest.key_id = m_job.keys.sealing().id;
+        manifest.created_at = std::time(nullptr);
+        manifest.taken_at = m_spec.taken_at;
+        manifest.reason = m_spec.reason;
+        manifest.tree_was_stopped = m_spec.tree_was_stopped;
+        for (const PartSource& source : m_spec.parts) {
+            PartEntry part = source.about;
+            CKPT_TRY(SealedImages sealed, seal_part(source));
+            part.images = std::move(sealed.entry);
+            manifest.stored_bytes += sealed.stored_bytes;
+            manifest.parts.push_back(std::move(part));
+        }
+        CKPT_CHECK(m_job.volume.sync(m_job.packs()));
+        CKPT_TRY(const std::size_t manifest_size, write_sealed(m_job.volume, m_temp, k_manifest_name,
+                                                               to_json(manifest), m_job.keys.sealing()));
+        return manifest.stored_bytes + manifest_size;
+    }
+
+    // The moment the generation comes into being.
+    Status publish() {
+        CKPT_CHECK(check_place(m_job, m_spec));
+        const std::string name = m_job.generation(m_spec.id);
+        CKPT_CHECK(m_job.volume.rename(m_temp, name));
+        auto synced = m_job.volume.sync(m_incarnation);
+        // Not durable is not there: the caller goes on as if it had never been.
+        if (!synced) (void)m_job.volume.rename(name, m_temp);
+        return synced;
+    }
+
+    const JobAt& m_job;
+    const CommitSpec& m_spec;
+    std::string m_incarnation;
+    std::string m_temp;
+    std::optional<Manifest> m_parent;
+};
+
+Result<CommitDone> commit_to(const JobAt& job, const CommitSpec& spec) {
+    CKPT_CHECK(make_job_dir(job));
+    CKPT_CHECK(check_place(job, spec));
+    CKPT_CHECK(job.volume.make_dir(job.incarnation(spec.id.incarnation)));
+    CKPT_TRY(const std::uint64_t stored, Commit(job, spec).run());
+    CommitDone done{stored, {}};
+    if (auto pruned = prune(job, spec.id.incarnation, std::max(1U, spec.keep)); !pruned)
+        done.notes.push_back(one_line(store_error(pruned.error(), "cannot remove old generations")));
+    return done;
 }
 
 } // namespace
 
-Result<CommitDone> commit(const Base& base, const ClusterKey& key, const CommitSpec& spec) {
+Result<CommitDone> commit(const Store& store, const CommitSpec& spec) {
     CKPT_CHECK(check_spec(spec));
-    CKPT_TRY(const SealKey seal_key, derive_seal_key(key, spec.owner));
-    const std::string action = std::format("cannot store {} in {}/{}/{}", to_text(spec.id), base.path,
-                                           spec.owner.cluster, job_dir_name(spec.owner));
-    const auto located = [&](const Error& error) { return store_error(error, action); };
-
-    const auto job = make_job_dir(base, spec.owner);
-    if (!job) return tl::unexpected(located(job.error()));
-    if (auto allowed = check_place(job->get(), spec, seal_key); !allowed)
-        return tl::unexpected(located(allowed.error()));
-    const auto incarnation = make_durable_dir(job->get(), incarnation_dir_name(spec.id.incarnation));
-    if (!incarnation) return tl::unexpected(located(incarnation.error()));
-    const auto stored = commit_below(job->get(), incarnation->get(), seal_key, spec);
-    if (!stored) return tl::unexpected(located(stored.error()));
-
-    CommitDone done{*stored, {}};
-    if (auto pruned = prune(job->get(), spec.owner, seal_key, spec.id.incarnation, std::max(1U, spec.keep));
-        !pruned)
-        done.notes.push_back(one_line(store_error(pruned.error(), "cannot remove old generations")));
+    CKPT_TRY(const JobAt job, job_at(store, spec.owner));
+    auto done = commit_to(job, spec);
+    if (!done)
+        return tl::unexpected(
+            store_error(done.error(), std::format("cannot store {} in {}", to_text(spec.id), describe(job))));
     return done;
 }
 

@@ -7,14 +7,13 @@
 #include <vector>
 
 #include "result/result.hpp"
-#include "store/dirs.hpp"
-#include "store/key.hpp"
+#include "store/job_at.hpp"
 #include "store/manifest.hpp"
 
 namespace ckpt::store {
 
 struct PartSource {
-    PartEntry about; // its `files` are filled in by the commit
+    PartEntry about; // its `images` are filled in by the commit
     int dir = -1;    // the images, flat
 };
 
@@ -25,6 +24,7 @@ struct CommitSpec {
     std::int64_t taken_at = 0;
     std::string reason;
     bool tree_was_stopped = false;
+    int compression = 3; // zstd's level
     std::vector<PartSource> parts;
 };
 
@@ -36,6 +36,6 @@ struct CommitDone {
 // On failure no trace of the generation stays and the others are as they were: store_full, store_unwritable,
 // or not_permitted when a later incarnation has taken the job over or the job has ended. One commit at a time
 // per job and incarnation: the caller sees to that.
-Result<CommitDone> commit(const Base& base, const ClusterKey& key, const CommitSpec& spec);
+Result<CommitDone> commit(const Store& store, const CommitSpec& spec);
 
 } // namespace ckpt::store

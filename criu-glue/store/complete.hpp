@@ -5,8 +5,7 @@
 #include <optional>
 
 #include "result/result.hpp"
-#include "store/dirs.hpp"
-#include "store/key.hpp"
+#include "store/job_at.hpp"
 #include "store/records.hpp"
 
 namespace ckpt::store {
@@ -24,6 +23,6 @@ struct CompleteSpec {
 // Records durably that the job ran to its end in this incarnation, failed or was stopped, then drops the
 // generations if asked to. A job that left nothing in the store needs no record. Code::not_permitted when a
 // later incarnation has taken over.
-Status complete(const Base& base, const ClusterKey& key, const CompleteSpec& spec);
+Status complete(const Store& store, const CompleteSpec& spec);
 
 } // namespace ckpt::store

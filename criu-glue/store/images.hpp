@@ -10,7 +10,7 @@
 
 #include "result/result.hpp"
 #include "store/seal.hpp"
-#include "store/volume.hpp"
+#include "volume/volume.hpp"
 
 namespace ckpt::store {
 

@@ -2,27 +2,14 @@
 #include "store/inspect.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <optional>
 #include <vector>
 
 #include "os/files.hpp"
-#include "os/safe_path.hpp"
-#include "store/generation.hpp"
 #include "store/json_fields.hpp"
-#include "store/sealed_file.hpp"
+#include "store/manifest.hpp"
 
 namespace ckpt::store {
 namespace {
-
-// "4711-0a1b2c3d" → 4711
-std::optional<std::uint32_t> job_of(std::string_view name) {
-    std::uint32_t job = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), job);
-    const std::string_view rest(end, static_cast<std::size_t>(name.data() + name.size() - end));
-    if (error != std::errc() || rest.size() != 9 || rest.front() != '-') return std::nullopt;
-    return job;
-}
 
 // The directory of a job, which is all that is known of generations that do not verify.
 struct Place {
@@ -37,33 +24,19 @@ struct Seen {
 };
 
 // Every generation of the job, oldest first. What cannot be read is passed over.
-Result<std::vector<GenerationId>> generations_in(int job) {
-    CKPT_TRY(const auto names, list_dir(job));
+Result<std::vector<GenerationId>> generations_in(Volume& volume, const std::string& job_dir) {
+    CKPT_TRY(const auto names, volume.list(job_dir));
     std::vector<GenerationId> ids;
     for (const std::string& name : names) {
         const auto incarnation = incarnation_of(name);
         if (!incarnation) continue;
-        const auto dir = open_dir(job, name);
-        const auto entries = dir ? list_dir(dir->get()) : tl::unexpected(dir.error());
+        const auto entries = volume.list(job_dir + "/" + name);
         if (!entries) continue;
         for (const std::string& entry : *entries)
             if (const auto generation = generation_of(entry)) ids.push_back({*incarnation, *generation});
     }
     std::ranges::sort(ids);
     return ids;
-}
-
-// The manifest names its owner, the key is derived for that owner, and the seal tells whether it was true.
-Result<Manifest> verify_as_claimed(int generation, const ClusterKey& key, const Place& at, GenerationId id) {
-    CKPT_TRY(const std::string text, read_small_file(generation, k_manifest_name, k_manifest_max));
-    const std::size_t last_line = text.find('\n');
-    CKPT_TRY(Manifest claimed, parse_manifest(std::string_view(text).substr(0, last_line)));
-    CKPT_TRY(const SealKey seal_key, derive_seal_key(key, claimed.owner));
-    CKPT_TRY([[maybe_unused]] const std::string_view body, unseal(text, seal_key));
-    if (claimed.owner.cluster != at.cluster || job_dir_name(claimed.owner) != at.job_dir || claimed.id != id)
-        return fail(Code::store_corrupt, "the manifest is that of " + to_text(claimed.id) + " of job " +
-                                             std::to_string(claimed.owner.job_id));
-    return claimed;
 }
 
 Json describe(const PartEntry& part) {
@@ -74,7 +47,7 @@ Json describe(const PartEntry& part) {
             {"image_bytes", part.image_bytes},
             {"processes", part.processes},
             {"criu_version", part.criu_version},
-            {"files", part.files.size()}};
+            {"files", part.images.files}};
 }
 
 void describe(const Manifest& manifest, bool details, Json& line) {
@@ -107,45 +80,79 @@ void describe(const Manifest& manifest, bool details, Json& line) {
 
 class Inspector {
 public:
-    Inspector(const ClusterKey& key, const InspectSpec& spec, int out)
-        : m_key(key), m_spec(spec), m_out(out) {}
+    Inspector(const Store& store, const InspectSpec& spec, int out)
+        : m_store(store), m_volume(store.volume), m_spec(spec), m_out(out) {}
 
-    Status base(int base) {
-        CKPT_TRY(const auto names, list_dir(base));
-        for (const std::string& name : names) {
-            if (!is_store_name(name)) continue;
-            if (const auto dir = open_dir(base, name)) CKPT_CHECK(cluster(dir->get(), name));
-        }
+    Status all() {
+        CKPT_TRY(const auto names, m_volume.list(""));
+        for (const std::string& name : names)
+            if (is_store_name(name)) CKPT_CHECK(cluster(name));
         return {};
     }
 
 private:
     // Directories that cannot be opened (pruned meanwhile, or no directories) are passed over throughout.
-    Status cluster(int dir, const std::string& name) {
-        CKPT_TRY(const auto names, list_dir(dir));
-        for (const std::string& entry : names) {
-            const auto job_id = job_of(entry);
-            if (!job_id || (m_spec.job_id != 0 && *job_id != m_spec.job_id)) continue;
-            if (const auto job_dir = open_dir(dir, entry))
-                CKPT_CHECK(job(job_dir->get(), {name, entry, *job_id}));
+    Status cluster(const std::string& name) {
+        const auto names = m_volume.list(name);
+        if (!names) return {};
+        for (const std::string& entry : *names) {
+            const auto job_id = job_id_of(entry);
+            if (job_id && (m_spec.job_id == 0 || *job_id == m_spec.job_id))
+                CKPT_CHECK(job({name, entry, *job_id}));
         }
         return {};
     }
 
-    Status job(int dir, const Place& at) {
-        CKPT_TRY(const std::vector<GenerationId> ids, generations_in(dir));
-        std::vector<Seen> all;
-        std::optional<std::uint32_t> uid; // of what verifies, and so of the rest
-        for (const GenerationId id : ids) {
-            const auto generation = open_generation(dir, id);
-            if (!generation && generation.error().code == Code::not_found) continue; // pruned meanwhile
-            all.push_back({id, generation ? verify_as_claimed(generation->get(), m_key, at, id)
-                                          : tl::unexpected(generation.error())});
-            if (all.back().manifest) uid = all.back().manifest->owner.uid;
+    Status job(const Place& at) {
+        const std::string dir = at.cluster + "/" + at.job_dir;
+        const auto ids = generations_in(m_volume, dir);
+        if (!ids) return {};
+        for (const GenerationId id : *ids) {
+            Seen seen{id, tl::unexpected(Error{})};
+            seen.manifest = verify_as_claimed(at, id);
+            if (!seen.manifest && seen.manifest.error().code == Code::not_found) continue; // pruned meanwhile
+            Json line = line_of(at, seen);
+            if (m_spec.verify && seen.manifest) CKPT_CHECK(verify_images_of(*seen.manifest, line));
+            CKPT_CHECK(write_all(m_out, dump_line(line)));
         }
-        if (m_spec.uid != 0 && uid != m_spec.uid) return {};
-        for (const Seen& seen : all)
-            CKPT_CHECK(write_all(m_out, dump_line(line_of(at, seen))));
+        return {};
+    }
+
+    // The manifest names its owner, the keys are derived for that owner, and the seal tells whether it was
+    // true.
+    Result<Manifest> verify_as_claimed(const Place& at, GenerationId id) {
+        const std::string dir = at.cluster + "/" + at.job_dir + "/" + incarnation_dir_name(id.incarnation) + "/" +
+                                generation_dir_name(id.generation);
+        CKPT_TRY(const std::vector<Manifest> claims, claimed_manifests(m_volume, dir));
+        Result<Manifest> last = fail(Code::store_corrupt, "the manifest is that of " + to_text(claims.front().id) +
+                                                              " of job " +
+                                                              std::to_string(claims.front().owner.job_id));
+        for (const Manifest& claimed : claims) {
+            if (claimed.owner.cluster != at.cluster || job_dir_name(claimed.owner) != at.job_dir) continue;
+            CKPT_TRY(const JobAt job, job_at(m_store, claimed.owner));
+            last = verified_manifest(job, id);
+            if (last) break;
+        }
+        return last;
+    }
+
+    Status verify_images_of(const Manifest& manifest, Json& line) {
+        CKPT_TRY(const JobAt job, job_at(m_store, manifest.owner));
+        std::uint64_t healed = 0;
+        for (const PartEntry& part : manifest.parts) {
+            const ImagesPlace place{job.volume, job.dir,
+                                    job.generation(manifest.id) + "/" + index_name(part.step_id, part.task_id),
+                                    *job.keys.find(manifest.key_id)};
+            const auto read = verify_images(place, part.images);
+            if (!read) {
+                line["verified"] = false;
+                line["problem"] = read.error().what;
+                return {};
+            }
+            healed += read->healed;
+        }
+        line["intact"] = true;
+        line["healed_blocks"] = healed;
         return {};
     }
 
@@ -162,16 +169,18 @@ private:
         return line;
     }
 
-    const ClusterKey& m_key;
+    const Store& m_store;
+    Volume& m_volume;
     const InspectSpec& m_spec;
     int m_out;
 };
 
 } // namespace
 
-Status inspect(const Base& base, const ClusterKey& key, const InspectSpec& spec, int out) {
-    auto done = Inspector(key, spec, out).base(base.fd);
-    if (!done) done.error().what = "cannot list the generations in " + base.path + ": " + done.error().what;
+Status inspect(const Store& store, const InspectSpec& spec, int out) {
+    auto done = Inspector(store, spec, out).all();
+    if (!done)
+        done.error().what = "cannot list the generations in " + store.volume.name() + ": " + done.error().what;
     return done;
 }
 

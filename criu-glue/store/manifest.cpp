@@ -2,19 +2,25 @@
 #include "store/manifest.hpp"
 
 #include <algorithm>
-#include <array>
+#include <limits>
 #include <set>
 
 #include "store/hex.hpp"
 #include "store/json_fields.hpp"
+#include "store/sealed_file.hpp"
 
 namespace ckpt::store {
 namespace {
 
+Json to_object(const ImagesEntry& images) {
+    Json packs = Json::array();
+    for (const PackName& pack : images.packs)
+        packs.push_back({{"incarnation", pack.incarnation}, {"id", pack.id}});
+    return {{"index", images.index_id}, {"blocks", images.blocks}, {"tables_at", images.tables_at},
+            {"files", images.files},    {"bytes", images.bytes},   {"packs", std::move(packs)}};
+}
+
 Json to_object(const PartEntry& part) {
-    Json files = Json::array();
-    for (const FileEntry& file : part.files)
-        files.push_back({{"name", file.name}, {"size", file.size}, {"sha256", file.sha256}});
     return {{"step", part.step_id},
             {"task", part.task_id},
             {"node", part.node},
@@ -22,16 +28,30 @@ Json to_object(const PartEntry& part) {
             {"image_bytes", part.image_bytes},
             {"processes", part.processes},
             {"criu_version", part.criu_version},
-            {"files", std::move(files)}};
+            {"images", to_object(part.images)}};
 }
 
-bool read_file_entry(const Json& object, FileEntry& file) {
+bool is_id(std::string_view text) {
+    return text.size() == 32 && std::ranges::all_of(text, [](char c) { return hex_value(c) >= 0; });
+}
+
+bool read_images(const Json& object, ImagesEntry& images) {
     Fields fields(object);
-    file.name = fields.text("name");
-    file.size = fields.u64("size");
-    file.sha256 = fields.text("sha256");
-    return fields.ok() && is_store_name(file.name) && file.sha256.size() == 64 &&
-           std::ranges::all_of(file.sha256, [](char c) { return hex_value(c) >= 0; });
+    images.index_id = fields.text("index");
+    for (const Json& block : fields.list("blocks")) {
+        if (!block.is_number_unsigned() || block.get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max())
+            return false;
+        images.blocks.push_back(block.get<std::uint32_t>());
+    }
+    images.tables_at = fields.u32("tables_at");
+    images.files = fields.u32("files");
+    images.bytes = fields.u64("bytes");
+    for (const Json& item : fields.list("packs")) {
+        Fields pack(item);
+        images.packs.push_back({pack.u32("incarnation"), pack.text("id")});
+        if (!pack.ok() || !is_id(images.packs.back().id)) return false;
+    }
+    return fields.ok() && is_id(images.index_id) && images.tables_at <= images.blocks.size();
 }
 
 bool read_part(const Json& object, PartEntry& part) {
@@ -43,17 +63,7 @@ bool read_part(const Json& object, PartEntry& part) {
     part.image_bytes = fields.u64("image_bytes");
     part.processes = fields.u32("processes");
     part.criu_version = fields.text("criu_version");
-    std::set<std::string_view> names;
-    const Json& files = fields.list("files");
-    part.files.reserve(files.size());
-    for (const Json& file : files) {
-        part.files.emplace_back();
-        if (!read_file_entry(file, part.files.back())) return false;
-    }
-    // After the vector has its final size: the views point into it.
-    for (const FileEntry& file : part.files)
-        if (!names.insert(file.name).second) return false;
-    return fields.ok();
+    return fields.ok() && fields.has("images") && read_images(object["images"], part.images);
 }
 
 } // namespace
@@ -100,8 +110,39 @@ Result<Manifest> parse_manifest(std::string_view json) {
         manifest.parts.push_back(std::move(part));
     }
     if (!fields.ok() || manifest.parts.empty() || !check_owner(manifest.owner))
-        return fail(Code::store_corrupt, "not a manifest of format 1");
+        return fail(Code::store_corrupt, "not a manifest of format 2");
     return manifest;
+}
+
+Result<Manifest> verified_manifest(const JobAt& job, GenerationId id) {
+    const std::string dir = job.generation(id);
+    CKPT_CHECK(job.volume.list(dir).map([](const auto&) {}));
+    auto body = read_sealed(job.volume, dir, k_manifest_name, k_manifest_max, job.keys);
+    if (!body && body.error().code == Code::not_found)
+        return fail(Code::store_corrupt, "the manifest is missing");
+    if (!body) return tl::unexpected(body.error());
+    CKPT_TRY(Manifest manifest, parse_manifest(*body));
+    // The key binds the job; a generation of the same job copied to another place is caught here.
+    if (manifest.owner != job.owner || manifest.id != id)
+        return fail(Code::store_corrupt, "the manifest is that of " + to_text(manifest.id));
+    if (job.keys.find(manifest.key_id) == nullptr)
+        return fail(Code::store_corrupt, "the manifest names no key of this node's");
+    return manifest;
+}
+
+Result<std::vector<Manifest>> claimed_manifests(Volume& volume, const std::string& generation_dir) {
+    CKPT_TRY(const std::string bytes,
+             volume.read(generation_dir + "/" + std::string(k_manifest_name), 2 * k_manifest_max));
+    const std::string_view all = bytes;
+    std::vector<Manifest> claims;
+    const std::string_view first = all.substr(0, all.find('\n'));
+    std::string_view second = all.substr(all.size() / 2);
+    second = second.substr(0, second.find('\n'));
+    if (auto manifest = parse_manifest(first)) claims.push_back(std::move(*manifest));
+    if (second != first)
+        if (auto manifest = parse_manifest(second)) claims.push_back(std::move(*manifest));
+    if (claims.empty()) return fail(Code::store_corrupt, "not a manifest of format 2");
+    return claims;
 }
 
 } // namespace ckpt::store

@@ -9,20 +9,14 @@
 #include <vector>
 
 #include "result/result.hpp"
+#include "store/images.hpp"
+#include "store/job_at.hpp"
 #include "store/names.hpp"
 
 namespace ckpt::store {
 
-constexpr std::uint64_t k_format = 1;
-// CRIU writes about eight files per process; a generation of more than this is refused at the commit.
-constexpr std::size_t k_files_max = 262144;
+constexpr std::uint64_t k_format = 2;
 constexpr std::size_t k_manifest_max = std::size_t{64} << 20U;
-
-struct FileEntry {
-    std::string name;
-    std::uint64_t size = 0;
-    std::string sha256; // 64 lower-case hex digits
-};
 
 // One task's images.
 struct PartEntry {
@@ -33,7 +27,7 @@ struct PartEntry {
     std::uint64_t image_bytes = 0;
     std::uint32_t processes = 0;
     std::string criu_version;
-    std::vector<FileEntry> files;
+    ImagesEntry images;
 };
 
 struct Manifest {
@@ -44,7 +38,7 @@ struct Manifest {
     std::int64_t taken_at = 0;   // Unix seconds: the cut
     std::string reason;
     bool tree_was_stopped = false;
-    std::uint64_t stored_bytes = 0; // the files without their holes, and without the manifest
+    std::uint64_t stored_bytes = 0; // that its commit has added, without the manifest
     std::vector<PartEntry> parts;
 
     // nullptr when the generation has no such part.
@@ -57,5 +51,13 @@ std::string to_json(const Manifest& manifest);
 // Only for text whose seal has been verified, except to learn whom it claims to belong to.
 // Code::store_corrupt for anything that to_json could not have written; members it does not know are ignored.
 Result<Manifest> parse_manifest(std::string_view json);
+
+// The manifest of a generation, sealed for exactly this place; else Code::store_corrupt. Code::not_found
+// when the generation is not there (any more), Code::os when it cannot be read.
+Result<Manifest> verified_manifest(const JobAt& job, GenerationId id);
+
+// What a manifest says of itself, in both its copies as far as they can be read, one if they say the same:
+// for when its keys are not known yet, or its seal cannot be checked. Code::store_corrupt when neither can.
+Result<std::vector<Manifest>> claimed_manifests(Volume& volume, const std::string& generation_dir);
 
 } // namespace ckpt::store

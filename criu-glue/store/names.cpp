@@ -55,8 +55,8 @@ std::string incarnation_dir_name(std::uint32_t incarnation) {
 std::string generation_dir_name(std::uint32_t generation) {
     return std::format("gen-{:06}", generation);
 }
-std::string part_dir_name(std::uint32_t step, std::uint32_t task) {
-    return std::format("part-{}-{}", step, task);
+std::string index_name(std::uint32_t step, std::uint32_t task) {
+    return std::format("index-{}-{}", step, task);
 }
 
 std::optional<std::uint32_t> incarnation_of(std::string_view name) {
@@ -66,6 +66,16 @@ std::optional<std::uint32_t> incarnation_of(std::string_view name) {
 std::optional<std::uint32_t> generation_of(std::string_view name) {
     const auto number = number_behind(name, "gen-", generation_dir_name);
     return number && *number <= k_generation_max ? number : std::nullopt;
+}
+
+std::optional<std::uint32_t> job_id_of(std::string_view name) {
+    std::uint32_t job = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), job);
+    const std::string_view rest(end, static_cast<std::size_t>(name.data() + name.size() - end));
+    if (error != std::errc() || rest.size() != 9 || rest.front() != '-' ||
+        !std::ranges::all_of(rest.substr(1), is_lower_hex))
+        return std::nullopt;
+    return job;
 }
 
 std::string to_text(GenerationId id) {

@@ -41,13 +41,15 @@ Status check_owner(const Owner& owner);
 std::string job_dir_name(const Owner& owner);                      // "4711-0a1b2c3d"
 std::string incarnation_dir_name(std::uint32_t incarnation);       // "inc-0"
 std::string generation_dir_name(std::uint32_t generation);         // "gen-000007"
-std::string part_dir_name(std::uint32_t step, std::uint32_t task); // "part-0-1"
+std::string index_name(std::uint32_t step, std::uint32_t task);    // "index-0-1"
 std::optional<std::uint32_t> incarnation_of(std::string_view name);
 std::optional<std::uint32_t> generation_of(std::string_view name);
+std::optional<std::uint32_t> job_id_of(std::string_view name); // of a job's directory
 
 // "generation 7 of incarnation 1"
 std::string to_text(GenerationId id);
 
+inline constexpr std::string_view k_packs_name = "packs";
 inline constexpr std::string_view k_manifest_name = "manifest";
 inline constexpr std::string_view k_adopted_name = "adopted";
 inline constexpr std::string_view k_completed_name = "completed";

@@ -2,16 +2,12 @@
 #include "store/prune.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <string>
 #include <vector>
 
-#include "os/files.hpp"
-#include "os/safe_path.hpp"
 #include "store/choice.hpp"
-#include "store/dirs.hpp"
-#include "store/generation.hpp"
+#include "store/manifest.hpp"
+#include "store/packs.hpp"
 #include "store/scan.hpp"
 
 namespace ckpt::store {
@@ -22,50 +18,40 @@ namespace {
 // generation, or its record is found here and the generation goes back to its place.
 class Remover {
 public:
-    Remover(int job, const Owner& owner, const SealKey& key, std::uint32_t incarnation)
-        : m_job(job), m_owner(owner), m_key(key), m_incarnation(incarnation) {}
+    Remover(const JobAt& job, std::uint32_t incarnation) : m_job(job), m_incarnation(incarnation) {}
 
     Status remove(GenerationId id) {
-        CKPT_TRY(const Fd inc, open_dir(m_job, incarnation_dir_name(id.incarnation)));
-        const std::string name = generation_dir_name(id.generation);
-        const std::string trash = std::string(k_trash_prefix) + name;
-        if (::renameat(inc.get(), name.c_str(), inc.get(), trash.c_str()) != 0)
-            return fail_errno(Code::os, "rename " + name);
-        CKPT_CHECK(sync_fd(inc.get(), "the incarnation's directory"));
-        CKPT_TRY(const JobState now, scan(m_job, m_owner, m_key));
+        const std::string dir = m_job.incarnation(id.incarnation);
+        const std::string name = m_job.generation(id);
+        const std::string trash = dir + "/" + std::string(k_trash_prefix) + generation_dir_name(id.generation);
+        CKPT_CHECK(m_job.volume.rename(name, trash));
+        CKPT_CHECK(m_job.volume.sync(dir));
+        CKPT_TRY(const JobState now, scan(m_job));
         if (const auto successor = successor_of(now, m_incarnation)) {
-            if (::renameat(inc.get(), trash.c_str(), inc.get(), name.c_str()) != 0)
-                return fail_errno(Code::os, "rename " + trash);
-            CKPT_CHECK(sync_fd(inc.get(), "the incarnation's directory"));
+            CKPT_CHECK(m_job.volume.rename(trash, name));
+            CKPT_CHECK(m_job.volume.sync(dir));
             return fail(Code::not_permitted,
                         "incarnation " + std::to_string(*successor) + " of the job has taken over");
         }
-        return remove_tree(inc.get(), trash);
+        return m_job.volume.remove(trash);
     }
 
     // What a removal that was killed has left behind.
     Status sweep(const JobState& state) {
         for (const IncarnationState& inc : state.incarnations) {
             if (inc.number > m_incarnation || !inc.unreadable.empty()) continue;
-            CKPT_TRY(const Fd dir, open_dir(m_job, incarnation_dir_name(inc.number)));
-            CKPT_TRY(const auto names, list_dir(dir.get()));
+            const std::string dir = m_job.incarnation(inc.number);
+            CKPT_TRY(const auto names, m_job.volume.list(dir));
             for (const std::string& name : names)
-                if (name.starts_with(k_trash_prefix)) CKPT_CHECK(remove_tree(dir.get(), name));
+                if (name.starts_with(k_trash_prefix)) CKPT_CHECK(m_job.volume.remove(dir + "/" + name));
         }
         return {};
     }
 
 private:
-    int m_job;
-    const Owner& m_owner;
-    const SealKey& m_key;
+    const JobAt& m_job;
     std::uint32_t m_incarnation;
 };
-
-bool verifies(int job, const Owner& owner, GenerationId id, const SealKey& key) {
-    const auto dir = open_generation(job, id);
-    return dir && verified_manifest(dir->get(), owner, id, key);
-}
 
 // What stays of the candidates: everything down to the `keep`-th whose manifest verifies. Generations that
 // cannot be judged stay only while that many have not been found.
@@ -99,22 +85,24 @@ Status remove_except(Remover& remover, const JobState& state, std::uint32_t inca
 
 } // namespace
 
-Status prune(int job, const Owner& owner, const SealKey& key, std::uint32_t incarnation, std::uint32_t keep) {
-    CKPT_TRY(const JobState state, scan(job, owner, key));
+Status prune(const JobAt& job, std::uint32_t incarnation, std::uint32_t keep) {
+    CKPT_TRY(const JobState state, scan(job));
     if (successor_of(state, incarnation)) return {};
-    Remover remover(job, owner, key, incarnation);
+    Remover remover(job, incarnation);
     CKPT_CHECK(remover.sweep(state));
     const auto stay = kept(choose(state, incarnation), keep,
-                           [&](GenerationId id) { return verifies(job, owner, id, key); });
-    return remove_except(remover, state, incarnation, stay);
+                           [&](GenerationId id) { return verified_manifest(job, id).has_value(); });
+    CKPT_CHECK(remove_except(remover, state, incarnation, stay));
+    return sweep_packs(job, incarnation);
 }
 
-Status drop_all(int job, const Owner& owner, const SealKey& key, std::uint32_t incarnation) {
-    CKPT_TRY(const JobState state, scan(job, owner, key));
+Status drop_all(const JobAt& job, std::uint32_t incarnation) {
+    CKPT_TRY(const JobState state, scan(job));
     if (successor_of(state, incarnation)) return {};
-    Remover remover(job, owner, key, incarnation);
+    Remover remover(job, incarnation);
     CKPT_CHECK(remover.sweep(state));
-    return remove_except(remover, state, incarnation, {});
+    CKPT_CHECK(remove_except(remover, state, incarnation, {}));
+    return sweep_packs(job, incarnation);
 }
 
 } // namespace ckpt::store

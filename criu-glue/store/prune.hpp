@@ -5,8 +5,7 @@
 #include <cstdint>
 
 #include "result/result.hpp"
-#include "store/names.hpp"
-#include "store/seal.hpp"
+#include "store/job_at.hpp"
 
 namespace ckpt::store {
 
@@ -14,9 +13,9 @@ namespace ckpt::store {
 // `incarnation`, which must have one of its own. What is newer than the last of those stays as well, what is
 // fenced goes. Does nothing when a later incarnation has taken the job over; a generation it adopts meanwhile
 // is put back.
-Status prune(int job, const Owner& owner, const SealKey& key, std::uint32_t incarnation, std::uint32_t keep);
+Status prune(const JobAt& job, std::uint32_t incarnation, std::uint32_t keep);
 
 // Removes every generation up to `incarnation`.
-Status drop_all(int job, const Owner& owner, const SealKey& key, std::uint32_t incarnation);
+Status drop_all(const JobAt& job, std::uint32_t incarnation);
 
 } // namespace ckpt::store

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/records.hpp"
 
-#include <unistd.h>
-
-#include <cerrno>
-
-#include "os/files.hpp"
 #include "store/json_fields.hpp"
 #include "store/manifest.hpp"
 #include "store/sealed_file.hpp"
@@ -19,10 +14,9 @@ constexpr std::string_view k_fault = "fault";
 
 // Reads the record `name`; `take` fills the value from the members behind the identity.
 template <typename T, typename Take>
-Record<T> read_record(int dir, std::string_view name, const Owner& owner, std::uint32_t incarnation,
-                      const SealKey& key, Take take) {
+Record<T> read_record(const JobAt& job, std::string_view name, std::uint32_t incarnation, Take take) {
     Record<T> record;
-    const auto body = read_sealed(dir, name, k_record_max, key);
+    const auto body = read_sealed(job.volume, job.incarnation(incarnation), name, k_record_max, job.keys);
     if (!body) {
         if (body.error().code == Code::not_found) return record;
         record.state = RecordState::damaged;
@@ -33,46 +27,55 @@ Record<T> read_record(int dir, std::string_view name, const Owner& owner, std::u
     Fields fields(object);
     const FileIdentity identity = take_identity(fields, k_format, name);
     take(fields, record.value);
-    const bool ours = identity.owner == owner && identity.incarnation == incarnation;
+    const bool ours = identity.owner == job.owner && identity.incarnation == incarnation;
     record.state = fields.ok() && ours ? RecordState::valid : RecordState::damaged;
     if (record.state == RecordState::damaged)
         record.why =
-            std::string(name) + (fields.ok() ? ": a record of another place" : ": not a record of format 1");
+            std::string(name) + (fields.ok() ? ": a record of another place" : ": not a record of format 2");
     return record;
+}
+
+Status write_record(const JobAt& job, std::uint32_t incarnation, std::string_view name, const Json& object) {
+    CKPT_CHECK(write_sealed(job.volume, job.incarnation(incarnation), name, dump_line(object), job.keys.sealing()));
+    return {};
 }
 
 } // namespace
 
-Record<Adopted> read_adopted(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key) {
+Record<Adopted> read_adopted(const JobAt& job, std::uint32_t incarnation) {
     return read_record<Adopted>(
-        dir, k_adopted_name, owner, incarnation, key, [](Fields& fields, Adopted& value) {
+        job, k_adopted_name, incarnation, [](Fields& fields, Adopted& value) {
             if (fields.boolean("from_generation"))
                 value.from = GenerationId{fields.u32("from_incarnation"), fields.u32("generation")};
+            if (fields.has("from_job")) value.of = OtherJob{fields.u32("from_job"), fields.text("from_uuid")};
+            if (value.of && !value.from) fields.refuse();
         });
 }
 
-Status write_adopted(int dir, const Owner& owner, std::uint32_t incarnation, const Adopted& adopted,
-                     const SealKey& key) {
+Status write_adopted(const JobAt& job, std::uint32_t incarnation, const Adopted& adopted) {
     Json object = Json::object();
-    put_identity(object, k_format, k_adopted_name, owner, incarnation);
+    put_identity(object, k_format, k_adopted_name, job.owner, incarnation);
     object["from_generation"] = adopted.from.has_value();
     if (adopted.from) {
         object["from_incarnation"] = adopted.from->incarnation;
         object["generation"] = adopted.from->generation;
     }
-    CKPT_CHECK(write_sealed(dir, k_adopted_name, dump_line(object), key));
-    return {};
+    if (adopted.of) {
+        object["from_job"] = adopted.of->job_id;
+        object["from_uuid"] = adopted.of->uuid;
+    }
+    return write_record(job, incarnation, k_adopted_name, object);
 }
 
-Status remove_adopted(int dir) {
-    if (::unlinkat(dir, std::string(k_adopted_name).c_str(), 0) != 0 && errno != ENOENT)
-        return fail_errno(Code::os, "remove the record of the adoption");
-    return sync_fd(dir, "the incarnation's directory");
+Status remove_adopted(const JobAt& job, std::uint32_t incarnation) {
+    const std::string dir = job.incarnation(incarnation);
+    CKPT_CHECK(job.volume.remove(dir + "/" + std::string(k_adopted_name)));
+    return job.volume.sync(dir);
 }
 
-Record<Completed> read_completed(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key) {
+Record<Completed> read_completed(const JobAt& job, std::uint32_t incarnation) {
     return read_record<Completed>(
-        dir, k_completed_name, owner, incarnation, key, [](Fields& fields, Completed& value) {
+        job, k_completed_name, incarnation, [](Fields& fields, Completed& value) {
             value.wait_status = static_cast<std::int32_t>(fields.i64("wait_status"));
             value.at = fields.i64("at");
             value.will_be_requeued = fields.boolean("will_be_requeued");
@@ -80,21 +83,19 @@ Record<Completed> read_completed(int dir, const Owner& owner, std::uint32_t inca
         });
 }
 
-Status write_completed(int dir, const Owner& owner, std::uint32_t incarnation, const Completed& completed,
-                       const SealKey& key) {
+Status write_completed(const JobAt& job, std::uint32_t incarnation, const Completed& completed) {
     Json object = Json::object();
-    put_identity(object, k_format, k_completed_name, owner, incarnation);
+    put_identity(object, k_format, k_completed_name, job.owner, incarnation);
     object["wait_status"] = completed.wait_status;
     object["at"] = completed.at;
     object["will_be_requeued"] = completed.will_be_requeued;
     object["newest_generation"] = completed.newest_generation;
-    CKPT_CHECK(write_sealed(dir, k_completed_name, dump_line(object), key));
-    return {};
+    return write_record(job, incarnation, k_completed_name, object);
 }
 
-Record<Failed> read_failed(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key) {
+Record<Failed> read_failed(const JobAt& job, std::uint32_t incarnation) {
     return read_record<Failed>(
-        dir, k_failed_name, owner, incarnation, key, [](Fields& fields, Failed& value) {
+        job, k_failed_name, incarnation, [](Fields& fields, Failed& value) {
             const std::string how = fields.text("how");
             if (how != k_out_of_memory && how != k_fault) fields.refuse();
             value.how = how == k_fault ? Failed::How::fault : Failed::How::out_of_memory;
@@ -105,20 +106,18 @@ Record<Failed> read_failed(int dir, const Owner& owner, std::uint32_t incarnatio
         });
 }
 
-Status write_failed(int dir, const Owner& owner, std::uint32_t incarnation, const Failed& failed,
-                    const SealKey& key) {
+Status write_failed(const JobAt& job, std::uint32_t incarnation, const Failed& failed) {
     Json object = Json::object();
-    put_identity(object, k_format, k_failed_name, owner, incarnation);
+    put_identity(object, k_format, k_failed_name, job.owner, incarnation);
     object["how"] = failed.how == Failed::How::fault ? k_fault : k_out_of_memory;
     object["wait_status"] = failed.wait_status;
     object["at"] = failed.at;
     object["memory_limit"] = failed.memory_limit;
     object["signal"] = failed.signal;
-    CKPT_CHECK(write_sealed(dir, k_failed_name, dump_line(object), key));
-    return {};
+    return write_record(job, incarnation, k_failed_name, object);
 }
 
-Record<Stopped> read_stopped(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key) {
+Record<Stopped> read_stopped(const JobAt& job, std::uint32_t incarnation) {
     return read_record<Stopped>(dir, k_stopped_name, owner, incarnation, key,
                                 [](Fields& fields, Stopped& value) {
                                     value.generation = fields.u32("generation");
@@ -126,14 +125,12 @@ Record<Stopped> read_stopped(int dir, const Owner& owner, std::uint32_t incarnat
                                 });
 }
 
-Status write_stopped(int dir, const Owner& owner, std::uint32_t incarnation, const Stopped& stopped,
-                     const SealKey& key) {
+Status write_stopped(const JobAt& job, std::uint32_t incarnation, const Stopped& stopped) {
     Json object = Json::object();
-    put_identity(object, k_format, k_stopped_name, owner, incarnation);
+    put_identity(object, k_format, k_stopped_name, job.owner, incarnation);
     object["generation"] = stopped.generation;
     object["at"] = stopped.at;
-    CKPT_CHECK(write_sealed(dir, k_stopped_name, dump_line(object), key));
-    return {};
+    return write_record(job, incarnation, k_stopped_name, object);
 }
 
 } // namespace ckpt::store

@@ -8,15 +8,24 @@
 #include <optional>
 #include <string>
 
+#include "store/job_at.hpp"
 #include "store/names.hpp"
-#include "store/seal.hpp"
 
 namespace ckpt::store {
+
+// Another job of the same user, which a job may go on from (--checkpoint-restore=JOBID).
+struct OtherJob {
+    std::uint32_t job_id = 0;
+    std::string uuid;
+    bool operator==(const OtherJob&) const = default;
+};
 
 // What the incarnation started from; nothing = from zero. Whatever older incarnations commit later is
 // ignored.
 struct Adopted {
     std::optional<GenerationId> from;
+    std::optional<OtherJob> of; // `from` is one of that job's
+    bool operator==(const Adopted&) const = default;
 };
 
 struct Completed {
@@ -49,21 +58,18 @@ struct Record {
     std::string why; // damaged
 };
 
-Record<Adopted> read_adopted(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key);
-Status write_adopted(int dir, const Owner& owner, std::uint32_t incarnation, const Adopted& adopted,
-                     const SealKey& key);
-Status remove_adopted(int dir);
+// The incarnation's directory has to exist for what is written.
+Record<Adopted> read_adopted(const JobAt& job, std::uint32_t incarnation);
+Status write_adopted(const JobAt& job, std::uint32_t incarnation, const Adopted& adopted);
+Status remove_adopted(const JobAt& job, std::uint32_t incarnation);
 
-Record<Completed> read_completed(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key);
-Status write_completed(int dir, const Owner& owner, std::uint32_t incarnation, const Completed& completed,
-                       const SealKey& key);
+Record<Completed> read_completed(const JobAt& job, std::uint32_t incarnation);
+Status write_completed(const JobAt& job, std::uint32_t incarnation, const Completed& completed);
 
-Record<Failed> read_failed(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key);
-Status write_failed(int dir, const Owner& owner, std::uint32_t incarnation, const Failed& failed,
-                    const SealKey& key);
+Record<Failed> read_failed(const JobAt& job, std::uint32_t incarnation);
+Status write_failed(const JobAt& job, std::uint32_t incarnation, const Failed& failed);
 
-Record<Stopped> read_stopped(int dir, const Owner& owner, std::uint32_t incarnation, const SealKey& key);
-Status write_stopped(int dir, const Owner& owner, std::uint32_t incarnation, const Stopped& stopped,
-                     const SealKey& key);
+Record<Stopped> read_stopped(const JobAt& job, std::uint32_t incarnation);
+Status write_stopped(const JobAt& job, std::uint32_t incarnation, const Stopped& stopped);
 
 } // namespace ckpt::store

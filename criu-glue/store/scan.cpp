@@ -2,9 +2,7 @@
 #include "store/scan.hpp"
 
 #include <algorithm>
-
-#include "os/safe_path.hpp"
-#include "store/dirs.hpp"
+#include <functional>
 
 namespace ckpt::store {
 namespace {
@@ -17,20 +15,18 @@ std::optional<std::uint32_t> number_used_by(std::string_view name) {
     return generation_of(name);
 }
 
-IncarnationState read_incarnation(int job, const std::string& name, std::uint32_t number, const Owner& owner,
-                                  const SealKey& key, std::uint32_t& newest) {
+IncarnationState read_incarnation(const JobAt& job, std::uint32_t number, std::uint32_t& newest) {
     IncarnationState state;
     state.number = number;
-    const auto dir = open_dir(job, name);
-    const auto entries = dir ? list_dir(dir->get()) : tl::unexpected(dir.error());
+    const auto entries = job.volume.list(job.incarnation(number));
     if (!entries) {
-        state.unreadable = name + ": " + entries.error().what;
+        state.unreadable = incarnation_dir_name(number) + ": " + entries.error().what;
         return state;
     }
-    state.adopted = read_adopted(dir->get(), owner, number, key);
-    state.completed = read_completed(dir->get(), owner, number, key);
-    state.failed = read_failed(dir->get(), owner, number, key);
-    state.stopped = read_stopped(dir->get(), owner, number, key);
+    state.adopted = read_adopted(job, number);
+    state.completed = read_completed(job, number);
+    state.failed = read_failed(job, number);
+    state.stopped = read_stopped(job, number);
     newest = std::max(newest, state.completed.value.newest_generation);
     for (const std::string& entry : *entries) {
         if (const auto generation = generation_of(entry)) state.generations.push_back(*generation);
@@ -47,13 +43,12 @@ const IncarnationState* JobState::incarnation(std::uint32_t number) const {
     return at == incarnations.end() ? nullptr : &*at;
 }
 
-Result<JobState> scan(int job, const Owner& owner, const SealKey& key) {
-    CKPT_TRY(const auto names, list_dir(job));
+Result<JobState> scan(const JobAt& job) {
+    CKPT_TRY(const auto names, job.volume.list(job.dir));
     JobState state;
     for (const std::string& name : names)
         if (const auto number = incarnation_of(name))
-            state.incarnations.push_back(
-                read_incarnation(job, name, *number, owner, key, state.newest_generation));
+            state.incarnations.push_back(read_incarnation(job, *number, state.newest_generation));
     std::ranges::sort(state.incarnations, std::greater<>(), &IncarnationState::number);
     return state;
 }

@@ -31,6 +31,6 @@ struct JobState {
 };
 
 // Fails only when the job's directory itself cannot be read.
-Result<JobState> scan(int job, const Owner& owner, const SealKey& key);
+Result<JobState> scan(const JobAt& job);
 
 } // namespace ckpt::store

@@ -8,6 +8,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
+#include <algorithm>
 #include <array>
 #include <format>
 #include <memory>
@@ -18,7 +19,7 @@ namespace ckpt::store {
 namespace {
 
 constexpr std::string_view k_label = "hmac-sha256: ";
-constexpr std::string_view k_salt = "slurm-checkpoint/1";
+constexpr std::string_view k_salt = "slurm-checkpoint/2";
 
 struct FreeKdf {
     void operator()(EVP_KDF* kdf) const { EVP_KDF_free(kdf); }
@@ -72,7 +73,22 @@ Result<std::string> seal(std::string body, const SealKey& key) {
     return body;
 }
 
-Result<std::string_view> unseal(std::string_view text, const SealKey& key) {
+const SealKey* JobKeys::find(std::string_view id) const {
+    const auto at = std::ranges::find(all, id, &SealKey::id);
+    return at == all.end() ? nullptr : &*at;
+}
+
+Result<JobKeys> derive_job_keys(std::span<const ClusterKey> keys, const Owner& owner) {
+    if (keys.empty()) return fail(Code::store_key, "the key file holds no key");
+    JobKeys derived;
+    for (const ClusterKey& key : keys) {
+        CKPT_TRY(SealKey one, derive_seal_key(key, owner));
+        derived.all.push_back(std::move(one));
+    }
+    return derived;
+}
+
+Result<std::string_view> unseal(std::string_view text, const JobKeys& keys) {
     if (text.empty() || text.back() != '\n') return fail(Code::store_corrupt, "not sealed, or cut short");
     const std::size_t line_end = text.size() - 1;
     const std::size_t before = text.substr(0, line_end).rfind('\n');
@@ -81,11 +97,12 @@ Result<std::string_view> unseal(std::string_view text, const SealKey& key) {
     std::string_view line = text.substr(before + 1, line_end - before - 1);
     if (!line.starts_with(k_label)) return fail(Code::store_corrupt, "not sealed, or cut short");
     line.remove_prefix(k_label.size());
-    if (line.substr(0, line.find(' ')) != key.id)
-        return fail(Code::store_corrupt, "sealed with another key than this node's, " + key.id,
+    const SealKey* key = keys.find(line.substr(0, line.find(' ')));
+    if (key == nullptr)
+        return fail(Code::store_corrupt, "sealed with a key that this node's key file does not hold",
                     "every node of the cluster needs the same key file");
-    CKPT_TRY(const std::string mac, hmac_hex(body, key));
-    const std::string expected = key.id + " " + mac;
+    CKPT_TRY(const std::string mac, hmac_hex(body, *key));
+    const std::string expected = key->id + " " + mac;
     // Constant time: how far a guess was right must not show.
     if (line.size() != expected.size() || CRYPTO_memcmp(line.data(), expected.data(), expected.size()) != 0)
         return fail(Code::store_corrupt, "the seal does not match: altered, or not made for this job");

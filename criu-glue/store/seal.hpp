@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "store/key.hpp"
 #include "store/names.hpp"
@@ -25,10 +26,21 @@ Result<SealKey> derive_seal_key(const ClusterKey& key, const Owner& owner);
 Status hkdf_sha256(std::span<const unsigned char> key, std::string_view salt, std::string_view info,
                    std::span<unsigned char> out);
 
+// The keys of one job, one for each of the cluster's.
+struct JobKeys {
+    std::vector<SealKey> all;
+    [[nodiscard]] const SealKey& sealing() const { return all.front(); }
+    // nullptr: this node does not know it.
+    [[nodiscard]] const SealKey* find(std::string_view id) const;
+};
+// Code::store_key without any key.
+Result<JobKeys> derive_job_keys(std::span<const ClusterKey> keys, const Owner& owner);
+
 // `body` (which ends with a newline) and its seal.
 Result<std::string> seal(std::string body, const SealKey& key);
 
-// The body of a sealed text; Code::store_corrupt when the seal is missing, of another key or wrong.
-Result<std::string_view> unseal(std::string_view text, const SealKey& key);
+// The body of a sealed text; Code::store_corrupt when the seal is missing, of a key that is not here, or
+// wrong.
+Result<std::string_view> unseal(std::string_view text, const JobKeys& keys);
 
 } // namespace ckpt::store

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// A sealed file holds its text twice (docs/format.md, "Sealed files"): a record decides what may be restored,
+// and a bad spot on the medium must not.
 #pragma once
 
 #include <cstddef>
@@ -7,18 +9,21 @@
 
 #include "result/result.hpp"
 #include "store/seal.hpp"
+#include "volume/volume.hpp"
 
 namespace ckpt::store {
 
-// Makes `body` the sealed file `name` in `dir`, whole or not at all: temporary name, fsync, rename, fsync.
-// Returns the size of the file.
-Result<std::size_t> write_sealed(int dir, std::string_view name, std::string body, const SealKey& key);
+// Makes `body` the sealed file `name` in the directory `dir`, whole or not at all: temporary name, fsync,
+// rename, fsync. Returns the size of the file.
+Result<std::size_t> write_sealed(Volume& volume, const std::string& dir, std::string_view name,
+                                 std::string body, const SealKey& key);
 
-// A file of at most `max` bytes. Code::not_found when there is none.
-Result<std::string> read_small_file(int dir, std::string_view name, std::size_t max);
+// The verified body of the sealed file `name`; a body of more than `max` bytes is not read. Code::not_found
+// when there is none, Code::store_corrupt when it does not verify.
+Result<std::string> read_sealed(Volume& volume, const std::string& dir, std::string_view name,
+                                std::size_t max, const JobKeys& keys);
 
-// The verified body of the sealed file `name`. Code::not_found when there is none, Code::store_corrupt when
-// it does not verify.
-Result<std::string> read_sealed(int dir, std::string_view name, std::size_t max, const SealKey& key);
+// One of the texts in a sealed file's bytes that verifies, as unseal() gives it; else the first one's error.
+Result<std::string_view> unseal_either(std::string_view bytes, const JobKeys& keys);
 
 } // namespace ckpt::store

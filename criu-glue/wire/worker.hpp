@@ -37,6 +37,7 @@ struct UserIds {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::vector<std::uint32_t> groups;
+    bool operator==(const UserIds&) const = default;
     template <class V>
     void fields(V& v) {
         v(uid, gid, groups);
@@ -112,12 +113,36 @@ struct RestoreResult {
     }
 };
 
+// ---- ckpt-writer ----
+
+// Serves the user's directory in the store over the stream socket that comes with it (volume/serve.hpp), as
+// the user, until the other end goes.
+struct WriterRequest {
+    static constexpr std::uint16_t k_type = 46;
+    std::string base; // as in StorePlace
+    UserIds user;     // gid k_unknown: the name service says what the user's groups are
+    bool make = false; // the directory when it is missing
+    static constexpr std::uint32_t k_unknown = 0xffffffff;
+    template <class V>
+    void fields(V& v) {
+        v(base, user, make);
+    }
+};
+struct WriterResult {
+    static constexpr std::uint16_t k_type = 47;
+    Outcome outcome;
+    template <class V>
+    void fields(V& v) {
+        v(outcome);
+    }
+};
+
 // ---- ckpt-sealer ----
+// Descriptors of every request: first a stream to ckpt-writer, then the key file, then its own.
 
 // Where a job's generations are, and whose they must be.
 struct StorePlace {
-    std::string base;
-    std::string key_file;
+    std::string base; // the user's directory
     std::string cluster;
     std::string uuid;
     std::uint32_t job_id = 0;
@@ -125,7 +150,7 @@ struct StorePlace {
     std::uint32_t incarnation = 0; // the one this node runs
     template <class V>
     void fields(V& v) {
-        v(base, key_file, cluster, uuid, job_id, uid, incarnation);
+        v(base, cluster, uuid, job_id, uid, incarnation);
     }
 };
 
@@ -153,10 +178,11 @@ struct CommitRequest {
     std::int64_t taken_at = 0; // Unix seconds of the cut
     std::string reason;        // "interval", "requeue", "on demand", …
     bool tree_was_stopped = false;
+    std::uint32_t compression = 0; // zstd's level
     std::vector<Part> parts;
     template <class V>
     void fields(V& v) {
-        v(place, generation, keep, taken_at, reason, tree_was_stopped, parts);
+        v(place, generation, keep, taken_at, reason, tree_was_stopped, compression, parts);
     }
 };
 struct CommitResult {
@@ -181,9 +207,14 @@ struct AdoptRequest {
     std::uint32_t task_id = 0;
     std::uint32_t before_incarnation = 0; // with before_generation: only generations older than this pair
     std::uint32_t before_generation = 0;
+    std::uint32_t here_incarnation = 0; // with here_generation > 0: its images are on this node already
+    std::uint32_t here_generation = 0;
+    std::uint32_t other_job = 0;        // a job of the user's to go on from, the first time; 0 = none
+    std::uint32_t other_generation = 0; // of that job; 0 = its newest
     template <class V>
     void fields(V& v) {
-        v(place, step_id, task_id, before_incarnation, before_generation);
+        v(place, step_id, task_id, before_incarnation, before_generation, here_incarnation, here_generation,
+          other_job, other_generation);
     }
 };
 enum class Found : std::uint8_t {
@@ -205,6 +236,8 @@ struct AdoptResult {
     Found found = Found::nothing;
     std::uint32_t incarnation = 0;
     std::uint32_t generation = 0;
+    std::uint32_t of_job = 0; // whose generation it is, if it is another job's
+    bool is_here = false;     // nothing was unpacked: it is the one that the node has
     std::int64_t taken_at = 0;
     std::string node; // that took it
     bool tree_was_stopped = false;
@@ -220,7 +253,7 @@ struct AdoptResult {
     std::vector<std::string> skipped; // one line per generation that did not verify
     template <class V>
     void fields(V& v) {
-        v(outcome, found, incarnation, generation, taken_at, node, tree_was_stopped, newest_generation,
+        v(outcome, found, incarnation, generation, of_job, is_here, taken_at, node, tree_was_stopped, newest_generation,
           adopted_before, end_again, wait_status, last_ended, last_memory_limit, last_signal, fault_again,
           skipped);
     }
@@ -252,17 +285,15 @@ struct CompleteResult {
     }
 };
 
-// Writes one JSON object per generation into the descriptor.
+// Writes one JSON object per generation of the user's into the descriptor.
 struct InspectRequest {
     static constexpr std::uint16_t k_type = 56;
-    std::string base;
-    std::string key_file;
     std::uint32_t job_id = 0; // 0 = all
-    std::uint32_t uid = 0;    // only this user's; 0 = everybody's
     bool details = false;
+    bool verify = false; // reads the images back
     template <class V>
     void fields(V& v) {
-        v(base, key_file, job_id, uid, details);
+        v(job_id, details, verify);
     }
 };
 struct InspectResult {

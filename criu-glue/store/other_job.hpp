@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Going on from another job of the same user (--checkpoint-restore=JOBID).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "result/result.hpp"
+#include "store/job_at.hpp"
+#include "store/records.hpp"
+
+namespace ckpt::store {
+
+// The newest generation of job `job_id`, or the one numbered `generation` if that is not 0. Where a number was
+// used for several jobs (Slurm reuses them), the newest job counts. Code::not_found names what there is none
+// of. `who`: whose volume it is, and of which cluster.
+Result<Adopted> choose_other_job(const Store& store, const Owner& who, std::uint32_t job_id,
+                                 std::uint32_t generation);
+
+// Those an incarnation of the job itself could go on from, none newer than `newest`; newest first.
+Result<std::vector<GenerationId>> generations_up_to(const JobAt& job, GenerationId newest);
+
+// Every job of the number `job_id` that has generations (0: of any number), as their manifests claim it.
+Result<std::vector<Owner>> owners_of(Volume& volume, const std::string& cluster, std::uint32_t job_id);
+
+} // namespace ckpt::store

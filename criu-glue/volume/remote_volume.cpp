@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "volume/remote_volume.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "os/safe_path.hpp"
+#include "os/stream.hpp"
+#include "volume/messages.hpp"
+
+namespace ckpt::store {
+
+class VolumeChannel {
+public:
+    explicit VolumeChannel(Fd socket) : m_socket(std::move(socket)) {}
+
+    Result<VolumeReply> call(const VolumeCall& call) {
+        CKPT_CHECK(collect());
+        CKPT_CHECK(send(call));
+        return receive();
+    }
+
+    // Sends it and goes on; collect() or the next call meets its failure.
+    Status begin(const VolumeCall& call) {
+        CKPT_CHECK(collect());
+        CKPT_CHECK(send(call));
+        m_pending = true;
+        return {};
+    }
+
+    Status collect() {
+        if (!std::exchange(m_pending, false)) return {};
+        CKPT_TRY([[maybe_unused]] const VolumeReply reply, receive());
+        return {};
+    }
+
+private:
+    static Error gone(Error error) {
+        if (error.code != Code::not_found) return error;
+        return {Code::os, "ckpt-writer, which runs as the job's user, has ended", "", EPIPE};
+    }
+    Status send(const VolumeCall& call) {
+        auto sent = send_frame(m_socket.get(), wire::encode(call));
+        if (!sent) return tl::unexpected(gone(sent.error()));
+        return {};
+    }
+    Result<VolumeReply> receive() {
+        const auto frame = receive_frame(m_socket.get(), k_frame_max);
+        if (!frame) return tl::unexpected(gone(frame.error()));
+        CKPT_TRY(VolumeReply reply, wire::decode<VolumeReply>(*frame));
+        CKPT_CHECK(wire::status_of(believable(std::move(reply.outcome))));
+        return reply;
+    }
+    // It reaches logs and outputs: the other side may be lying.
+    static wire::Outcome believable(wire::Outcome outcome) {
+        constexpr std::size_t k_text_max = 300;
+        constexpr std::array k_known{Code::not_found, Code::store_full, Code::not_permitted, Code::store_corrupt};
+        if (outcome.code == 0) return outcome;
+        if (std::ranges::find(k_known, static_cast<Code>(outcome.code)) == k_known.end())
+            outcome.code = static_cast<std::uint32_t>(Code::os);
+        for (std::string* text : {&outcome.what, &outcome.hint}) {
+            text->resize(std::min(text->size(), k_text_max));
+            std::ranges::replace_if(*text, [](char c) { return c < ' ' || c > '~'; }, '?');
+        }
+        return outcome;
+    }
+
+    Fd m_socket;
+    bool m_pending = false;
+};
+
+namespace {
+
+VolumeCall about(Operation operation, const std::string& path) {
+    VolumeCall call;
+    call.operation = operation;
+    call.path = path;
+    return call;
+}
+VolumeCall of_file(Operation operation, std::uint32_t handle) {
+    VolumeCall call;
+    call.operation = operation;
+    call.handle = handle;
+    return call;
+}
+
+class NewRemoteFile final : public NewFile {
+public:
+    NewRemoteFile(VolumeChannel& channel, std::uint32_t handle) : m_channel(channel), m_handle(handle) {}
+    NewRemoteFile(const NewRemoteFile&) = delete;
+    NewRemoteFile& operator=(const NewRemoteFile&) = delete;
+    NewRemoteFile(NewRemoteFile&&) = delete;
+    NewRemoteFile& operator=(NewRemoteFile&&) = delete;
+    ~NewRemoteFile() override {
+        if (!m_finished) (void)m_channel.call(of_file(Operation::close, m_handle));
+    }
+    Status write(std::string_view bytes) override {
+        while (!bytes.empty()) {
+            VolumeCall call = of_file(Operation::write, m_handle);
+            call.bytes = bytes.substr(0, k_chunk_max);
+            bytes.remove_prefix(call.bytes.size());
+            CKPT_CHECK(m_channel.begin(call));
+        }
+        return {};
+    }
+    Status finish() override {
+        m_finished = true;
+        CKPT_TRY([[maybe_unused]] const VolumeReply reply, m_channel.call(of_file(Operation::finish, m_handle)));
+        return {};
+    }
+
+private:
+    VolumeChannel& m_channel;
+    std::uint32_t m_handle;
+    bool m_finished = false;
+};
+
+class OldRemoteFile final : public OldFile {
+public:
+    OldRemoteFile(VolumeChannel& channel, std::uint32_t handle, std::uint64_t size)
+        : m_channel(channel), m_handle(handle), m_size(size) {}
+    OldRemoteFile(const OldRemoteFile&) = delete;
+    OldRemoteFile& operator=(const OldRemoteFile&) = delete;
+    OldRemoteFile(OldRemoteFile&&) = delete;
+    OldRemoteFile& operator=(OldRemoteFile&&) = delete;
+    ~OldRemoteFile() override { (void)m_channel.call(of_file(Operation::close, m_handle)); }
+    [[nodiscard]] std::uint64_t size() const override { return m_size; }
+    Result<std::size_t> read_at(std::uint64_t offset, std::span<char> into) override {
+        std::size_t have = 0;
+        while (have < into.size()) {
+            VolumeCall call = of_file(Operation::read_at, m_handle);
+            call.offset = offset + have;
+            call.size = static_cast<std::uint32_t>(std::min(into.size() - have, k_chunk_max));
+            CKPT_TRY(const VolumeReply reply, m_channel.call(call));
+            if (reply.bytes.size() > call.size) return fail(Code::wire_malformed, "more than was asked for");
+            std::ranges::copy(reply.bytes, into.begin() + static_cast<std::ptrdiff_t>(have));
+            have += reply.bytes.size();
+            if (reply.bytes.size() < call.size) break;
+        }
+        return have;
+    }
+
+private:
+    VolumeChannel& m_channel;
+    std::uint32_t m_handle;
+    std::uint64_t m_size;
+};
+
+} // namespace
+
+RemoteVolume::RemoteVolume(std::unique_ptr<VolumeChannel> channel) : m_channel(std::move(channel)) {}
+RemoteVolume::~RemoteVolume() = default;
+
+Result<std::unique_ptr<RemoteVolume>> RemoteVolume::connect(Fd socket) {
+    std::unique_ptr<RemoteVolume> volume(new RemoteVolume(std::make_unique<VolumeChannel>(std::move(socket))));
+    CKPT_TRY(VolumeReply reply, volume->m_channel->call(about(Operation::name, {})));
+    volume->m_name = std::move(reply.bytes);
+    return volume;
+}
+
+Result<std::vector<std::string>> RemoteVolume::list(const std::string& dir) {
+    CKPT_TRY(VolumeReply reply, m_channel->call(about(Operation::list, dir)));
+    for (const std::string& name : reply.names)
+        if (!is_plain_name(name)) return fail(Code::wire_malformed, "a name that is none");
+    std::ranges::sort(reply.names);
+    return std::move(reply.names);
+}
+
+Status RemoteVolume::make_dir(const std::string& path) {
+    return m_channel->call(about(Operation::make_dir, path)).map([](const VolumeReply&) {});
+}
+
+Result<std::unique_ptr<NewFile>> RemoteVolume::create(const std::string& path) {
+    CKPT_TRY(const VolumeReply reply, m_channel->call(about(Operation::create, path)));
+    return std::make_unique<NewRemoteFile>(*m_channel, reply.handle);
+}
+
+Result<std::unique_ptr<OldFile>> RemoteVolume::open(const std::string& path) {
+    CKPT_TRY(const VolumeReply reply, m_channel->call(about(Operation::open, path)));
+    return std::make_unique<OldRemoteFile>(*m_channel, reply.handle, reply.first);
+}
+
+Result<std::string> RemoteVolume::read(const std::string& path, std::size_t max) {
+    CKPT_TRY(const auto file, open(path));
+    if (file->size() > max) return fail(Code::os, "more than " + std::to_string(max) + " bytes");
+    std::string bytes(file->size(), '\0');
+    CKPT_TRY(const std::size_t got, file->read_at(0, bytes));
+    bytes.resize(got);
+    return bytes;
+}
+
+Status RemoteVolume::rename(const std::string& from, const std::string& to) {
+    VolumeCall call = about(Operation::rename, from);
+    call.to = to;
+    return m_channel->call(call).map([](const VolumeReply&) {});
+}
+
+Status RemoteVolume::sync(const std::string& dir) {
+    return m_channel->call(about(Operation::sync, dir)).map([](const VolumeReply&) {});
+}
+
+Status RemoteVolume::remove(const std::string& path) {
+    return m_channel->call(about(Operation::remove, path)).map([](const VolumeReply&) {});
+}
+
+Result<Space> RemoteVolume::space() {
+    CKPT_TRY(const VolumeReply reply, m_channel->call(about(Operation::space, {})));
+    return Space{reply.first, reply.second};
+}
+
+} // namespace ckpt::store

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// ckpt-writer: serves one user's directory in the store to ckpt-sealer. It starts as root, only to make that
+// directory below one of root's, becomes the user for good, and sees what is sealed already: whatever the
+// user does to it harms nobody but the user.
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+
+#include "os/creds.hpp"
+#include "os/socket.hpp"
+#include "volume/local_volume.hpp"
+#include "volume/serve.hpp"
+#include "wire/worker.hpp"
+#include "writer/user_dir.hpp"
+
+namespace {
+
+using namespace ckpt;
+
+constexpr auto k_request_limit = std::chrono::seconds(10);
+
+void harden() {
+    ::umask(077);
+    ::clearenv(); // NOLINT(concurrency-mt-unsafe): one thread
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+    (void)std::signal(SIGXFSZ, SIG_IGN);
+    (void)std::signal(SIGPIPE, SIG_IGN);
+}
+
+Result<Identity> identity_from(const wire::UserIds& user) {
+    if (user.gid != wire::WriterRequest::k_unknown) return Identity{user.uid, user.gid, user.groups};
+    const passwd* entry = ::getpwuid(user.uid); // NOLINT(concurrency-mt-unsafe): one thread
+    if (entry == nullptr) return fail(Code::not_found, "no user has uid " + std::to_string(user.uid));
+    return identity_of(user.uid, entry->pw_gid);
+}
+
+Status become(const Identity& user) {
+    CKPT_CHECK(drop_to(user));
+    // The user may stop it or end it, as any process of theirs, but not speak to ckptd in its place.
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    return {};
+}
+
+// From here on with the user's rights only.
+Result<Fd> open_directory(const wire::WriterRequest& request, const Identity& user) {
+    auto dir = open_as_root(request.base, user, request.make);
+    CKPT_CHECK(become(user));
+    if (!dir) dir = open_as_user(request.base, request.make);
+    if (dir) CKPT_CHECK(check_user_dir(dir->get(), request.base, user.uid));
+    return dir;
+}
+
+Status serve(const wire::WriterRequest& request, Fd stream) {
+    const auto user = identity_from(request.user);
+    if (!user) return store::serve_no_volume(stream.get(), user.error());
+    auto dir = open_directory(request, *user);
+    if (!dir) return store::serve_no_volume(stream.get(), dir.error());
+    store::LocalVolume volume(std::move(*dir), request.base);
+    return store::serve_volume(stream.get(), volume);
+}
+
+Status run() {
+    CKPT_TRY(Packet packet, receive_packet(wire::k_worker_fd, k_request_limit));
+    CKPT_TRY(const auto request, wire::decode<wire::WriterRequest>(packet.bytes));
+    if (packet.fds.size() != 1) return fail(Code::wire_malformed, "a request without its stream");
+    return serve(request, std::move(packet.fds.front()));
+}
+
+} // namespace
+
+int main() {
+    harden();
+    wire::WriterResult result;
+    try {
+        if (const Status done = run(); !done) result.outcome = wire::outcome_of(done.error());
+    } catch (const std::exception& error) { // memory
+        result.outcome = wire::outcome_of({Code::internal, error.what(), "", 0});
+    }
+    (void)send_packet(wire::k_worker_fd, wire::encode(result));
+    return result.outcome.code == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
