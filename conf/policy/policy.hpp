@@ -46,7 +46,7 @@ struct PolicyRetention {
 };
 
 struct PolicyAdmission {
-    std::uint32_t dumps = 2;     // at once on one node
+    std::uint32_t dumps = 2;     // periodic ones at once on one node; 0 = no limit
     std::uint32_t commits = 0;   // at once into `base` in the whole cluster; 0 = no limit
     std::string leases;          // directory that all nodes share, the service account's; needed by `commits`
     std::uint64_t bandwidth = 0; // bytes per second that one node writes to `base`; 0 = no limit
@@ -63,7 +63,8 @@ struct PolicyEngine {
     std::uint64_t node_local_limit = 4ULL << 30; // bytes of it all
     // --checkpoint-files=copy: bytes of all files modified in place that are saved with one checkpoint.
     std::uint64_t copy_limit = 16ULL << 30;
-    std::uint64_t tail_limit = 64ULL << 20; // of each rolled-back file: at most so much of what is cut is kept
+    std::uint64_t tail_limit =
+        64ULL << 20; // of each rolled-back file: at most so much of what is cut is kept
 };
 
 // The failure rate behind interval "auto".

@@ -32,12 +32,15 @@ TEST(PolicyYaml, EveryKeyReachesItsField) {
 version: 1
 defaults: {enabled: true, interval: 2h, on: [preempt, cancel], method: "app:USR1", keep: 3, max_restarts: 4, files: none}
 limits: {min_interval: 90s, max_keep: 5, max_restarts: 6, directories: [/work/%u, /shared]}
-storage: {base: /s/%u, local: /l}
-engine: {criu: /opt/criu, dump_timeout: 7m, restore_timeout: 1:00:00, ghost_limit: 10M, node_local: [/t], node_local_limit: 3G}
+storage: {base: /s/%u, local: /l, local_copies: 7G, compression: 9}
+retention: {after_end: 3d, max_age: 1000d, user_limit: 2T, min_free: 7.5%}
+admission: {dumps: 4, commits: 20, leases: /leases, bandwidth: 300M}
+engine: {criu: /opt/criu, dump_timeout: 7m, restore_timeout: 1:00:00, ghost_limit: 10M, node_local: [/t], node_local_limit: 3G,
+         copy_limit: 5G, tail_limit: 6K}
 auto: {node_mtbf: 2000d, max_overhead: 2.5%}
 time_limit: {safety: 2.25, reserve: 20s}
 slurmctld: {comment: false, comment_every: 5m, spread: 2m}
-failure: {restore_impossible: requeue-elsewhere, epilog_wait: 2m, no_progress: 7}
+failure: {restore_impossible: requeue-elsewhere, changed_file: ignore, epilog_wait: 2m, no_progress: 7}
 )");
     ASSERT_TRUE(policy) << policy.error().what;
     EXPECT_TRUE(policy->defaults.enabled);
@@ -53,12 +56,24 @@ failure: {restore_impossible: requeue-elsewhere, epilog_wait: 2m, no_progress: 7
     EXPECT_THAT(policy->limits.directories, ElementsAre("/work/%u", "/shared"));
     EXPECT_EQ(policy->storage.base, "/s/%u");
     EXPECT_EQ(policy->storage.local, "/l");
+    EXPECT_EQ(policy->storage.local_copies, 7ULL << 30);
+    EXPECT_EQ(policy->storage.compression, 9U);
+    EXPECT_EQ(policy->retention.after_end, 3 * 24h);
+    EXPECT_EQ(policy->retention.max_age, 1000 * 24h);
+    EXPECT_EQ(policy->retention.user_limit, 2ULL << 40);
+    EXPECT_DOUBLE_EQ(policy->retention.min_free, 0.075);
+    EXPECT_EQ(policy->admission.dumps, 4U);
+    EXPECT_EQ(policy->admission.commits, 20U);
+    EXPECT_EQ(policy->admission.leases, "/leases");
+    EXPECT_EQ(policy->admission.bandwidth, 300ULL << 20);
     EXPECT_EQ(policy->engine.criu, "/opt/criu");
     EXPECT_EQ(policy->engine.dump_timeout, 7min);
     EXPECT_EQ(policy->engine.restore_timeout, 1h);
     EXPECT_EQ(policy->engine.ghost_limit, 10U << 20);
     EXPECT_THAT(policy->engine.node_local, ElementsAre("/t"));
     EXPECT_EQ(policy->engine.node_local_limit, 3ULL << 30);
+    EXPECT_EQ(policy->engine.copy_limit, 5ULL << 30);
+    EXPECT_EQ(policy->engine.tail_limit, 6ULL << 10);
     EXPECT_EQ(policy->automatic.node_mtbf, 2000 * 24h);
     EXPECT_DOUBLE_EQ(policy->automatic.max_overhead, 0.025);
     EXPECT_DOUBLE_EQ(policy->time_limit.safety, 2.25);
@@ -67,6 +82,7 @@ failure: {restore_impossible: requeue-elsewhere, epilog_wait: 2m, no_progress: 7
     EXPECT_EQ(policy->slurmctld.comment_every, 5min);
     EXPECT_EQ(policy->slurmctld.spread, 2min);
     EXPECT_EQ(policy->failure.restore_impossible, RestoreFailure::requeue_elsewhere);
+    EXPECT_EQ(policy->failure.changed_file, ChangedFile::ignore);
     EXPECT_EQ(policy->failure.epilog_wait, 2min);
     EXPECT_EQ(policy->failure.no_progress, 7U);
     EXPECT_EQ(policy->stated.size(), policy_keys().size() - 1) << "every key but the version is stated above";
@@ -108,8 +124,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{"version: 2\nnew: {}\n", "p.yaml:1:10: version: \"2\" is not known, expected 1"},
         BadPolicy{
             "version: 1\ndefault:\n  keep: 2\n",
-            "p.yaml:2:1: unknown key \"default\", expected version, defaults, limits, storage, engine, auto, "
-            "time_limit, slurmctld, failure, did you mean \"defaults\""},
+            "p.yaml:2:1: unknown key \"default\", expected version, defaults, limits, storage, retention, "
+            "admission, engine, auto, time_limit, slurmctld, failure, did you mean \"defaults\""},
         BadPolicy{"version: 1\ndefaults:\n  keap: 2\n",
                   "p.yaml:3:3: unknown key \"keap\" in defaults, expected enabled, "
                   "interval, on, method, keep, max_restarts, files, did you mean \"keep\""},
@@ -182,6 +198,77 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{"version: 1\ndefaults: {interval: 30s}",
                   "p.yaml:2:22: defaults.interval: beyond limits.min_interval"}),
     k_numbered);
+
+INSTANTIATE_TEST_SUITE_P(
+    StoreValues, PolicyError,
+    testing::Values(
+        BadPolicy{"version: 1\nstorage: {compression: 0}",
+                  "p.yaml:2:24: storage.compression: \"0\" is not between 1 and 19"},
+        BadPolicy{"version: 1\nstorage: {compression: 20}",
+                  "p.yaml:2:24: storage.compression: \"20\" is not between 1 and 19"},
+        BadPolicy{
+            "version: 1\nstorage: {local_copies: 10GB}",
+            "p.yaml:2:25: storage.local_copies: \"10GB\" is not a size, expected a size such as 512M, 4G "
+            "or 1T, or none"},
+        BadPolicy{
+            "version: 1\nretention: {after_end: 0s}",
+            "p.yaml:2:24: retention.after_end: \"0s\" is shorter than one second, expected a time such"},
+        BadPolicy{"version: 1\nretention: {after_end: never}",
+                  "p.yaml:2:24: retention.after_end: \"never\" is not a time"},
+        BadPolicy{"version: 1\nretention: {max_age: 36501d}",
+                  "p.yaml:2:22: retention.max_age: \"36501d\" is longer than 36500 days"},
+        BadPolicy{"version: 1\nretention: {min_free: 0.02}",
+                  "p.yaml:2:23: retention.min_free: \"0.02\" is not a percentage"},
+        BadPolicy{"version: 1\nretention: {min_free: 50.1%}",
+                  "p.yaml:2:23: retention.min_free: \"50.1%\" is not between 0% and 50%"},
+        BadPolicy{"version: 1\nretention: {min_free: -1%}",
+                  "p.yaml:2:23: retention.min_free: \"-1%\" is not"},
+        BadPolicy{"version: 1\nadmission: {dumps: 1001}",
+                  "p.yaml:2:20: admission.dumps: \"1001\" is not between 1 and 1000"},
+        BadPolicy{"version: 1\nadmission: {bandwidth: 300}",
+                  "p.yaml:2:24: admission.bandwidth: \"300\" is less than 1M a second"},
+        BadPolicy{"version: 1\nadmission: {leases: leases}",
+                  "p.yaml:2:21: admission.leases: \"leases\" is not an absolute path"},
+        BadPolicy{"version: 1\nadmission: {leases: }", "p.yaml:2:21: admission.leases: no value"},
+        BadPolicy{
+            "version: 1\nadmission: {commits: 3}",
+            "p.yaml:2:22: admission.commits: a limit without admission.leases, expected a directory that"},
+        BadPolicy{"version: 1\nadmission:\n  leases: none\n  commits: 3\n",
+                  "p.yaml:4:12: admission.commits: a limit without admission.leases"},
+        BadPolicy{"version: 1\nengine: {copy_limit: none}", "p.yaml:2:22: engine.copy_limit: \"none\""},
+        BadPolicy{
+            "version: 1\nfailure: {changed_file: ingore}",
+            "p.yaml:2:25: failure.changed_file: \"ingore\" is not a reaction, expected refuse or ignore, "
+            "did you mean \"ignore\""}),
+    k_numbered);
+
+TEST(PolicyYaml, NoneAndZeroMeanTheSame) {
+    for (const std::string none : {"none", "None", "0"}) {
+        std::string text = "version: 1\nstorage: {local_copies: N}\n"
+                           "retention: {after_end: N, max_age: N, user_limit: N, min_free: N}\n"
+                           "admission: {dumps: N, commits: N, leases: N, bandwidth: N}\n";
+        for (std::size_t at = text.find('N'); at != std::string::npos; at = text.find('N', at + none.size()))
+            text.replace(at, 1, none);
+        const auto policy = parse_policy("p", text);
+        ASSERT_TRUE(policy) << policy.error().what;
+        EXPECT_EQ(policy->storage.local_copies, 0U);
+        EXPECT_EQ(policy->retention.after_end, 0s);
+        EXPECT_EQ(policy->retention.max_age, 0s);
+        EXPECT_EQ(policy->retention.user_limit, 0U);
+        EXPECT_DOUBLE_EQ(policy->retention.min_free, 0);
+        EXPECT_EQ(policy->admission.dumps, 0U);
+        EXPECT_EQ(policy->admission.commits, 0U);
+        EXPECT_EQ(policy->admission.leases, "");
+        EXPECT_EQ(policy->admission.bandwidth, 0U);
+    }
+}
+
+TEST(PolicyYaml, CommitsAreLimitedWhereNodesCanAgree) {
+    const auto stated = [](const std::string& text) { return parse_policy("p", "version: 1\n" + text); };
+    EXPECT_TRUE(stated("admission: {leases: /l, commits: 3}"));
+    EXPECT_TRUE(stated("admission: {commits: none}"));
+    EXPECT_TRUE(stated("admission: {leases: /l}")) << "nothing is limited, and nothing is wrong";
+}
 
 TEST(PolicyYaml, SafetyIsAPlainNumber) {
     const auto safety = [](const std::string& text) {
@@ -261,17 +348,30 @@ TEST(PolicyExample, StatesEveryKeyWithItsBuiltInValue) {
     EXPECT_EQ(policy->limits.directories, built_in.limits.directories);
     EXPECT_EQ(policy->storage.base, built_in.storage.base);
     EXPECT_EQ(policy->storage.local, built_in.storage.local);
+    EXPECT_EQ(policy->storage.local_copies, built_in.storage.local_copies);
+    EXPECT_EQ(policy->storage.compression, built_in.storage.compression);
+    EXPECT_EQ(policy->retention.after_end, built_in.retention.after_end);
+    EXPECT_EQ(policy->retention.max_age, built_in.retention.max_age);
+    EXPECT_EQ(policy->retention.user_limit, built_in.retention.user_limit);
+    EXPECT_DOUBLE_EQ(policy->retention.min_free, built_in.retention.min_free);
+    EXPECT_EQ(policy->admission.dumps, built_in.admission.dumps);
+    EXPECT_EQ(policy->admission.commits, built_in.admission.commits);
+    EXPECT_EQ(policy->admission.leases, built_in.admission.leases);
+    EXPECT_EQ(policy->admission.bandwidth, built_in.admission.bandwidth);
     EXPECT_EQ(policy->engine.criu, built_in.engine.criu);
     EXPECT_EQ(policy->engine.dump_timeout, built_in.engine.dump_timeout);
     EXPECT_EQ(policy->engine.restore_timeout, built_in.engine.restore_timeout);
     EXPECT_EQ(policy->engine.ghost_limit, built_in.engine.ghost_limit);
     EXPECT_EQ(policy->engine.node_local, built_in.engine.node_local);
     EXPECT_EQ(policy->engine.node_local_limit, built_in.engine.node_local_limit);
+    EXPECT_EQ(policy->engine.copy_limit, built_in.engine.copy_limit);
+    EXPECT_EQ(policy->engine.tail_limit, built_in.engine.tail_limit);
     EXPECT_EQ(policy->automatic.node_mtbf, built_in.automatic.node_mtbf);
     EXPECT_DOUBLE_EQ(policy->automatic.max_overhead, built_in.automatic.max_overhead);
     EXPECT_DOUBLE_EQ(policy->time_limit.safety, built_in.time_limit.safety);
     EXPECT_EQ(policy->time_limit.reserve, built_in.time_limit.reserve);
     EXPECT_EQ(policy->failure.restore_impossible, built_in.failure.restore_impossible);
+    EXPECT_EQ(policy->failure.changed_file, built_in.failure.changed_file);
     EXPECT_EQ(policy->failure.epilog_wait, built_in.failure.epilog_wait);
     EXPECT_EQ(policy->failure.no_progress, built_in.failure.no_progress);
 }
