@@ -11,8 +11,8 @@
 #include "ask.hpp"
 #include "explain.hpp"
 #include "generations.hpp"
+#include "key_commands.hpp"
 #include "policy/policy_yaml.hpp"
-#include "store/key.hpp"
 #include "text/text.hpp"
 
 namespace {
@@ -61,13 +61,6 @@ std::string is_job_id(const std::string& text) {
                   "`squeue -o %A` shows";
 }
 
-ckpt::Status create_key(const std::string& path) {
-    CKPT_CHECK(ckpt::store::create_key(path));
-    std::cout << "key written to " << path
-              << "; copy it to the same place on every node, readable by root only\n";
-    return {};
-}
-
 int finish(const ckpt::Status& status) {
     if (status) return 0;
     std::cerr << "sckpt: error: " << ckpt::one_line(status.error()) << "\n";
@@ -106,11 +99,7 @@ int run(int argc, char** argv) {
         ->check(is_job_id, "JOBID");
     explain_command->add_flag("--json", explain_json, "one JSON object");
 
-    std::string key_path = "/etc/slurm/checkpoint.key";
-    auto* key = app.add_subcommand("key", "the cluster key that seals the images");
-    key->require_subcommand(1);
-    auto* key_create = key->add_subcommand("create", "write a new key; never replaces one (root)");
-    key_create->add_option("PATH", key_path, "default /etc/slurm/checkpoint.key");
+    const ckpt::cli::KeyCommands keys(app);
 
     std::string policy_path = "/etc/slurm/checkpoint.yaml";
     auto* policy = app.add_subcommand("policy", "the cluster's policy");
@@ -130,7 +119,7 @@ int run(int argc, char** argv) {
     if (policy_check->parsed()) return finish(check_policy(policy_path));
     if (explain_command->parsed()) return finish(explain(explain_job, explain_json));
     if (create_command->parsed()) return finish(create(create_job));
-    return finish(create_key(key_path));
+    return finish(keys.run());
 }
 
 } // namespace

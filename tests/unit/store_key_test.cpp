@@ -32,7 +32,7 @@ TEST_F(KeyTest, ANewKeyIsReadBackAndReadableByItsOwnerOnly) {
     ASSERT_TRUE(key) << one_line(key.error());
     EXPECT_EQ(key->id.size(), 16U);
     EXPECT_EQ(read_file(m_path),
-              "slurm-checkpoint-key 1\nid: " + key->id + "\nkey: " + to_hex(key->secret.bytes()) + "\n");
+              "slurm-checkpoint-key 2\nid: " + key->id + "\nkey: " + to_hex(key->secret.bytes()) + "\n");
 }
 
 TEST_F(KeyTest, TwoKeysDiffer) {
@@ -86,7 +86,7 @@ TEST_F(KeyTest, AnythingButAKeyIsRefused) {
     const std::string good = read_file(m_path);
     std::string upper = good;
     upper[upper.size() - 2] = 'F';
-    const std::string other_version = "slurm-checkpoint-key 2" + good.substr(22);
+    const std::string other_version = "slurm-checkpoint-key 3" + good.substr(22);
     for (const std::string& bad : {std::string(), good.substr(0, good.size() - 1), good + "\n", other_version,
                                    upper, std::string(good.size(), 'a')}) {
         write_file(m_path, bad);
