@@ -73,7 +73,7 @@ bool within(std::string_view path, std::string_view directory) {
 }
 
 Result<Planned<std::string>> Resolver::base(const JobFacts& facts) const {
-    auto standard = expand_base(m_policy.storage.base, facts.user);
+    auto standard = user_base(m_policy.storage.base, facts.user);
     if (!standard) {
         standard.error().code = Code::policy_value;
         standard.error().what = "storage.base: " + standard.error().what;
@@ -123,6 +123,15 @@ Result<std::string> expand_base(std::string_view pattern, std::string_view user)
         }
     }
     return parse_directory(path);
+}
+
+Result<std::string> user_base(std::string_view base, std::string_view user) {
+    std::string pattern(base);
+    bool is_per_user = false;
+    for (std::size_t at = 0; (at = pattern.find('%', at)) != std::string::npos; at += 2)
+        is_per_user = is_per_user || pattern.compare(at, 2, "%u") == 0;
+    if (!is_per_user) pattern += "/%u";
+    return expand_base(pattern, user);
 }
 
 Result<Plan> resolve(const Request& request, const JobFacts& facts, const Policy& policy) {

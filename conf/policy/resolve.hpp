@@ -55,4 +55,7 @@ Result<Plan> resolve(const Request& request, const JobFacts& facts, const Policy
 // component.
 Result<std::string> expand_base(std::string_view pattern, std::string_view user);
 
+// A user's own directory below storage.base: without %u in it the name is appended.
+Result<std::string> user_base(std::string_view base, std::string_view user);
+
 } // namespace ckpt

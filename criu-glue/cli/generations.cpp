@@ -70,7 +70,7 @@ Status failure_in(const std::string& lines) {
 
 Result<std::string> fetch(const ListOptions& options, bool details) {
     CKPT_TRY(const auto user, whose(options.user));
-    const wire::ListRequest request{options.job_id, details, user.second, user.first};
+    const wire::ListRequest request{options.job_id, details, options.verify, user.second, user.first};
     CKPT_TRY(const Asked asked, ask(wire::encode(request), k_answer_limit));
     if (asked.fds.empty()) return fail(Code::wire_malformed, "ckptd sent no listing");
     CKPT_TRY(std::string lines, read_all(asked.fds.front().get(), k_listing_max));

@@ -15,6 +15,7 @@ namespace ckpt {
 namespace {
 
 constexpr std::chrono::seconds k_inspect_limit{30};
+constexpr std::chrono::minutes k_verify_limit{30};
 // Each listing is a process of root's that reads the whole store.
 constexpr std::size_t k_listings_per_user = 2;
 constexpr std::size_t k_listings = 8;
@@ -48,16 +49,17 @@ bool asks_from_inside(const Job& job, pid_t caller) {
 
 void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     const uid_t uid = m_connections.at(id).peer.uid;
-    const auto base = expand_base(m_policy.storage.base, m.user);
+    const auto base = user_base(m_policy.storage.base, m.user);
     if (!base) return send(id, answer_of(base.error()));
     if (m_listings.size() >= k_listings || (uid != 0 && m_listings.count(uid) >= k_listings_per_user))
         return send(id,
                     answer_of({Code::busy, "the store is being listed already", "try again in a moment", 0}));
     auto pipe = make_pipe();
     if (!pipe) return send(id, answer_of(pipe.error()));
-    const wire::InspectRequest request{*base, m_config.key_file, m.job_id, uid == 0 ? m.uid : uid, m.details};
+    const wire::InspectRequest request{m.job_id, m.details, m.verify};
     const std::array to_worker = {pipe->write.get()};
-    m_workers.start("ckpt-sealer", wire::encode(request), to_worker, k_inspect_limit,
+    const wire::UserIds user{uid == 0 ? m.uid : uid, wire::WriterRequest::k_unknown, {}};
+    start_sealer({*base, user, false}, wire::encode(request), to_worker, m.verify ? k_verify_limit : k_inspect_limit,
                     [this, uid](const auto& result) {
                         m_listings.extract(uid);
                         if (!result) log::warning("listing the store: " + one_line(result.error()));

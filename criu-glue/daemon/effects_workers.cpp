@@ -112,6 +112,8 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     request.node_local_limit = m_policy.engine.node_local_limit;
     request.timeout_ms = milliseconds(limit);
     request.leave_stopped = e.leave_stopped;
+    request.keeper_uid = m_sealer.uid;
+    request.keeper_gid = m_sealer.gid;
     const std::array fds = {images.get(), task.mount_namespace.get(), task.pid_namespace.get(),
                             task.root_pidfd.get(), task.shim_pidfd.get()};
     job.generations[e.generation].taken_at = now();
@@ -197,9 +199,10 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         directories.push_back(std::move(images));
         request.parts.push_back(part);
     }
+    request.compression = m_policy.storage.compression;
     const auto began = std::chrono::steady_clock::now();
     job.commit_worker =
-        m_workers.start("ckpt-sealer", wire::encode(request), fds, k_store_limit,
+        start_sealer(store_of(job, true), wire::encode(request), fds, k_store_limit,
                         [this, job_id = job.facts.job_id, serial = job.serial, gen = e.generation,
                          began](const Result<Packet>& packet) {
                             Job* done = find_job(job_id, serial);
@@ -237,11 +240,17 @@ void Server::perform(Job& job, const effect::DiscardImages& e) {
 Status Server::start_adopt(Job& job, const effect::Adopt& e) {
     if (!m_local) return fail(Code::restore_impossible, "the local directory for images is not usable");
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::restore_name(e.task)));
-    const wire::AdoptRequest request{job.place, e.task.step_id, e.task.task_id, e.before_incarnation,
-                                     e.before_generation};
+    wire::AdoptRequest request;
+    request.place = job.place;
+    request.step_id = e.task.step_id;
+    request.task_id = e.task.task_id;
+    request.before_incarnation = e.before_incarnation;
+    request.before_generation = e.before_generation;
     const std::array fds = {images.get()};
+    // An earlier incarnation has made the directory, or the store is not where it was.
+    const bool make = job.place.incarnation == 0;
     job.tasks.at(e.task).worker =
-        m_workers.start("ckpt-sealer", wire::encode(request), fds, k_store_limit,
+        start_sealer(store_of(job, make), wire::encode(request), fds, k_store_limit,
                         [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](
                             Result<Packet> packet) { adopted(job_id, serial, key, std::move(packet)); });
     return {};
@@ -318,7 +327,7 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
         [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](Result<Packet> packet) {
             restored(job_id, serial, key, std::move(packet));
         },
-        task.shim_pid);
+        WorkerRuns{task.shim_pid, {}});
     return {};
 }
 

@@ -55,18 +55,22 @@ void sweep_job(int root, const std::string& job) {
 
 } // namespace
 
-Result<LocalTier> LocalTier::prepare(const std::string& path, const std::set<std::string>& kept) {
+Result<LocalTier> LocalTier::prepare(const std::string& path, const std::set<std::string>& kept,
+                                     const Identity& keeper) {
     CKPT_TRY(Fd root, make_trusted_dir(path, k_mode));
     CKPT_TRY(const auto jobs, list_dir(root.get()));
     for (const std::string& job : jobs)
         if (!kept.contains(job)) sweep_job(root.get(), job);
-    return LocalTier(std::move(root));
+    return LocalTier(std::move(root), keeper);
 }
 
 Result<Fd> LocalTier::make(const std::string& job, const std::string& name) const {
     CKPT_TRY(const Fd dir, make_dir_beneath(m_root.get(), job, k_mode));
     CKPT_CHECK(remove_tree(dir.get(), name));
-    return make_dir_beneath(dir.get(), name, k_mode);
+    CKPT_TRY(Fd made, make_dir_beneath(dir.get(), name, k_mode));
+    if (::fchown(made.get(), m_keeper_uid, m_keeper_gid) != 0)
+        return fail_errno(Code::os, "give a directory for images to its keeper");
+    return made;
 }
 
 Result<Fd> LocalTier::open(const std::string& job, const std::string& name) const {

@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "os/creds.hpp"
 #include "os/fd.hpp"
 #include "result/result.hpp"
 #include "state.hpp"
@@ -17,7 +18,10 @@ class LocalTier {
 public:
     // Opens (or makes) the directory and removes what an earlier daemon left in it, except for the jobs in
     // `kept`. Tails of rolled-back files stay for 14 days.
-    static Result<LocalTier> prepare(const std::string& path, const std::set<std::string>& kept);
+    // `keeper`: who gets the directories that make() makes; only root and who has
+    // been passed a descriptor gets there.
+    static Result<LocalTier> prepare(const std::string& path, const std::set<std::string>& kept,
+                                     const Identity& keeper);
 
     // An empty directory for one purpose of one job; an old one of that name is removed first.
     Result<Fd> make(const std::string& job, const std::string& name) const;
@@ -37,8 +41,11 @@ public:
     static std::string restore_name(const TaskKey& task);
 
 private:
-    explicit LocalTier(Fd root) : m_root(std::move(root)) {}
+    LocalTier(Fd root, const Identity& keeper)
+        : m_root(std::move(root)), m_keeper_uid(keeper.uid), m_keeper_gid(keeper.gid) {}
     Fd m_root;
+    uid_t m_keeper_uid;
+    gid_t m_keeper_gid;
 };
 
 } // namespace ckpt

@@ -70,8 +70,8 @@ Job Server::make_job(const wire::JobOpen& m) {
     if (plan && !job.state.plan.enabled.value && !job.state.unmanaged)
         job.state.unmanaged =
             Error{Code::option_conflict, "checkpoints are switched off for this job", "", 0};
-    job.place = {
-        job.state.plan.base.value, m_config.key_file, m.cluster, m.uuid, m.job_id, m.uid, m.restart_count};
+    job.place = {job.state.plan.base.value, m.cluster, m.uuid, m.job_id, m.uid, m.restart_count};
+    job.user = {m.uid, wire::WriterRequest::k_unknown, {}};
     job.local_name = local_name_of(m);
     return job;
 }
@@ -106,6 +106,7 @@ Status Server::register_task(const Peer& peer, const wire::TaskRegister& m) {
     task.shim_pid = m.pid;
     task.shim_start_time = info.start_time;
     task.user = {m.uid, m.gid, m.groups};
+    job->user = task.user;
     const TaskKey key{m.step_id, m.task_id};
     // A task comes once in an incarnation. This one is of a later incarnation whose opening never reached us:
     // treated as one of the earlier it would start from the beginning.

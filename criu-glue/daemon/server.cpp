@@ -40,21 +40,21 @@ Status Server::start(Fd listener) {
 
 void Server::open_policy_and_tier(const std::set<std::string>& kept) {
     m_broken.reset();
-    auto policy = load_policy(m_config.policy_file);
-    if (!policy) {
-        log::error("checkpoints are off for new jobs", policy.error());
-        m_broken = policy.error();
+    const Status opened = try_to_open(kept);
+    if (!opened) {
+        log::error("checkpoints are off for new jobs", opened.error());
+        m_broken = opened.error();
         return;
     }
-    m_policy = std::move(*policy);
-    auto local = LocalTier::prepare(m_policy.storage.local, kept);
-    if (!local) {
-        log::error("checkpoints are off for new jobs", local.error());
-        m_broken = local.error();
-        return;
-    }
-    m_local.emplace(std::move(*local));
     log::info("policy " + m_config.policy_file + " is in force, store " + m_policy.storage.base);
+}
+
+Status Server::try_to_open(const std::set<std::string>& kept) {
+    CKPT_TRY(m_policy, load_policy(m_config.policy_file));
+    CKPT_TRY(m_sealer, account(m_config.sealer));
+    CKPT_TRY(LocalTier local, LocalTier::prepare(m_policy.storage.local, kept, m_sealer));
+    m_local.emplace(std::move(local));
+    return {};
 }
 
 void Server::expire_tails_daily() {

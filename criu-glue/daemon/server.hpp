@@ -26,6 +26,7 @@ namespace ckpt {
 struct ServerConfig {
     std::string policy_file = "/etc/slurm/checkpoint.yaml";
     std::string key_file = "/etc/slurm/checkpoint.key";
+    std::string sealer = "slurm-checkpoint"; // the account that ckpt-sealer runs as
     std::string socket = wire::k_socket_path;
     std::string job_files = "/run/ckptd/jobs";
 };
@@ -68,6 +69,7 @@ private:
     // Only if it is still that incarnation: a worker's answer may come after the next one has opened.
     Job* find_job(std::uint32_t job_id, std::uint64_t serial);
     void open_policy_and_tier(const std::set<std::string>& kept);
+    Status try_to_open(const std::set<std::string>& kept);
     void expire_tails_daily();
 
     // messages (plugin_messages.cpp, shim_messages.cpp, cli_messages.cpp); `id` stays valid throughout
@@ -139,6 +141,16 @@ private:
     void record_end(Job& job, int wait_status, bool will_be_requeued);
     void ask_to_record(Job& job, const wire::CompleteRequest& request);
     void start_next_commit(Job& job);
+    // A user's directory in the store.
+    struct UserStore {
+        std::string base;
+        wire::UserIds user;
+        bool make = false; // when it is missing
+    };
+    static UserStore store_of(const Job& job, bool make);
+    // ckpt-sealer with this request, and ckpt-writer, through which it reaches the store.
+    Workers::Id start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
+                             std::chrono::milliseconds limit, Workers::Done done);
     [[nodiscard]] Seconds dump_limit(const Job& job, const effect::Dump& e) const;
     [[nodiscard]] DumpNeed dump_need(const Job& job) const;
     Status start_dump(Job& job, const effect::Dump& e);
@@ -169,6 +181,7 @@ private:
     Policy m_policy;
     Rates m_rates; // of this node: what a job has that was never dumped here
     std::optional<LocalTier> m_local;
+    Identity m_sealer; // as whom ckpt-sealer runs
     std::optional<JobFiles> m_job_files;
     std::optional<Error> m_broken; // why no job can be managed at present
 };

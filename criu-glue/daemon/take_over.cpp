@@ -183,6 +183,7 @@ Job Server::job_from(const JobFile& file) {
 void Server::take_over_task(Job& job, const TaskOnFile& file) {
     auto task = find_task(file);
     if (!task) return;
+    job.user = task->user;
     const TaskKey key{file.registered.step_id, file.registered.task_id};
     if (const Status found = find_namespaces(*task, file); !found) {
         log::warning("job " + std::to_string(job.facts.job_id) +

@@ -26,7 +26,7 @@ std::string first_line(const std::string& text) {
 } // namespace
 
 Workers::Id Workers::start(const std::string& program, const std::string& request, std::span<const int> fds,
-                           std::chrono::milliseconds limit, Done done, pid_t affinity_like) {
+                           std::chrono::milliseconds limit, Done done, const WorkerRuns& how) {
     auto start = [&]() -> Result<Running> {
         CKPT_TRY(auto sockets, make_socket_pair());
         SpawnSpec spec;
@@ -35,7 +35,8 @@ Workers::Id Workers::start(const std::string& program, const std::string& reques
         spec.environment = k_environment;
         spec.fds = {{sockets.second.get(), wire::k_worker_fd}};
         spec.new_session = true;
-        spec.affinity_like = affinity_like;
+        spec.affinity_like = how.affinity_like;
+        spec.become = how.as;
         CKPT_TRY(Child child, spawn(spec));
         CKPT_CHECK(send_packet(sockets.first.get(), request, fds));
         return Running{std::move(child), std::move(sockets.first), {}, 0, 0, done, {}};

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -17,6 +18,13 @@
 
 namespace ckpt {
 
+// How a worker runs.
+struct WorkerRuns {
+    // On the CPUs of that process (0 = ours): what criu restores inherits them, CRIU saves no affinity.
+    pid_t affinity_like = 0;
+    std::optional<Identity> as; // else as root
+};
+
 class Workers {
 public:
     using Id = std::uint64_t;
@@ -25,10 +33,9 @@ public:
 
     explicit Workers(Loop& loop) : m_loop(loop) {}
 
-    // Starts a worker of ours (wire/worker.hpp), sends it the request and calls `done` exactly once. It runs
-    // on the CPUs of `affinity_like` (0 = ours): what criu restores inherits them, CRIU saves no affinity.
+    // Starts a worker of ours (wire/worker.hpp), sends it the request and calls `done` exactly once.
     Id start(const std::string& program, const std::string& request, std::span<const int> fds,
-             std::chrono::milliseconds limit, Done done, pid_t affinity_like = 0);
+             std::chrono::milliseconds limit, Done done, const WorkerRuns& how = {});
     // Starts a program and calls `done` with what it printed; a non-zero exit status is an error that carries
     // its standard error's first line.
     Id run_text(const std::vector<std::string>& argv, std::chrono::milliseconds limit, TextDone done);

@@ -157,6 +157,7 @@ private:
         CKPT_CHECK(repair_timers_in(m_fds.images.get()));
         Status safe = check_images();
         if (!safe) safe.error().code = Code::dump_refused;
+        if (safe) safe = give_images_to(m_fds.images.get(), m_request.keeper_uid, m_request.keeper_gid);
         return safe;
     }
 

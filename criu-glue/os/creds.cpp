@@ -64,6 +64,15 @@ Result<Identity> identity_of(uid_t uid, gid_t gid) {
     return Identity{uid, gid, std::move(groups)};
 }
 
+Result<Identity> account(const std::string& name) {
+    const passwd* entry = ::getpwnam(name.c_str()); // NOLINT(concurrency-mt-unsafe): one thread
+    if (entry == nullptr)
+        return fail(Code::not_found, "there is no account " + name + " on this node",
+                    "systemd-sysusers makes it, or useradd --system " + name);
+    if (entry->pw_uid == 0) return fail(Code::not_permitted, "the account " + name + " is root's");
+    return Identity{entry->pw_uid, entry->pw_gid, {}};
+}
+
 Status drop_to(const Identity& identity) {
     CKPT_CHECK(switch_ids(identity)); // uid 0 -> non-zero in all three ids clears every capability set
     if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)

@@ -39,15 +39,16 @@ public:
     // Code::not_found when the user's directory does not exist.
     static Result<Access> open(std::vector<Fd>& fds) {
         if (fds.size() < k_own) return fail(Code::wire_malformed, "a request without stream and key");
-        Access access;
-        CKPT_TRY(access.m_keys, store::load_keys(fds[k_key].get()));
-        CKPT_TRY(access.m_volume, store::RemoteVolume::connect(std::move(fds[k_stream])));
-        return access;
+        CKPT_TRY(store::ClusterKeys keys, store::load_keys(fds[k_key].get(), "of the cluster"));
+        CKPT_TRY(auto volume, store::RemoteVolume::connect(std::move(fds[k_stream])));
+        return Access(std::move(keys), std::move(volume));
     }
-    [[nodiscard]] store::Store store() const { return {*m_volume, m_keys}; }
+    [[nodiscard]] store::Store store() const { return {*m_volume, m_keys.all()}; }
 
 private:
-    std::vector<store::ClusterKey> m_keys;
+    Access(store::ClusterKeys keys, std::unique_ptr<store::RemoteVolume> volume)
+        : m_keys(std::move(keys)), m_volume(std::move(volume)) {}
+    store::ClusterKeys m_keys;
     std::unique_ptr<store::RemoteVolume> m_volume;
 };
 

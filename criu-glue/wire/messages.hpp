@@ -206,11 +206,12 @@ struct ListRequest {
     static constexpr std::uint16_t k_type = 20;
     std::uint32_t job_id = 0; // 0 = all jobs of the caller
     bool details = false;     // `show`: everything the manifests say
-    std::uint32_t uid = 0;    // from root: only this user's, 0 = everybody's; others see their own
+    bool verify = false;      // and every byte of the images is read back
+    std::uint32_t uid = 0;    // from root: whose; others see their own
     std::string user;         // stands for %u in storage.base; only where to look, never who may see it
     template <class V>
     void fields(V& v) {
-        v(job_id, details, uid, user);
+        v(job_id, details, verify, uid, user);
     }
 };
 

@@ -60,10 +60,12 @@ struct DumpRequest {
     std::uint64_t node_local_limit = 0;  // bytes of all of them
     std::uint32_t timeout_ms = 0;
     bool leave_stopped = false; // else the tree runs on the moment the dump ends
+    std::uint32_t keeper_uid = 0; // who gets the images
+    std::uint32_t keeper_gid = 0;
     template <class V>
     void fields(V& v) {
         v(criu, root_pid, root_pid_inside, user, outsiders, ghost_limit, node_local, node_local_limit,
-          timeout_ms, leave_stopped);
+          timeout_ms, leave_stopped, keeper_uid, keeper_gid);
     }
 };
 

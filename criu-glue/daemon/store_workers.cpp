@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The two workers that every access to the store takes: ckpt-sealer, which holds the key and none of the
+// user's rights, and ckpt-writer, which has those and sees only what is sealed.
+#include <fcntl.h>
+
+#include <array>
+#include <vector>
+
+#include "log.hpp"
+#include "os/stream.hpp"
+#include "server.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr const char* k_key_hint = "make one with 'sckpt key create', copy it to every node";
+
+// Opened here, read by the sealer, which may not open it.
+Result<Fd> open_key(const std::string& path) {
+    Fd key(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (key) return key;
+    auto error = fail_errno(Code::store_key, "cannot read the key file " + path);
+    if (error.value().errnum == ENOENT) error.value().hint = k_key_hint;
+    return error;
+}
+
+} // namespace
+
+Server::UserStore Server::store_of(const Job& job, bool make) {
+    return {job.place.base, job.user, make};
+}
+
+Workers::Id Server::start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
+                                 std::chrono::milliseconds limit, Workers::Done done) {
+    auto stream = make_stream_pair();
+    auto key = open_key(m_config.key_file);
+    if (!stream || !key) {
+        const Error error = key ? stream.error() : key.error();
+        m_loop.after(std::chrono::milliseconds(0),
+                     [done = std::move(done), error] { done(tl::unexpected(error)); });
+        return 0;
+    }
+    const std::array writer_fds = {stream->second.get()};
+    m_workers.start("ckpt-writer", wire::encode(wire::WriterRequest{store.base, store.user, store.make}), writer_fds,
+                    limit, [](const Result<Packet>&) {}); // what fails there, the sealer reports
+    std::vector<int> all = {stream->first.get(), key->get()};
+    all.insert(all.end(), fds.begin(), fds.end());
+    return m_workers.start("ckpt-sealer", request, all, limit, std::move(done), WorkerRuns{0, m_sealer});
+}
+
+} // namespace ckpt
