@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/blocks.hpp"
+#include "store/index.hpp"
+
+namespace ckpt::store {
+
+// A pack that begins to exist with its first page.
+class PackWriter {
+public:
+    // `place` has to outlive it.
+    PackWriter(const ImagesPlace& place, std::uint32_t incarnation, int level)
+        : m_place(place), m_incarnation(incarnation), m_level(level) {}
+    // Returns the number of the page in the pack.
+    Result<std::uint64_t> add(const char* page);
+    // Durable after this, name and all.
+    Status finish();
+    // What the index says of it; after finish(); nothing when it has no pages.
+    [[nodiscard]] PackTable table() const;
+    [[nodiscard]] std::uint64_t stored() const { return m_blocks ? m_blocks->stored() : 0; }
+
+private:
+    Status begin();
+
+    const ImagesPlace& m_place;
+    std::uint32_t m_incarnation;
+    int m_level;
+    PackName m_name;
+    std::optional<BlockWriter> m_blocks;
+    std::string m_buffer;
+    std::uint64_t m_pages = 0;
+};
+
+// Pages that are in the new pack already, by content. Bounded: a newer page takes an older one's place.
+class ContentCache {
+public:
+    ContentCache();
+    [[nodiscard]] std::optional<std::uint64_t> find(const PageHash& hash) const;
+    void insert(const PageHash& hash, std::uint64_t page);
+
+private:
+    struct Entry {
+        PageHash hash{};
+        std::uint64_t page = 0; // plus one; 0: nothing
+    };
+    std::vector<Entry> m_entries;
+};
+
+} // namespace ckpt::store
