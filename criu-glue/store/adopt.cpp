@@ -9,6 +9,7 @@
 
 #include "os/safe_path.hpp"
 #include "store/choice.hpp"
+#include "store/manifest.hpp"
 #include "store/other_job.hpp"
 #include "store/scan.hpp"
 

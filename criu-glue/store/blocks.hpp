@@ -13,7 +13,7 @@
 
 #include "result/result.hpp"
 #include "store/block_cipher.hpp"
-#include "store/volume.hpp"
+#include "volume/volume.hpp"
 
 namespace ckpt::store {
 

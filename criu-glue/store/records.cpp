@@ -118,11 +118,10 @@ Status write_failed(const JobAt& job, std::uint32_t incarnation, const Failed& f
 }
 
 Record<Stopped> read_stopped(const JobAt& job, std::uint32_t incarnation) {
-    return read_record<Stopped>(dir, k_stopped_name, owner, incarnation, key,
-                                [](Fields& fields, Stopped& value) {
-                                    value.generation = fields.u32("generation");
-                                    value.at = fields.i64("at");
-                                });
+    return read_record<Stopped>(job, k_stopped_name, incarnation, [](Fields& fields, Stopped& value) {
+        value.generation = fields.u32("generation");
+        value.at = fields.i64("at");
+    });
 }
 
 Status write_stopped(const JobAt& job, std::uint32_t incarnation, const Stopped& stopped) {

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "store/volume.hpp"
+#include "volume/volume.hpp"
 
 namespace ckpt::store::test {
 
