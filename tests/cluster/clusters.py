@@ -34,6 +34,7 @@ class Cluster:
         self.command = f"cluster --name {name}"
         self.directory = CLUSTERS / name
         self.shared = self.directory / "shared"
+        self.squash = self.directory / "squash"
         self.layers_file = self.directory / "layers"  # a node's disk goes only with those that it was first started on
         self._cgroup_name = f"slurm-checkpoint-{name}"
         self.cgroup = self._cgroup(path for path in cgroups.v1_paths(self._cgroup_name) if path.exists())
@@ -104,17 +105,19 @@ class Cluster:
         self.start_services(self.nodes())
 
     def _make_shared(self, layers):
-        """What a file server gives to every node: a home and a scratch directory for each user."""
+        """What file servers give to every node: a home and a scratch directory for each user, and one where root is nobody."""
         scratch = self.shared / "scratch"
         scratch.mkdir(parents=True)
         scratch.chmod(0o1777)
         for user, uid in USERS.items():
             home = self.shared / "home" / user
             shutil.copytree(layers[-1] / "etc/skel", home)
-            (scratch / user).mkdir()
-            for path in (home, *home.iterdir(), scratch / user):
+            others = [directory / user for directory in (scratch, self.squash)]
+            for path in others:
+                path.mkdir(parents=True)
+            for path in (home, *home.iterdir(), *others):
                 os.chown(path, uid, uid)
-            for path in (home, scratch / user):
+            for path in (home, *others):
                 path.chmod(0o700)
 
     def _start_switch(self, layers):

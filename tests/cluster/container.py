@@ -23,7 +23,7 @@ from report import ClusterError
 OWN_NAMESPACES = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWIPC | linux.CLONE_NEWNET | linux.CLONE_NEWCGROUP
 INIT_SCOPE = "init.scope"
 DEVICES = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0),
-           "net/tun": (10, 200)}
+           "net/tun": (10, 200), "fuse": (10, 229)}
 LINKS = {"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 # Signals whose disposition Python changes, or this program.
 CHANGED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
@@ -146,6 +146,11 @@ def _mount_kernel_file_systems(cgroup):
 def pid_1(cgroup):
     """The pid 1, as seen here, of the machine that was started with CGROUP; None if it is not running."""
     return next(iter(cgroup.child(INIT_SCOPE).pids()), None)
+
+
+def has_mount(pid_1, mount_point):
+    """Whether something is mounted there in the machine with PID_1."""
+    return any(line.split()[4] == mount_point for line in Path(f"/proc/{pid_1}/mountinfo").read_text().splitlines())
 
 
 def enter(pid_1, command, cgroup=None):

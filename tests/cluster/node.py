@@ -13,7 +13,7 @@ import network
 import session
 from container import Machine
 from report import ClusterError
-from services import SERVICES
+from services import SERVICES, SQUASH_DISK
 from waiting import wait_until
 
 
@@ -45,7 +45,7 @@ class Node:
         """Power on, as far as a machine with a network; its services come separately."""
         (self.disk / "root").mkdir(parents=True, exist_ok=True)
         shared = self.cluster.shared
-        binds = [(shared, "/shared", False), (shared / "home", "/home", False)]
+        binds = [(shared, "/shared", False), (shared / "home", "/home", False), (self.cluster.squash, SQUASH_DISK, False)]
         machine = Machine(self.name, layers, self.disk / "root", self.disk, binds, self.cgroup)
         pid = container.start(machine, ["/usr/bin/sleep", "infinity"])
         network.plug_in(self.cluster.switch_pid(), self.name, pid)
@@ -76,15 +76,16 @@ class Node:
         session.start(pid, ["sh", "-c", service.command], service.log, self._start_cgroup(service))
 
     def wait_ready(self, service):
-        if not service.listens or service.needs and not self.path(service.needs).exists():
+        if service.needs and not self.path(service.needs).exists():
             return
         pid = self.running()
 
-        def settled():
-            return network.listens(pid, service.listens) or not self._alive(service)
+        def ready():
+            return (not service.listens or network.listens(pid, service.listens)) and (
+                not service.mounts or container.has_mount(pid, service.mounts))
 
-        wait_until(settled, timeout=20)
-        if not network.listens(pid, service.listens):
+        wait_until(lambda: ready() or not self._alive(service), timeout=20)
+        if not ready():
             raise ClusterError(f"{service.name} does not start on {self.name}", "\n" + self.last_log_lines(service))
 
     def _alive(self, service):

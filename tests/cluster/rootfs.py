@@ -20,7 +20,7 @@ from report import ClusterError, step
 
 RELEASE, NEXT_RELEASE = "trixie", "forky"
 BUILD_ENVIRONMENT = ["CKPT_BUILD_ROOT=/build", "CCACHE_DIR=/ccache", "CMAKE_CXX_COMPILER_LAUNCHER=ccache"]
-LAYER_INPUTS = [HERE / "testbed-layer.sh", *sorted((HERE / "shims").iterdir())]
+LAYER_INPUTS = [HERE / "testbed-layer.sh", *sorted((HERE / "shims").iterdir()), *sorted((HERE / "rootsquash").iterdir())]
 
 
 def layers():
@@ -103,7 +103,7 @@ def _last_lines(path, count=5):
 
 
 def _build_testbed(directory, debian):
-    step("compiling the shims and adding users")
+    step("compiling the shims and the file server, adding users")
     directory.mkdir(parents=True)
     machine = Machine("build", [debian], directory / "root", disk=directory, binds=[(SOURCE, "/src", True)])
     (directory / "root").mkdir()

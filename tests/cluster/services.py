@@ -11,6 +11,7 @@ class Service:
     on: str  # "all", "ctl" or "compute"
     command: str  # for sh, as root; may stay in the foreground or go to the background
     listens: int | str = ""  # the TCP port or Unix socket whose existence means that others may rely on it
+    mounts: str = ""  # a mount point; it, too, is what others rely on
     needs: str = ""  # started only where this file exists
     cgroup: str = "system.slice/{service}.service"  # below the node's; where its main process is
 
@@ -26,8 +27,13 @@ class Service:
 
 
 CKPTD = "/usr/sbin/ckptd"
+# The disk of a file server whose export has root_squash, and where every node mounts it: root is nobody there.
+SQUASH_DISK, SQUASH = "/srv/squash", "/squash"
 
 SERVICES = [
+    # A killed one leaves its mount, which answers nobody.
+    Service("rootsquash", "all", mounts=SQUASH,
+            command=f"umount -l {SQUASH} 2>/dev/null; exec /usr/libexec/cluster/rootsquash {SQUASH_DISK} {SQUASH}"),
     Service("munged", "all", listens="/run/munge/munge.socket.2",
             command="install -d -o munge -g munge /run/munge && "
                     "exec setpriv --reuid=munge --regid=munge --init-groups munged --foreground"),

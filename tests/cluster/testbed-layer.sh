@@ -5,11 +5,13 @@
 # Runs once inside the root file system, with this directory at /src/tests/cluster: what it writes becomes the read-only layer
 # between the Debian packages and a node's own disk.
 set -eu
-mkdir -p /shared /src /build /ccache  # mount points
+mkdir -p /shared /squash /src /build /ccache  # mount points
 shims=/src/tests/cluster/shims
 mkdir -p /usr/libexec/cluster
 gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o /usr/libexec/cluster/prlimit.so "$shims/prlimit.c"
 gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o /usr/libexec/cluster/hybrid-cgroup.so "$shims/hybrid-cgroup.c"
+# shellcheck disable=SC2046
+g++ -std=c++20 -O2 -Wall -Wextra -Werror -o /usr/libexec/cluster/rootsquash /src/tests/cluster/rootsquash/*.cpp $(pkg-config --cflags --libs fuse3)
 
 criu_version=$(dpkg-query --show --showformat='${Version}' criu)
 dpkg --compare-versions "$criu_version" ge 4.2.1 || { echo "CRIU $criu_version is too old, see packages.txt" >&2; exit 1; }

@@ -73,12 +73,14 @@ class Cluster:
         return self.attempt(node, "true").returncode == 0
 
     def shared(self, path):
-        """A path below /shared or /home as the host, where the tests run, sees it: reading a job's output costs nothing."""
+        """A path below /shared, /home or /squash as the host, where the tests run, sees it, all of it: reading a job's output
+        costs nothing."""
         path = str(path)
         if path.startswith("/home/"):
             path = "/shared" + path
-        assert path.startswith("/shared/"), path
-        return Path(self._path("/shared")) / path.removeprefix("/shared/")
+        top, _, rest = path.removeprefix("/").partition("/")
+        assert top in ("shared", "squash"), path
+        return Path(self._path(f"/{top}")) / rest
 
     def log(self, node, service):
         """A service's log as the host sees it, also while the node is off."""

@@ -91,20 +91,21 @@ def parse(line):
     return info
 
 
-def directory_of_test(user):
+def directory_of_test(user, homes="/home"):
     test = os.path.basename(sys.argv[0]).removesuffix(".py").removeprefix("test_")
-    return f"/home/{user}/{test}"
+    return f"{homes}/{user}/{test}"
 
 
 def forget_earlier():
     """What an earlier run of this test program has left in the users' homes."""
     for user in ("alice", "bob"):
-        shutil.rmtree(cluster.shared(directory_of_test(user)), ignore_errors=True)
+        for homes in ("/home", "/squash"):
+            shutil.rmtree(cluster.shared(directory_of_test(user, homes)), ignore_errors=True)
 
 
-def submit(script, *options, node="n1", user="alice", name=None, output=None, prefix=()):
-    """Submit SCRIPT, as text, to NODE, with a directory of its own in the user's home as working directory."""
-    directory = f"{directory_of_test(user)}/{next(_numbers)}-{name or 'job'}"
+def submit(script, *options, node="n1", user="alice", name=None, output=None, prefix=(), homes="/home"):
+    """Submit SCRIPT, as text, to NODE, with a directory of its own in the user's home, which is in HOMES, as working directory."""
+    directory = f"{directory_of_test(user, homes)}/{next(_numbers)}-{name or 'job'}"
     done = attempt_submit(script, *options, "--chdir", directory, *(["--nodelist", node] if node else []),
                           *(["--output", output] if output else []), user=user, prefix=prefix, directory=directory)
     if done.returncode:
