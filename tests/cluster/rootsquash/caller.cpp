@@ -26,7 +26,8 @@ void become(uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
     const bool grouped = ::syscall(SYS_setgroups, groups.size(), groups.data()) == 0;
     ::setfsgid(gid);
     ::setfsuid(uid);
-    if (!grouped || static_cast<gid_t>(::setfsgid(gid)) != gid || static_cast<uid_t>(::setfsuid(uid)) != uid) std::abort();
+    if (!grouped || static_cast<gid_t>(::setfsgid(gid)) != gid || static_cast<uid_t>(::setfsuid(uid)) != uid)
+        std::abort();
 }
 
 } // namespace
@@ -34,7 +35,8 @@ void become(uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
 Caller caller_of(fuse_req_t request) {
     const fuse_ctx* context = ::fuse_req_ctx(request);
     Caller caller{squash(context->uid), squash(context->gid), std::vector<gid_t>(k_groups_max)};
-    const int count = ::fuse_req_getgroups(request, k_groups_max, caller.groups.data()); // from /proc; it may have ended
+    const int count =
+        ::fuse_req_getgroups(request, k_groups_max, caller.groups.data()); // from /proc; it may have ended
     caller.groups.resize(static_cast<std::size_t>(std::clamp(count, 0, k_groups_max)));
     std::ranges::transform(caller.groups, caller.groups.begin(), squash);
     return caller;

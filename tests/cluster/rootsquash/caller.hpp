@@ -21,8 +21,8 @@ struct Caller {
 // Uid and gid 0 have become k_nobody, as a server with root_squash has it.
 Caller caller_of(fuse_req_t request);
 
-// While it lives, the file system sees this thread as that caller, and none of root's capabilities for files (kernel
-// capabilities(7), "Effect of user ID changes"). Open files are not concerned.
+// While it lives, the file system sees this thread as that caller, and none of root's capabilities for files
+// (kernel capabilities(7), "Effect of user ID changes"). Open files are not concerned.
 class Acting {
 public:
     explicit Acting(const Caller& caller);

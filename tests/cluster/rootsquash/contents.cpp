@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright the slurm-checkpoint authors
 //
-// Operations on files. Rights are looked at when a file is opened; whoever holds its descriptor reads and writes. Attributes of a
-// known file are told to everybody.
+// Operations on files. Rights are looked at when a file is opened; whoever holds its descriptor reads and
+// writes. Attributes of a known file are told to everybody.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/statvfs.h>
@@ -57,14 +57,17 @@ int set_all(const std::string& path, const struct stat& wanted, int what, const 
         if (::chown(path.c_str(), uid, gid) != 0) return -1;
     }
     if ((what & FUSE_SET_ATTR_SIZE) != 0) {
-        const int cut = file != nullptr ? ::ftruncate(descriptor(file), wanted.st_size) : ::truncate(path.c_str(), wanted.st_size);
+        const int cut = file != nullptr ? ::ftruncate(descriptor(file), wanted.st_size)
+                                        : ::truncate(path.c_str(), wanted.st_size);
         if (cut != 0) return -1;
     }
-    constexpr int times = FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW;
+    constexpr int times =
+        FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_ATIME_NOW | FUSE_SET_ATTR_MTIME_NOW;
     return (what & times) != 0 ? set_times(path, wanted, what) : 0;
 }
 
-void set_attributes(fuse_req_t request, fuse_ino_t number, struct stat* wanted, int what, fuse_file_info* file) {
+void set_attributes(fuse_req_t request, fuse_ino_t number, struct stat* wanted, int what,
+                    fuse_file_info* file) {
     const Acting as(request);
     if (set_all(inodes(request).at(number).link(), *wanted, what, file) != 0)
         ::fuse_reply_err(request, errno);
@@ -100,7 +103,8 @@ void create_file(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t
     ::fuse_reply_create(request, &entry, file);
 }
 
-void read_file(fuse_req_t request, fuse_ino_t /*number*/, std::size_t size, off_t offset, fuse_file_info* file) {
+void read_file(fuse_req_t request, fuse_ino_t /*number*/, std::size_t size, off_t offset,
+               fuse_file_info* file) {
     std::vector<char> bytes(size);
     const ssize_t count = ::pread(descriptor(file), bytes.data(), size, offset);
     if (count < 0)
@@ -109,7 +113,8 @@ void read_file(fuse_req_t request, fuse_ino_t /*number*/, std::size_t size, off_
         ::fuse_reply_buf(request, bytes.data(), static_cast<std::size_t>(count));
 }
 
-void write_file(fuse_req_t request, fuse_ino_t /*number*/, const char* bytes, std::size_t size, off_t offset, fuse_file_info* file) {
+void write_file(fuse_req_t request, fuse_ino_t /*number*/, const char* bytes, std::size_t size, off_t offset,
+                fuse_file_info* file) {
     const ssize_t count = ::pwrite(descriptor(file), bytes, size, offset);
     if (count < 0)
         ::fuse_reply_err(request, errno);
@@ -140,7 +145,8 @@ void open_directory(fuse_req_t request, fuse_ino_t number, fuse_file_info* file)
     ::fuse_reply_open(request, file);
 }
 
-void read_directory(fuse_req_t request, fuse_ino_t /*number*/, std::size_t size, off_t offset, fuse_file_info* file) {
+void read_directory(fuse_req_t request, fuse_ino_t /*number*/, std::size_t size, off_t offset,
+                    fuse_file_info* file) {
     std::vector<char> bytes(size);
     std::size_t used = 0;
     ::seekdir(listing(file), offset);
@@ -148,8 +154,8 @@ void read_directory(fuse_req_t request, fuse_ino_t /*number*/, std::size_t size,
         struct stat attributes{};
         attributes.st_ino = entry->d_ino;
         attributes.st_mode = static_cast<mode_t>(DTTOIF(entry->d_type));
-        const std::size_t more =
-            ::fuse_add_direntry(request, bytes.data() + used, size - used, entry->d_name, &attributes, entry->d_off);
+        const std::size_t more = ::fuse_add_direntry(request, bytes.data() + used, size - used, entry->d_name,
+                                                     &attributes, entry->d_off);
         if (more > size - used) break;
         used += more;
     }
@@ -172,7 +178,8 @@ void get_file_system(fuse_req_t request, fuse_ino_t number) {
 void check_access(fuse_req_t request, fuse_ino_t number, int mask) {
     const Acting as(request);
     const std::string path = inodes(request).at(number).link();
-    const long allowed = ::syscall(SYS_faccessat2, AT_FDCWD, path.c_str(), mask, AT_EACCESS); // with fsuid, unlike access(2)
+    const long allowed =
+        ::syscall(SYS_faccessat2, AT_FDCWD, path.c_str(), mask, AT_EACCESS); // with fsuid, unlike access(2)
     ::fuse_reply_err(request, allowed == 0 ? 0 : errno);
 }
 

@@ -13,7 +13,9 @@ Inodes::Inodes(Fd root, bool silly_rename) : m_silly_rename(silly_rename) {
 }
 
 Inode& Inodes::at(fuse_ino_t number) {
-    return number == FUSE_ROOT_ID ? m_root : *reinterpret_cast<Inode*>(number); // NOLINT: the kernel gives back what it was given
+    return number == FUSE_ROOT_ID
+               ? m_root
+               : *reinterpret_cast<Inode*>(number); // NOLINT: the kernel gives back what it was given
 }
 
 int Inodes::look_up(fuse_ino_t directory, const char* name, fuse_entry_param& entry) {

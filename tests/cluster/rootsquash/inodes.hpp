@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright the slurm-checkpoint authors
 //
-// What the kernel knows by number: the files of the backing directory that it has looked up and not forgotten.
+// What the kernel knows by number: the files of the backing directory that it has looked up and not
+// forgotten.
 #pragma once
 
 #include <sys/stat.h>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Copyright the slurm-checkpoint authors
 //
-// rootsquash [--silly-rename] DIRECTORY MOUNTPOINT: what an NFS export with root_squash looks like on a client. A FUSE server that
-// does everything in DIRECTORY with the rights of whoever asks, root being nobody whatever capabilities it has. As on NFS there are
-// no extended attributes, and nothing but names and sizes is known of what others do to an open file. Runs until it gets SIGTERM,
-// which unmounts. Needs /proc and /dev/fuse.
+// rootsquash [--silly-rename] DIRECTORY MOUNTPOINT: what an NFS export with root_squash looks like on a
+// client. A FUSE server that does everything in DIRECTORY with the rights of whoever asks, root being nobody
+// whatever capabilities it has. As on NFS there are no extended attributes, and nothing but names and sizes
+// is known of what others do to an open file. Runs until it gets SIGTERM, which unmounts. Needs /proc and
+// /dev/fuse.
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -28,7 +29,8 @@ void raise_limit() {
 }
 
 int serve(rootsquash::Inodes& inodes, const char* mount_point) {
-    std::array arguments = {std::string("rootsquash"), std::string("-o"), std::string("allow_other,fsname=squash,subtype=rootsquash")};
+    std::array arguments = {std::string("rootsquash"), std::string("-o"),
+                            std::string("allow_other,fsname=squash,subtype=rootsquash")};
     std::array words = {arguments[0].data(), arguments[1].data(), arguments[2].data()};
     fuse_args args = FUSE_ARGS_INIT(static_cast<int>(words.size()), words.data());
     fuse_lowlevel_ops operations{};
@@ -38,7 +40,9 @@ int serve(rootsquash::Inodes& inodes, const char* mount_point) {
     if (session == nullptr) return EXIT_FAILURE;
     int status = EXIT_FAILURE;
     if (::fuse_set_signal_handlers(session) == 0 && ::fuse_session_mount(session, mount_point) == 0) {
-        status = ::fuse_session_loop(session) < 0 ? EXIT_FAILURE : EXIT_SUCCESS; // one thread: file-system ids are a thread's
+        status = ::fuse_session_loop(session) < 0
+                     ? EXIT_FAILURE
+                     : EXIT_SUCCESS; // one thread: file-system ids are a thread's
         ::fuse_session_unmount(session);
     }
     ::fuse_session_destroy(session);

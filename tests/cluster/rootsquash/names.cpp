@@ -63,7 +63,8 @@ void make_symlink(fuse_req_t request, const char* target, fuse_ino_t parent, con
 void make_link(fuse_req_t request, fuse_ino_t file, fuse_ino_t parent, const char* name) {
     const Acting as(request);
     const std::string from = inodes(request).at(file).link();
-    reply_made(request, ::linkat(AT_FDCWD, from.c_str(), directory(request, parent), name, AT_SYMLINK_FOLLOW), parent, name);
+    reply_made(request, ::linkat(AT_FDCWD, from.c_str(), directory(request, parent), name, AT_SYMLINK_FOLLOW),
+               parent, name);
 }
 
 void read_link(fuse_req_t request, fuse_ino_t file) {
@@ -74,19 +75,22 @@ void read_link(fuse_req_t request, fuse_ino_t file) {
         ::fuse_reply_readlink(request, target.data());
 }
 
-// An NFS client keeps an open file that is unlinked, or replaced, under another name until it is closed (kernel
-// fs/nfs/unlink.c:nfs_sillyrename). Here, too, /proc shows it with a link count of 1; but its old name with "(deleted)", where
-// NFS has the new one. 0: it was done, and the name is free. ENOENT: there is nothing to do.
+// An NFS client keeps an open file that is unlinked, or replaced, under another name until it is closed
+// (kernel fs/nfs/unlink.c:nfs_sillyrename). Here, too, /proc shows it with a link count of 1; but its old
+// name with "(deleted)", where NFS has the new one. 0: it was done, and the name is free. ENOENT: there is
+// nothing to do.
 int keep_open_file(fuse_req_t request, fuse_ino_t parent, const char* name) {
     static unsigned counter = 0;
     const int dir = directory(request, parent);
     struct stat file{};
-    if (!inodes(request).silly_rename() || ::fstatat(dir, name, &file, AT_SYMLINK_NOFOLLOW) != 0) return ENOENT;
+    if (!inodes(request).silly_rename() || ::fstatat(dir, name, &file, AT_SYMLINK_NOFOLLOW) != 0)
+        return ENOENT;
     Inode* inode = inodes(request).find(file);
     if (inode == nullptr || inode->opens == 0 || file.st_nlink > 1) return ENOENT;
     if (inode->unlinked) return EBUSY; // nobody else is to remove that name
     std::array<char, 64> kept{};
-    (void)std::snprintf(kept.data(), kept.size(), ".nfs%016lx%08x", static_cast<unsigned long>(file.st_ino), ++counter);
+    (void)std::snprintf(kept.data(), kept.size(), ".nfs%016lx%08x", static_cast<unsigned long>(file.st_ino),
+                        ++counter);
     Fd keep(::openat(dir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!keep || ::renameat2(dir, name, dir, kept.data(), RENAME_NOREPLACE) != 0) return errno;
     inode->unlinked = Unlinked{std::move(keep), kept.data(), caller_of(request)};
@@ -108,7 +112,8 @@ void remove_directory(fuse_req_t request, fuse_ino_t parent, const char* name) {
 }
 
 // Flags such as RENAME_EXCHANGE are not known to NFS (fs/nfs/dir.c:nfs_rename).
-void rename_file(fuse_req_t request, fuse_ino_t from, const char* name, fuse_ino_t to, const char* new_name, unsigned flags) {
+void rename_file(fuse_req_t request, fuse_ino_t from, const char* name, fuse_ino_t to, const char* new_name,
+                 unsigned flags) {
     const Acting as(request);
     if (flags != 0) {
         ::fuse_reply_err(request, EINVAL);
