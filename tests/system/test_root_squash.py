@@ -2,6 +2,8 @@
 """Homes on a file system where root is nobody, as on NFS with root_squash: the script, its programs, the working directory, output
 and files of a job lie there, and it comes back as from anywhere else."""
 
+from contextlib import contextmanager
+
 from lib import *
 from lib.cluster import NODES
 
@@ -31,6 +33,31 @@ def install(*programs):
     cluster.run("ctl", "sh", "-ec", 'mkdir -p "$1" && cd "$1" && cat >main.sh && chmod 755 main.sh && shift && cp "$@" .', "sh", directory,
                 *(f"/shared/programs/{program}" for program in programs), user="alice", input=SCRIPT)
     return directory
+
+
+# Its directory is seen through a second mount, on which a deleted file keeps another name until it is closed.
+DELETES = """#!/bin/bash
+#SBATCH --checkpoint-interval=1s
+. /shared/programs/gate.sh
+cd "/mnt/nfs${PWD#/squash}"
+exec 3<>deleted
+rm deleted
+count line 1 40 | tee /dev/fd/3
+gate go
+cat /proc/self/fd/3
+"""
+
+
+@contextmanager
+def silly_renames(node):
+    """/squash with the habit of NFS that gives it its name, at /mnt/nfs."""
+    cluster.run(node, "mkdir", "-p", "/mnt/nfs")
+    with cluster.background(node, "/usr/libexec/cluster/rootsquash", "--silly-rename", "/srv/squash", "/mnt/nfs") as server:
+        try:
+            wait_for("the mount", lambda: not cluster.attempt(node, "mountpoint", "--quiet", "/mnt/nfs").returncode)
+            yield
+        finally:
+            server.terminate()
 
 
 class RootSquash(SystemTest):
@@ -83,6 +110,20 @@ class RootSquash(SystemTest):
     def test_output_is_exact_after_a_requeue_and_a_power_loss(self):
         job = self.run_with_a_dead_node()
         self.assert_exact(job)
+        assert_clean(job)
+
+    def test_an_open_file_that_was_deleted_on_nfs(self):
+        """There it lives under another name, which goes when the job leaves. No checkpoint is better than one that cannot be restored."""
+        with silly_renames("n1"):
+            job = submit(DELETES, homes="/squash")
+            wait_for(f"{job} complains", lambda: complaints(job.output()))
+            self.assertTrue(list(job.path(".").glob(".nfs*")))
+            job.path("go").touch()
+            self.assert_ended(end(job))
+            lines = [f"line {i}" for i in range(1, 41)]
+            self.assertEqual(application_lines(job.output()), [*lines, *lines])
+            self.assert_one_complaint(job, r"/deleted \(deleted\) open.*deleted.*\[CKPT-403\]; the job runs on$")
+            self.assertEqual({path.name for path in job.path(".").iterdir()}, {"go", f"slurm-{job.id}.out"})
         assert_clean(job)
 
 
