@@ -15,7 +15,7 @@ ON_EVERY_NODE = [
     "cmake --install $BUILD --prefix /usr >/var/log/checkpoint-install.log",
     f"install -m 644 {EXAMPLES}/checkpoint.yaml /etc/slurm/checkpoint.yaml",
     "sed -i 's|^  base: .*|  base: /shared/checkpoints|' /etc/slurm/checkpoint.yaml",
-    "install -d -m 700 -o root -g root /shared/checkpoints",
+    "install -d -m 711 -o root -g root /shared/checkpoints",  # users pass through to their own directories
     f"install -m 644 {EXAMPLES}/plugstack-checkpoint.conf /etc/slurm/plugstack.conf.d/checkpoint.conf",
 ]
 # Once for the cluster, on ctl, unless the file is there already; then copied to all others.

@@ -32,7 +32,7 @@ def up(*cgroup):
     must(cluster.call("up", *cgroup, *(word for line in lines for word in ("--conf", line))))
     must(cluster.call("install", "--build", os.environ["CKPT_BUILD"]))
     install_programs()
-    cluster.run("ctl", "install", "-d", "-m", "700", STORE)
+    cluster.run("ctl", "install", "-d", "-m", "711", STORE)
     set_policy(*NODES)
     for node in COMPUTE:
         cluster.run(node, "/shared/programs/leftovers.py", "--baseline")

@@ -2,10 +2,12 @@
 """Homes on a file system where root is nobody, as on NFS with root_squash: the script, its programs, the working directory, output
 and files of a job lie there, and it comes back as from anywhere else."""
 
+import stat
 from contextlib import contextmanager
 
 from lib import *
 from lib.cluster import NODES
+from lib.product import STORE
 
 # Whatever is executed or sourced lies beside it. One file has lost its name and one is on the node only.
 SCRIPT = """#!/bin/bash
@@ -110,6 +112,17 @@ class RootSquash(SystemTest):
     def test_output_is_exact_after_a_requeue_and_a_power_loss(self):
         job = self.run_with_a_dead_node()
         self.assert_exact(job)
+        assert_clean(job)
+
+    def test_the_store_is_in_the_home_too(self):
+        for node in NODES:
+            set_policy(node, storage={"base": "/squash/%u/.checkpoints"})
+            self.addCleanup(clear_policy, node)
+        job = self.run_with_a_dead_node()
+        self.assert_exact(job)
+        store = cluster.shared("/squash/alice/.checkpoints").stat()
+        self.assertEqual((store.st_uid, stat.S_IMODE(store.st_mode)), (2001, 0o700))
+        self.assertEqual(list(cluster.shared(STORE).rglob(f"{job.id}-*")), [])
         assert_clean(job)
 
     def test_an_open_file_that_was_deleted_on_nfs(self):
