@@ -16,6 +16,8 @@ ON_EVERY_NODE = [
     f"install -m 644 {EXAMPLES}/checkpoint.yaml /etc/slurm/checkpoint.yaml",
     "sed -i 's|^  base: .*|  base: /shared/checkpoints|' /etc/slurm/checkpoint.yaml",
     "install -d -m 711 -o root -g root /shared/checkpoints",  # users pass through to their own directories
+    # What systemd-sysusers makes of the installed sysusers.d file.
+    "getent passwd slurm-checkpoint >/dev/null || useradd --system --no-create-home --shell /usr/sbin/nologin slurm-checkpoint",
     f"install -m 644 {EXAMPLES}/plugstack-checkpoint.conf /etc/slurm/plugstack.conf.d/checkpoint.conf",
 ]
 # Once for the cluster, on ctl, unless the file is there already; then copied to all others.
