@@ -58,6 +58,7 @@ void Server::record_end(Job& job, int wait_status, bool will_be_requeued) {
     request.place = job.place;
     request.wait_status = wait_status;
     request.drop_generations = wait_status == 0;
+    if (request.drop_generations) remove_copies(m_copies.drop_job(job.facts.job_id, job.place.uuid));
     request.will_be_requeued = will_be_requeued;
     ask_to_record(job, request);
 }

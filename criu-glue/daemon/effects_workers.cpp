@@ -99,7 +99,9 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     if (!m_local) return fail(Code::dump_unfit, "the local directory for images is not usable");
     if (!task.root_pidfd) return fail(Code::not_found, "the job's processes have ended");
     const Seconds limit = dump_limit(job, e);
-    CKPT_CHECK(dump_fits(dump_need(job), {limit, m_local->space()}));
+    const DumpNeed need = dump_need(job);
+    make_room_for(need.bytes);
+    CKPT_CHECK(dump_fits(need, {limit, m_local->space()}));
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::image_name(e.generation, e.task)));
     wire::DumpRequest request;
     request.criu = m_policy.engine.criu;
@@ -228,6 +230,7 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
 }
 
 void Server::perform(Job& job, const effect::DiscardImages& e) {
+    if (e.is_saved) keep_copies(job, e.generation);
     const auto found = job.generations.find(e.generation);
     if (m_local)
         for (const auto& [key, task] : job.tasks)
@@ -246,6 +249,15 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e) {
     request.task_id = e.task.task_id;
     request.before_incarnation = e.before_incarnation;
     request.before_generation = e.before_generation;
+    // Not what failed here before.
+    if (const auto copy = m_copies.find(job.facts.job_id, job.place.uuid, e.task); copy && e.before_generation == 0) {
+        request.here_incarnation = copy->incarnation;
+        request.here_generation = copy->generation;
+    }
+    if (job.state.plan.restore.value.kind == Restore::Kind::job) {
+        request.other_job = job.state.plan.restore.value.job_id;
+        request.other_generation = job.state.plan.restore.value.generation;
+    }
     const std::array fds = {images.get()};
     // An earlier incarnation has made the directory, or the store is not where it was.
     const bool make = job.place.incarnation == 0;
@@ -276,6 +288,8 @@ void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& 
         ended.error = result.error();
         return handle(job_id, ended);
     }
+    if (result->is_here && !use_copy(*job, task)) // from the store then
+        return perform(*job, effect::Adopt{task, 0, 0});
     using Found = event::AdoptEnded::Found;
     // an older generation was asked for because a newer one did not restore: "nothing" means that none is
     // left
@@ -302,7 +316,7 @@ void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& 
     ended.adopted_before = result->adopted_before;
     if (result->end_again) ended.end_again = result->wait_status;
     ended.skipped = std::move(result->skipped);
-    job->adopted[task] = {result->incarnation, result->generation, result->taken_at,
+    job->adopted[task] = {result->incarnation, result->generation, result->of_job, result->taken_at,
                           result->tree_was_stopped};
     handle(job_id, ended);
 }
@@ -345,6 +359,7 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
                               std::nullopt,
                               from.incarnation,
                               from.generation,
+                              from.of_job,
                               text::age(now() - from.taken_at),
                               job->facts.node,
                               {}};

@@ -62,6 +62,7 @@ struct Generation {
 struct AdoptedGeneration {
     std::uint32_t incarnation = 0;
     std::uint32_t generation = 0;
+    std::uint32_t of_job = 0;
     std::int64_t taken_at = 0;
     bool tree_was_stopped = false;
 };

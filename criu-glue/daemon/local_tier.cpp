@@ -17,6 +17,7 @@ namespace ckpt {
 namespace {
 
 constexpr const char* k_tails = "tails";
+constexpr const char* k_copies = "copies";
 constexpr std::chrono::days k_tails_kept{14};
 constexpr mode_t k_mode = 0700;
 
@@ -86,6 +87,28 @@ Result<Fd> LocalTier::tails(const std::string& job) const {
 void LocalTier::remove(const std::string& job, const std::string& name) const {
     const auto dir = open_beneath(m_root.get(), job, O_RDONLY | O_DIRECTORY);
     if (dir) (void)remove_tree(dir->get(), name);
+}
+
+Status LocalTier::keep_copy(const std::string& job, const std::string& name, const std::string& copy) const {
+    CKPT_TRY(const Fd dir, open_beneath(m_root.get(), job, O_RDONLY | O_DIRECTORY));
+    CKPT_TRY(const Fd copies, make_dir_beneath(m_root.get(), k_copies, k_mode));
+    if (::renameat(dir.get(), name.c_str(), copies.get(), copy.c_str()) != 0)
+        return fail_errno(Code::os, "keep images on the node");
+    return {};
+}
+
+Status LocalTier::use_copy(const std::string& copy, const std::string& job, const std::string& name) const {
+    CKPT_TRY(const Fd dir, make_dir_beneath(m_root.get(), job, k_mode));
+    CKPT_TRY(const Fd copies, open_beneath(m_root.get(), k_copies, O_RDONLY | O_DIRECTORY));
+    CKPT_CHECK(remove_tree(dir.get(), name));
+    if (::renameat(copies.get(), copy.c_str(), dir.get(), name.c_str()) != 0)
+        return fail_errno(Code::os, "use the images on the node");
+    return {};
+}
+
+void LocalTier::remove_copy(const std::string& copy) const {
+    const auto copies = open_beneath(m_root.get(), k_copies, O_RDONLY | O_DIRECTORY);
+    if (copies) (void)remove_tree(copies->get(), copy);
 }
 
 std::uint64_t LocalTier::space() const {

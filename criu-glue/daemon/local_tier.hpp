@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The node-local, root-owned directory that takes dumps and unpacked images:
-//   <local>/<jobid>-<uuid8>-inc<N>/{gen-G-part-S-T, restore-S-T, tails}
+//   <local>/<jobid>-<uuid8>-inc<N>/{gen-G-part-S-T, restore-S-T, tails}, <local>/copies/…
 // All of it is of this daemon's making and short-lived.
 #pragma once
 
@@ -30,6 +30,11 @@ public:
     // The job's directory for the cut tails of its output files; created when missing, never emptied.
     Result<Fd> tails(const std::string& job) const;
     void remove(const std::string& job, const std::string& name) const;
+    // What was made as `name` of a job becomes a copy, <local>/copies/COPY, which belongs to no job.
+    Status keep_copy(const std::string& job, const std::string& name, const std::string& copy) const;
+    // A copy becomes `name` of a job, in the place of what that was.
+    Status use_copy(const std::string& copy, const std::string& job, const std::string& name) const;
+    void remove_copy(const std::string& copy) const;
     // Bytes that are free.
     [[nodiscard]] std::uint64_t space() const;
     // Removes tails older than 14 days.

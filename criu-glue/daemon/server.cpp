@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "log.hpp"
+#include "os/accounts.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "policy/policy_yaml.hpp"
@@ -59,6 +60,7 @@ Status Server::try_to_open(const std::set<std::string>& kept) {
 
 void Server::expire_tails_daily() {
     if (m_local) m_local->expire_tails();
+    expire_copies();
     m_loop.after(k_day, [this] { expire_tails_daily(); });
 }
 

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "job.hpp"
+#include "local_copies.hpp"
 #include "local_tier.hpp"
 #include "loop.hpp"
 #include "os/socket.hpp"
@@ -141,6 +142,11 @@ private:
     void record_end(Job& job, int wait_status, bool will_be_requeued);
     void ask_to_record(Job& job, const wire::CompleteRequest& request);
     void start_next_commit(Job& job);
+    void remove_copies(const std::vector<LocalCopy>& copies);
+    void keep_copies(const Job& job, std::uint32_t generation);
+    Status use_copy(const Job& job, const TaskKey& task);
+    void make_room_for(std::uint64_t bytes);
+    void expire_copies();
     // A user's directory in the store.
     struct UserStore {
         std::string base;
@@ -181,6 +187,7 @@ private:
     Policy m_policy;
     Rates m_rates; // of this node: what a job has that was never dumped here
     std::optional<LocalTier> m_local;
+    LocalCopies m_copies;
     Identity m_sealer; // as whom ckpt-sealer runs
     std::optional<JobFiles> m_job_files;
     std::optional<Error> m_broken; // why no job can be managed at present

@@ -66,6 +66,7 @@ struct RestoreEnded {
     std::optional<Error> error;
     std::uint32_t incarnation = 0; // of the generation that was tried
     std::uint32_t generation = 0;
+    std::uint32_t of_job = 0;            // whose it is, if it is another job's
     std::string age;                     // "12 min"
     std::string node;                    // this node, as the job's output names it
     std::vector<std::string> complaints; // that the rollback has cut from the output
@@ -194,6 +195,7 @@ struct Commit {
 };
 struct DiscardImages {
     std::uint32_t generation = 0;
+    bool is_saved = false; // in the store: they may stay on the node for a restart
 };
 struct Stand { // its shim is to keep SIGCONT back, until ContinueTree
     TaskKey task;

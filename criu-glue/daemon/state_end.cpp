@@ -34,7 +34,7 @@ void settle_taken(JobState& job, Cause cause, Effects& out) {
             if (wants_final(job, cause))
                 out.emplace_back(effect::Commit{generation, Reason::forced_end, stopped_for_good});
             else
-                out.emplace_back(effect::DiscardImages{generation});
+                out.emplace_back(effect::DiscardImages{generation, false});
         }
     if (!wants_final(job, cause))
         std::erase_if(job.committing, [](const auto& c) { return c.second.reason == Reason::forced_end; });

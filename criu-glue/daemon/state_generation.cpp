@@ -24,7 +24,7 @@ std::string after_failure(const JobState& job, const Taking& taking) {
 }
 
 void generation_failed(JobState& job, const Taking& taking, Effects& out) {
-    out.emplace_back(effect::DiscardImages{taking.generation});
+    out.emplace_back(effect::DiscardImages{taking.generation, false});
     if (taking.leave_stopped)
         for_running(job,
                     [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
@@ -154,7 +154,7 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
     if (found == job.committing.end()) return;
     const Committing done = found->second;
     job.committing.erase(found);
-    out.emplace_back(effect::DiscardImages{e.generation});
+    out.emplace_back(effect::DiscardImages{e.generation, !e.error});
     // When the job has ended meanwhile, and its end is on record, nobody needs that generation any more.
     bool is_needed = is_last(done.reason);
     for_running(job, [&](const TaskKey&, TaskState&) { is_needed = true; });

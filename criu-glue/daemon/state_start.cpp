@@ -46,7 +46,8 @@ bool is_due(std::uint32_t count, std::uint32_t limit) {
 }
 
 std::string cannot_restore(const Error& error) {
-    return "an earlier checkpoint cannot be restored on this node: " + one_line(error);
+    const bool says_all = error.code == Code::restore_impossible;
+    return (says_all ? "" : "an earlier checkpoint cannot be restored on this node: ") + one_line(error);
 }
 
 Error not_found_again() {
@@ -67,7 +68,7 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
         out.emplace_back(effect::HoldBackTerm{e.task});
         return;
     }
-    const bool restarted = job.restart_count > 0;
+    const bool restarted = job.restart_count > 0 || job.plan.restore.value.kind == Restore::Kind::job;
     if (job.unmanaged || job.orphaned) {
         const Error why = job.unmanaged ? *job.unmanaged : not_found_again();
         const bool never = job.unmanaged && job.plan.restore.value.kind == Restore::Kind::never;
@@ -158,7 +159,8 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     for (const std::string& line : e.complaints)
         out.emplace_back(effect::Say{line});
     const std::string restored =
-        "restored generation " + std::to_string(e.generation) + " (" + e.age + " old)";
+        "restored generation " + std::to_string(e.generation) +
+        (e.of_job != 0 ? " of job " + std::to_string(e.of_job) : "") + " (" + e.age + " old)";
     out.emplace_back(effect::StartTask{e.task, effect::Start::restored,
                                        restored + (e.node.empty() ? "" : " on " + e.node)});
     out.emplace_back(effect::Comment{restored, false});

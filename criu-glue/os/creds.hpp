@@ -5,7 +5,6 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "result/result.hpp"
@@ -19,13 +18,6 @@ struct Identity {
 };
 
 using CapabilitySet = std::uint64_t; // bit N = capability N of <linux/capability.h>
-
-// The user's groups from the name service (getgrouplist). Blocking: never in the daemon's loop.
-Result<Identity> identity_of(uid_t uid, gid_t gid);
-
-// A system account by its name; Code::not_found without it, Code::not_permitted when it is root. Blocking as
-// above.
-Result<Identity> account(const std::string& name);
 
 // Real, effective, saved and file-system ids become `identity`'s, all capabilities go, and that setuid(0)
 // fails afterwards is checked. For forked children only; async-signal-safe apart from the error text.

@@ -13,7 +13,7 @@
 #include <cstdlib>
 #include <exception>
 
-#include "os/creds.hpp"
+#include "os/accounts.hpp"
 #include "os/socket.hpp"
 #include "volume/local_volume.hpp"
 #include "volume/serve.hpp"
