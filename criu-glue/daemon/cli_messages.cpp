@@ -59,11 +59,11 @@ void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     const wire::InspectRequest request{m.job_id, m.details, m.verify};
     const std::array to_worker = {pipe->write.get()};
     const wire::UserIds user{uid == 0 ? m.uid : uid, wire::WriterRequest::k_unknown, {}};
-    start_sealer({*base, user, false}, wire::encode(request), to_worker, m.verify ? k_verify_limit : k_inspect_limit,
-                    [this, uid](const auto& result) {
-                        m_listings.extract(uid);
-                        if (!result) log::warning("listing the store: " + one_line(result.error()));
-                    });
+    start_sealer({*base, user, false}, wire::encode(request), to_worker,
+                 m.verify ? k_verify_limit : k_inspect_limit, [this, uid](const auto& result) {
+                     m_listings.extract(uid);
+                     if (!result) log::warning("listing the store: " + one_line(result.error()));
+                 });
     m_listings.insert(uid);
     const std::array to_client = {pipe->read.get()};
     send(id, wire::Answer{}, to_client);

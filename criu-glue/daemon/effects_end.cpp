@@ -84,14 +84,14 @@ void Server::perform(Job& job, const effect::RecordStop& e) {
 
 void Server::ask_to_record(Job& job, const wire::CompleteRequest& request) {
     start_sealer(store_of(job, false), wire::encode(request), {}, k_record_limit,
-                    [this, job_id = job.facts.job_id, serial = job.serial](const Result<Packet>& packet) {
-                        if (find_job(job_id, serial) == nullptr) return;
-                        const auto result = result_of<wire::CompleteResult>(packet);
-                        if (!result)
-                            log::error("job " + std::to_string(job_id) + ": its end is not on record",
-                                       result.error());
-                        handle(job_id, event::CompletionRecorded{});
-                    });
+                 [this, job_id = job.facts.job_id, serial = job.serial](const Result<Packet>& packet) {
+                     if (find_job(job_id, serial) == nullptr) return;
+                     const auto result = result_of<wire::CompleteResult>(packet);
+                     if (!result)
+                         log::error("job " + std::to_string(job_id) + ": its end is not on record",
+                                    result.error());
+                     handle(job_id, event::CompletionRecorded{});
+                 });
 }
 
 } // namespace ckpt

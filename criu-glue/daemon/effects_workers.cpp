@@ -205,27 +205,26 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
     const auto began = std::chrono::steady_clock::now();
     job.commit_worker =
         start_sealer(store_of(job, true), wire::encode(request), fds, k_store_limit,
-                        [this, job_id = job.facts.job_id, serial = job.serial, gen = e.generation,
-                         began](const Result<Packet>& packet) {
-                            Job* done = find_job(job_id, serial);
-                            if (done == nullptr) return;
-                            done->commit_runs = false;
-                            const auto result = result_of<wire::CommitResult>(packet);
-                            event::CommitEnded ended{gen, std::nullopt, 0};
-                            if (result) {
-                                ended.stored_bytes = result->stored_bytes;
-                                done->rates.commit =
-                                    rate(done->newest_bytes, std::chrono::steady_clock::now() - began);
-                                if (done->newest_bytes >= k_telling_bytes)
-                                    m_rates.commit = done->rates.commit;
-                                for (const std::string& note : result->notes)
-                                    log::warning("job " + std::to_string(job_id) + ": " + note);
-                            } else {
-                                ended.error = result.error();
-                            }
-                            handle(job_id, ended);
-                            if (Job* still = find_job(job_id, serial)) start_next_commit(*still);
-                        });
+                     [this, job_id = job.facts.job_id, serial = job.serial, gen = e.generation,
+                      began](const Result<Packet>& packet) {
+                         Job* done = find_job(job_id, serial);
+                         if (done == nullptr) return;
+                         done->commit_runs = false;
+                         const auto result = result_of<wire::CommitResult>(packet);
+                         event::CommitEnded ended{gen, std::nullopt, 0};
+                         if (result) {
+                             ended.stored_bytes = result->stored_bytes;
+                             done->rates.commit =
+                                 rate(done->newest_bytes, std::chrono::steady_clock::now() - began);
+                             if (done->newest_bytes >= k_telling_bytes) m_rates.commit = done->rates.commit;
+                             for (const std::string& note : result->notes)
+                                 log::warning("job " + std::to_string(job_id) + ": " + note);
+                         } else {
+                             ended.error = result.error();
+                         }
+                         handle(job_id, ended);
+                         if (Job* still = find_job(job_id, serial)) start_next_commit(*still);
+                     });
     return {};
 }
 
@@ -250,7 +249,8 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e) {
     request.before_incarnation = e.before_incarnation;
     request.before_generation = e.before_generation;
     // Not what failed here before.
-    if (const auto copy = m_copies.find(job.facts.job_id, job.place.uuid, e.task); copy && e.before_generation == 0) {
+    if (const auto copy = m_copies.find(job.facts.job_id, job.place.uuid, e.task);
+        copy && e.before_generation == 0) {
         request.here_incarnation = copy->incarnation;
         request.here_generation = copy->generation;
     }
@@ -263,8 +263,8 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e) {
     const bool make = job.place.incarnation == 0;
     job.tasks.at(e.task).worker =
         start_sealer(store_of(job, make), wire::encode(request), fds, k_store_limit,
-                        [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](
-                            Result<Packet> packet) { adopted(job_id, serial, key, std::move(packet)); });
+                     [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](
+                         Result<Packet> packet) { adopted(job_id, serial, key, std::move(packet)); });
     return {};
 }
 

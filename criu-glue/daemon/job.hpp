@@ -80,7 +80,7 @@ struct Job {
     bool taken_over = false; // from an earlier daemon
     JobState state;
     wire::StorePlace place;
-    wire::UserIds user; // as the newest task's credential says
+    wire::UserIds user;     // as the newest task's credential says
     std::string local_name; // this incarnation's directory on the local tier
     std::map<TaskKey, Task> tasks;
     std::map<std::uint32_t, Generation> generations; // being taken or committed

@@ -158,9 +158,9 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     job.saved = job.restored_from = e.generation;
     for (const std::string& line : e.complaints)
         out.emplace_back(effect::Say{line});
-    const std::string restored =
-        "restored generation " + std::to_string(e.generation) +
-        (e.of_job != 0 ? " of job " + std::to_string(e.of_job) : "") + " (" + e.age + " old)";
+    const std::string restored = "restored generation " + std::to_string(e.generation) +
+                                 (e.of_job != 0 ? " of job " + std::to_string(e.of_job) : "") + " (" + e.age +
+                                 " old)";
     out.emplace_back(effect::StartTask{e.task, effect::Start::restored,
                                        restored + (e.node.empty() ? "" : " on " + e.node)});
     out.emplace_back(effect::Comment{restored, false});

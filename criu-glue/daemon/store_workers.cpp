@@ -42,8 +42,8 @@ Workers::Id Server::start_sealer(const UserStore& store, const std::string& requ
         return 0;
     }
     const std::array writer_fds = {stream->second.get()};
-    m_workers.start("ckpt-writer", wire::encode(wire::WriterRequest{store.base, store.user, store.make}), writer_fds,
-                    limit, [](const Result<Packet>&) {}); // what fails there, the sealer reports
+    m_workers.start("ckpt-writer", wire::encode(wire::WriterRequest{store.base, store.user, store.make}),
+                    writer_fds, limit, [](const Result<Packet>&) {}); // what fails there, the sealer reports
     std::vector<int> all = {stream->first.get(), key->get()};
     all.insert(all.end(), fds.begin(), fds.end());
     return m_workers.start("ckpt-sealer", request, all, limit, std::move(done), WorkerRuns{0, m_sealer});

@@ -19,7 +19,8 @@ Status send_all(int socket, std::string_view bytes) {
     while (!bytes.empty()) {
         const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
-        if (sent < 0) return fail_errno(errno == EPIPE || errno == ECONNRESET ? Code::not_found : Code::os, "send");
+        if (sent < 0)
+            return fail_errno(errno == EPIPE || errno == ECONNRESET ? Code::not_found : Code::os, "send");
         bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
     return {};
@@ -46,7 +47,8 @@ Result<std::pair<Fd, Fd>> make_stream_pair() {
 }
 
 Status send_frame(int socket, std::string_view bytes) {
-    if (bytes.size() > std::numeric_limits<std::uint32_t>::max()) return fail(Code::internal, "a frame too long");
+    if (bytes.size() > std::numeric_limits<std::uint32_t>::max())
+        return fail(Code::internal, "a frame too long");
     std::array<char, k_length_bytes> head{};
     for (std::size_t i = 0; i < head.size(); ++i)
         head[i] = static_cast<char>(bytes.size() >> (8 * i) & 0xffU);

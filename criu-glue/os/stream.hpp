@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Frames over a stream socket: a 32-bit length, little endian, then so many bytes. For bulk between two of our
-// processes, where a packet would be too small (os/socket.hpp).
+// Frames over a stream socket: a 32-bit length, little endian, then so many bytes. For bulk between two of
+// our processes, where a packet would be too small (os/socket.hpp).
 #pragma once
 
 #include <cstddef>

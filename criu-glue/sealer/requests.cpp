@@ -178,8 +178,7 @@ std::optional<store::Stopped> stopped_of(const wire::CompleteRequest& request) {
     return store::Stopped{request.generation, 0};
 }
 
-Status run(const wire::CompleteRequest& request, std::vector<Fd>& fds,
-           wire::CompleteResult& /*result*/) {
+Status run(const wire::CompleteRequest& request, std::vector<Fd>& fds, wire::CompleteResult& /*result*/) {
     const auto access = Access::open(fds);
     if (!access && access.error().code == Code::not_found) return {}; // nothing was ever stored
     if (!access) return tl::unexpected(unusable(access.error(), request.place.base));
@@ -199,7 +198,8 @@ Status inspect(const wire::InspectRequest& request, std::vector<Fd>& fds) {
     const auto access = Access::open(fds);
     if (!access && access.error().code == Code::not_found) return {};
     if (!access) return tl::unexpected(store::store_error(access.error(), "cannot use the store"));
-    return store::inspect(access->store(), {request.job_id, request.details, request.verify}, fds[k_own].get());
+    return store::inspect(access->store(), {request.job_id, request.details, request.verify},
+                          fds[k_own].get());
 }
 
 // Whoever reads the listing learns of a failure, not only our log.

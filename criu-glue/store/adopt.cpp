@@ -84,7 +84,8 @@ private:
     Result<Try> try_elsewhere(const Choice& choice) {
         std::optional<Adopted> from = choice.elsewhere;
         if (!from && is_first_start(choice)) {
-            CKPT_TRY(from, choose_other_job(m_store, m_spec.owner, m_spec.other_job, m_spec.other_generation));
+            CKPT_TRY(from,
+                     choose_other_job(m_store, m_spec.owner, m_spec.other_job, m_spec.other_generation));
         }
         if (!from || m_result.of_job != 0 || m_spec.before) return Try::passed_over;
         const Owner owner{m_spec.owner.cluster, m_spec.owner.uid, from->of->job_id, from->of->uuid};
@@ -99,8 +100,8 @@ private:
     }
 
     [[nodiscard]] bool is_first_start(const Choice& choice) const {
-        return m_spec.other_job != 0 && choice.candidates.empty() && choice.doubtful.empty() && !choice.hidden &&
-               !choice.lost && !choice.completed && choice.doubt.empty();
+        return m_spec.other_job != 0 && choice.candidates.empty() && choice.doubtful.empty() &&
+               !choice.hidden && !choice.lost && !choice.completed && choice.doubt.empty();
     }
 
     Result<Try> try_one(const JobAt& job, GenerationId id, const std::optional<OtherJob>& of) {
@@ -168,8 +169,8 @@ private:
             return tl::unexpected(read.error());
         }
         if (read->healed > 0)
-            m_result.skipped.push_back(std::format("{} had {} damaged blocks, which were put right", to_text(id),
-                                                   read->healed));
+            m_result.skipped.push_back(
+                std::format("{} had {} damaged blocks, which were put right", to_text(id), read->healed));
         return {};
     }
 
@@ -213,8 +214,8 @@ private:
         m_has_own = !own->generations.empty();
     }
 
-    // Makes `adopted` what this incarnation started from. A generation of its own leaves the record alone: the
-    // record limits older incarnations only.
+    // Makes `adopted` what this incarnation started from. A generation of its own leaves the record alone:
+    // the record limits older incarnations only.
     Status record(const Adopted& adopted) {
         if (adopted.from && !adopted.of && adopted.from->incarnation == m_spec.incarnation) return {};
         if (m_on_disk.state == RecordState::valid && m_on_disk.value == adopted) return {};
@@ -250,13 +251,13 @@ private:
     const JobAt& m_job;
     const AdoptSpec& m_spec;
     Adoption m_result;
-    JobState m_state;    // of this round
-    Manifest m_manifest; // of the candidate at hand
+    JobState m_state;                                               // of this round
+    Manifest m_manifest;                                            // of the candidate at hand
     std::set<std::pair<std::uint32_t, GenerationId>> m_passed_over; // with the number of the job
-    bool m_other_lost = false; // the other job has nothing (any more)
-    Record<Adopted> m_before;  // this incarnation's record when we came
-    Record<Adopted> m_on_disk; // and now
-    bool m_has_own = false;    // this incarnation has committed
+    bool m_other_lost = false;                                      // the other job has nothing (any more)
+    Record<Adopted> m_before;                                       // this incarnation's record when we came
+    Record<Adopted> m_on_disk;                                      // and now
+    bool m_has_own = false;                                         // this incarnation has committed
 };
 
 } // namespace
@@ -270,7 +271,8 @@ Result<Adoption> adopt(const Store& store, const AdoptSpec& spec) {
     };
     auto adoption = attempt();
     if (!adoption)
-        return tl::unexpected(store_error(adoption.error(), "cannot look for generations in " + describe(job)));
+        return tl::unexpected(
+            store_error(adoption.error(), "cannot look for generations in " + describe(job)));
     return adoption;
 }
 

@@ -44,7 +44,8 @@ tl::unexpected<Error> no_gcm() {
 Result<Cipher> keyed(const SealKey& key, std::string_view file_id, int direction) {
     if (!is_file_id(file_id)) return fail(Code::internal, "not the id of a file of blocks");
     Secret file_key;
-    CKPT_CHECK(hkdf_sha256(key.secret.bytes(), k_salt, std::format("blocks|{}", file_id), file_key.writable()));
+    CKPT_CHECK(
+        hkdf_sha256(key.secret.bytes(), k_salt, std::format("blocks|{}", file_id), file_key.writable()));
     Cipher cipher(EVP_CIPHER_CTX_new());
     if (!cipher ||
         EVP_CipherInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, nullptr, nullptr, direction) != 1 ||
@@ -61,7 +62,8 @@ bool begin(EVP_CIPHER_CTX* cipher, std::uint64_t number, std::string_view kind) 
         nonce[k_nonce_size - 1 - i] = static_cast<unsigned char>(number >> (8 * i));
     int ignored = 0;
     return EVP_CipherInit_ex(cipher, nullptr, nullptr, nullptr, nonce.data(), -1) == 1 &&
-           EVP_CipherUpdate(cipher, nullptr, &ignored, octets(kind.data()), static_cast<int>(kind.size())) == 1;
+           EVP_CipherUpdate(cipher, nullptr, &ignored, octets(kind.data()), static_cast<int>(kind.size())) ==
+               1;
 }
 
 bool update(EVP_CIPHER_CTX* cipher, std::string_view from, char* to) {
@@ -96,7 +98,8 @@ void BlockOpener::FreeDecompressor::operator()(ZSTD_DCtx_s* context) const {
     ZSTD_freeDCtx(context);
 }
 
-Result<BlockSealer> BlockSealer::start(const SealKey& key, std::string_view file_id, BlockKind kind, int level) {
+Result<BlockSealer> BlockSealer::start(const SealKey& key, std::string_view file_id, BlockKind kind,
+                                       int level) {
     BlockSealer sealer;
     CKPT_TRY(sealer.m_cipher, keyed(key, file_id, k_encrypt));
     sealer.m_compressor.reset(ZSTD_createCCtx());
@@ -112,8 +115,8 @@ Result<BlockSealer> BlockSealer::start(const SealKey& key, std::string_view file
 Result<std::string_view> BlockSealer::seal(std::uint64_t number, std::string_view plain) {
     if (plain.empty() || plain.size() > k_block_size) return fail(Code::internal, "not the size of a block");
     // One byte less than it is: else it is not worth it, and the error says so.
-    const std::size_t packed = ZSTD_compress2(m_compressor.get(), m_packed.data(), plain.size() - 1,
-                                              plain.data(), plain.size());
+    const std::size_t packed =
+        ZSTD_compress2(m_compressor.get(), m_packed.data(), plain.size() - 1, plain.data(), plain.size());
     const bool smaller = ZSTD_isError(packed) == 0;
     const char method = smaller ? k_zstd : k_raw;
     const std::string_view inside = smaller ? std::string_view(m_packed.data(), packed) : plain;

@@ -22,7 +22,7 @@ namespace ckpt::store {
 inline constexpr std::size_t k_page_size = 4096;
 inline constexpr std::size_t k_block_pages = 64;
 inline constexpr std::size_t k_block_size = k_block_pages * k_page_size; // plaintext, at most
-inline constexpr std::size_t k_seal_overhead = 17;                       // what says how it is packed; the tag
+inline constexpr std::size_t k_seal_overhead = 17; // what says how it is packed; the tag
 
 enum class BlockKind { index, pack };
 

@@ -62,8 +62,7 @@ std::uint64_t stored_size(std::span<const std::uint32_t> lengths) {
 }
 
 BlockWriter::BlockWriter(std::unique_ptr<NewFile> file, BlockSealer sealer)
-    : m_file(std::move(file)), m_sealer(std::move(sealer)) {
-}
+    : m_file(std::move(file)), m_sealer(std::move(sealer)) {}
 
 Status BlockWriter::put(std::string_view bytes) {
     CKPT_CHECK(m_file->write(bytes));

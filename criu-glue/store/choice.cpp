@@ -81,7 +81,8 @@ std::uint32_t adoptions_in_a_row(const JobState& state, GenerationId id, std::ui
     std::uint32_t count = 0;
     for (const IncarnationState& inc : state.incarnations) {
         if (inc.number >= incarnation) continue;
-        if (inc.adopted.state != RecordState::valid || inc.adopted.value.of || inc.adopted.value.from != id) break;
+        if (inc.adopted.state != RecordState::valid || inc.adopted.value.of || inc.adopted.value.from != id)
+            break;
         ++count;
     }
     return count;

@@ -102,9 +102,11 @@ private:
     Result<SealedImages> seal_part(const PartSource& source) {
         const std::string name = index_name(source.about.step_id, source.about.task_id);
         const ImagesPlace place{m_job.volume, m_job.dir, m_temp + "/" + name, m_job.keys.sealing()};
-        const PartEntry* before = m_parent ? m_parent->part(source.about.step_id, source.about.task_id) : nullptr;
+        const PartEntry* before =
+            m_parent ? m_parent->part(source.about.step_id, source.about.task_id) : nullptr;
         const std::uint32_t incarnation = m_spec.id.incarnation;
-        if (before == nullptr) return seal_images(source.dir, place, nullptr, incarnation, m_spec.compression);
+        if (before == nullptr)
+            return seal_images(source.dir, place, nullptr, incarnation, m_spec.compression);
         const Parent parent{{m_job.volume, m_job.dir, m_job.generation(m_parent->id) + "/" + name, place.key},
                             before->images};
         return seal_images(source.dir, place, &parent, incarnation, m_spec.compression);

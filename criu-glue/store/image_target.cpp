@@ -39,7 +39,8 @@ Status ImageTarget::flush() {
 Status ImageTarget::finish(std::uint64_t size) {
     CKPT_CHECK(flush());
     // A hole at the end does not lengthen the file by itself.
-    if (::ftruncate(m_file.get(), static_cast<off_t>(size)) != 0) return fail_errno(Code::os, "set the length");
+    if (::ftruncate(m_file.get(), static_cast<off_t>(size)) != 0)
+        return fail_errno(Code::os, "set the length");
     return {};
 }
 

@@ -39,8 +39,7 @@ std::string pack_path(const std::string& job_dir, const PackName& pack) {
 }
 
 IndexReader::IndexReader(BlockReader blocks, const ImagesEntry& entry)
-    : m_blocks(std::move(blocks)), m_entry(&entry) {
-}
+    : m_blocks(std::move(blocks)), m_entry(&entry) {}
 
 Result<IndexReader> IndexReader::open(const ImagesPlace& place, const ImagesEntry& entry) {
     if (!is_file_id(entry.index_id) || entry.tables_at == 0 || entry.tables_at >= entry.blocks.size())
@@ -180,7 +179,8 @@ Result<bool> IndexReader::next_run(IndexRun& run) {
     unsigned char tag = 0;
     CKPT_CHECK(take(reinterpret_cast<char*>(&tag), 1));
     run.data = tag == static_cast<unsigned char>(IndexTag::data);
-    if (!run.data && tag != static_cast<unsigned char>(IndexTag::zeros)) return wrong("fewer pages than the file");
+    if (!run.data && tag != static_cast<unsigned char>(IndexTag::zeros))
+        return wrong("fewer pages than the file");
     CKPT_TRY(const std::uint64_t step, take_varint());
     CKPT_TRY(run.count, take_varint());
     run.first = m_next + unzigzag(step);

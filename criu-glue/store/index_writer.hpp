@@ -35,8 +35,8 @@ private:
     std::string m_buffer;
     std::string m_head; // of what is being written
     IndexRun m_run;
-    std::uint64_t m_next = 0;     // address behind the last run
-    Location m_expected = 0;      // behind the last page
+    std::uint64_t m_next = 0; // address behind the last run
+    Location m_expected = 0;  // behind the last page
     std::uint32_t m_tables_at = 0;
 };
 

@@ -121,12 +121,12 @@ private:
     // The manifest names its owner, the keys are derived for that owner, and the seal tells whether it was
     // true.
     Result<Manifest> verify_as_claimed(const Place& at, GenerationId id) {
-        const std::string dir = at.cluster + "/" + at.job_dir + "/" + incarnation_dir_name(id.incarnation) + "/" +
-                                generation_dir_name(id.generation);
+        const std::string dir = at.cluster + "/" + at.job_dir + "/" + incarnation_dir_name(id.incarnation) +
+                                "/" + generation_dir_name(id.generation);
         CKPT_TRY(const std::vector<Manifest> claims, claimed_manifests(m_volume, dir));
-        Result<Manifest> last = fail(Code::store_corrupt, "the manifest is that of " + to_text(claims.front().id) +
-                                                              " of job " +
-                                                              std::to_string(claims.front().owner.job_id));
+        Result<Manifest> last =
+            fail(Code::store_corrupt, "the manifest is that of " + to_text(claims.front().id) + " of job " +
+                                          std::to_string(claims.front().owner.job_id));
         for (const Manifest& claimed : claims) {
             if (claimed.owner.cluster != at.cluster || job_dir_name(claimed.owner) != at.job_dir) continue;
             CKPT_TRY(const JobAt job, job_at(m_store, claimed.owner));
@@ -141,7 +141,8 @@ private:
         std::uint64_t healed = 0;
         for (const PartEntry& part : manifest.parts) {
             const ImagesPlace place{job.volume, job.dir,
-                                    job.generation(manifest.id) + "/" + index_name(part.step_id, part.task_id),
+                                    job.generation(manifest.id) + "/" +
+                                        index_name(part.step_id, part.task_id),
                                     *job.keys.find(manifest.key_id)};
             const auto read = verify_images(place, part.images);
             if (!read) {
@@ -180,7 +181,8 @@ private:
 Status inspect(const Store& store, const InspectSpec& spec, int out) {
     auto done = Inspector(store, spec, out).all();
     if (!done)
-        done.error().what = "cannot list the generations in " + store.volume.name() + ": " + done.error().what;
+        done.error().what =
+            "cannot list the generations in " + store.volume.name() + ": " + done.error().what;
     return done;
 }
 

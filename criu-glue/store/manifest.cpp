@@ -39,7 +39,8 @@ bool read_images(const Json& object, ImagesEntry& images) {
     Fields fields(object);
     images.index_id = fields.text("index");
     for (const Json& block : fields.list("blocks")) {
-        if (!block.is_number_unsigned() || block.get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max())
+        if (!block.is_number_unsigned() ||
+            block.get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max())
             return false;
         images.blocks.push_back(block.get<std::uint32_t>());
     }

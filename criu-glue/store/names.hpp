@@ -38,10 +38,10 @@ bool is_store_name(std::string_view name);
 // Code::internal when the cluster or the UUID could not name a directory: callers validate them before.
 Status check_owner(const Owner& owner);
 
-std::string job_dir_name(const Owner& owner);                      // "4711-0a1b2c3d"
-std::string incarnation_dir_name(std::uint32_t incarnation);       // "inc-0"
-std::string generation_dir_name(std::uint32_t generation);         // "gen-000007"
-std::string index_name(std::uint32_t step, std::uint32_t task);    // "index-0-1"
+std::string job_dir_name(const Owner& owner);                   // "4711-0a1b2c3d"
+std::string incarnation_dir_name(std::uint32_t incarnation);    // "inc-0"
+std::string generation_dir_name(std::uint32_t generation);      // "gen-000007"
+std::string index_name(std::uint32_t step, std::uint32_t task); // "index-0-1"
 std::optional<std::uint32_t> incarnation_of(std::string_view name);
 std::optional<std::uint32_t> generation_of(std::string_view name);
 std::optional<std::uint32_t> job_id_of(std::string_view name); // of a job's directory

@@ -89,8 +89,9 @@ Result<Adopted> choose_other_job(const Store& store, const Owner& who, std::uint
         if (newest && (!best || newest->created_at > best->created_at)) best = std::move(newest);
     }
     if (best) return best->adopted;
-    const std::string what = generation == 0 ? std::format("job {} of yours has no checkpoint", job_id)
-                                             : std::format("job {} of yours has no generation {}", job_id, generation);
+    const std::string what = generation == 0
+                                 ? std::format("job {} of yours has no checkpoint", job_id)
+                                 : std::format("job {} of yours has no generation {}", job_id, generation);
     return fail(Code::restore_impossible, what, "see `sckpt list` for what there is");
 }
 

@@ -11,8 +11,8 @@
 
 namespace ckpt::store {
 
-// Pages of the packs of an index. Keeps the blocks that were used last, 30 MiB at most: the pages of a process
-// lie in as many packs as there were generations, in each of them in the order of their addresses.
+// Pages of the packs of an index. Keeps the blocks that were used last, 30 MiB at most: the pages of a
+// process lie in as many packs as there were generations, in each of them in the order of their addresses.
 class PackReader {
 public:
     // Both have to outlive it.

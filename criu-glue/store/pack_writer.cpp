@@ -50,8 +50,7 @@ PackTable PackWriter::table() const {
     return {m_name, m_pages, m_pages, m_blocks->lengths()};
 }
 
-ContentCache::ContentCache() : m_entries(k_cache_entries) {
-}
+ContentCache::ContentCache() : m_entries(k_cache_entries) {}
 
 std::optional<std::uint64_t> ContentCache::find(const PageHash& hash) const {
     const Entry& entry = m_entries[slot_of(hash)];

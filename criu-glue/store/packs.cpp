@@ -40,7 +40,8 @@ std::optional<PackName> pack_of(std::string_view name) {
     PackName pack;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pack.incarnation);
     const auto used = static_cast<std::size_t>(end - name.data());
-    if (error != std::errc() || name.size() != used + 1 + k_id_digits || name[used] != '-') return std::nullopt;
+    if (error != std::errc() || name.size() != used + 1 + k_id_digits || name[used] != '-')
+        return std::nullopt;
     pack.id = name.substr(used + 1);
     for (const char c : pack.id)
         if (hex_value(c) < 0) return std::nullopt;

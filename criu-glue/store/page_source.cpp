@@ -8,8 +8,8 @@
 #include <cstring>
 #include <span>
 
-#include "store/index.hpp"
 #include "store/block_cipher.hpp"
+#include "store/index.hpp"
 
 namespace ckpt::store {
 namespace {

@@ -31,11 +31,20 @@ public:
         field = key >> 3U;
         is_number = (key & 7U) == 0;
         switch (key & 7U) {
-        case 0: value = varint(); break;
-        case 1: skip(8); break;
-        case 2: skip(varint()); break;
-        case 5: skip(4); break;
-        default: m_sane = false;
+        case 0:
+            value = varint();
+            break;
+        case 1:
+            skip(8);
+            break;
+        case 2:
+            skip(varint());
+            break;
+        case 5:
+            skip(4);
+            break;
+        default:
+            m_sane = false;
         }
         return m_sane;
     }
@@ -83,7 +92,8 @@ struct Entry {
     }
     [[nodiscard]] std::uint64_t count() const { return pages.value_or(compat_pages); }
     [[nodiscard]] bool sane() const {
-        return vaddr && *vaddr % k_page == 0 && count() <= k_pages_end && *vaddr / k_page + count() <= k_pages_end;
+        return vaddr && *vaddr % k_page == 0 && count() <= k_pages_end &&
+               *vaddr / k_page + count() <= k_pages_end;
     }
 };
 
@@ -93,12 +103,23 @@ std::optional<Entry> parse_entry(std::string_view message) {
     while (fields.next()) {
         if (!fields.is_number) continue;
         switch (fields.field) {
-        case 1: entry.vaddr = fields.value; break;
-        case 2: entry.compat_pages = fields.value; break;
-        case 3: entry.in_parent = fields.value != 0; break;
-        case 4: entry.flags = fields.value; break;
-        case 5: entry.pages = fields.value; break;
-        default: break;
+        case 1:
+            entry.vaddr = fields.value;
+            break;
+        case 2:
+            entry.compat_pages = fields.value;
+            break;
+        case 3:
+            entry.in_parent = fields.value != 0;
+            break;
+        case 4:
+            entry.flags = fields.value;
+            break;
+        case 5:
+            entry.pages = fields.value;
+            break;
+        default:
+            break;
         }
     }
     if (!fields.sane() || !entry.sane()) return std::nullopt;
@@ -115,8 +136,7 @@ std::optional<std::uint32_t> parse_head(std::string_view message) {
 
 } // namespace
 
-PagemapReader::PagemapReader(Fd file) : m_file(std::move(file)), m_buffer(k_buffer) {
-}
+PagemapReader::PagemapReader(Fd file) : m_file(std::move(file)), m_buffer(k_buffer) {}
 
 std::optional<PagemapReader> PagemapReader::open(Fd file) {
     PagemapReader reader(std::move(file));
@@ -173,7 +193,8 @@ std::optional<PagemapRun> PagemapReader::next() {
         if (!message) return std::nullopt;
         const auto entry = parse_entry(*message);
         m_sane = entry.has_value();
-        if (entry && entry->in_file() && entry->count() > 0) return PagemapRun{*entry->vaddr / k_page, entry->count()};
+        if (entry && entry->in_file() && entry->count() > 0)
+            return PagemapRun{*entry->vaddr / k_page, entry->count()};
     }
     return std::nullopt;
 }

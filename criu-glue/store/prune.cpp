@@ -23,7 +23,8 @@ public:
     Status remove(GenerationId id) {
         const std::string dir = m_job.incarnation(id.incarnation);
         const std::string name = m_job.generation(id);
-        const std::string trash = dir + "/" + std::string(k_trash_prefix) + generation_dir_name(id.generation);
+        const std::string trash =
+            dir + "/" + std::string(k_trash_prefix) + generation_dir_name(id.generation);
         CKPT_CHECK(m_job.volume.rename(name, trash));
         CKPT_CHECK(m_job.volume.sync(dir));
         CKPT_TRY(const JobState now, scan(m_job));

@@ -36,20 +36,20 @@ Record<T> read_record(const JobAt& job, std::string_view name, std::uint32_t inc
 }
 
 Status write_record(const JobAt& job, std::uint32_t incarnation, std::string_view name, const Json& object) {
-    CKPT_CHECK(write_sealed(job.volume, job.incarnation(incarnation), name, dump_line(object), job.keys.sealing()));
+    CKPT_CHECK(
+        write_sealed(job.volume, job.incarnation(incarnation), name, dump_line(object), job.keys.sealing()));
     return {};
 }
 
 } // namespace
 
 Record<Adopted> read_adopted(const JobAt& job, std::uint32_t incarnation) {
-    return read_record<Adopted>(
-        job, k_adopted_name, incarnation, [](Fields& fields, Adopted& value) {
-            if (fields.boolean("from_generation"))
-                value.from = GenerationId{fields.u32("from_incarnation"), fields.u32("generation")};
-            if (fields.has("from_job")) value.of = OtherJob{fields.u32("from_job"), fields.text("from_uuid")};
-            if (value.of && !value.from) fields.refuse();
-        });
+    return read_record<Adopted>(job, k_adopted_name, incarnation, [](Fields& fields, Adopted& value) {
+        if (fields.boolean("from_generation"))
+            value.from = GenerationId{fields.u32("from_incarnation"), fields.u32("generation")};
+        if (fields.has("from_job")) value.of = OtherJob{fields.u32("from_job"), fields.text("from_uuid")};
+        if (value.of && !value.from) fields.refuse();
+    });
 }
 
 Status write_adopted(const JobAt& job, std::uint32_t incarnation, const Adopted& adopted) {
@@ -74,13 +74,12 @@ Status remove_adopted(const JobAt& job, std::uint32_t incarnation) {
 }
 
 Record<Completed> read_completed(const JobAt& job, std::uint32_t incarnation) {
-    return read_record<Completed>(
-        job, k_completed_name, incarnation, [](Fields& fields, Completed& value) {
-            value.wait_status = static_cast<std::int32_t>(fields.i64("wait_status"));
-            value.at = fields.i64("at");
-            value.will_be_requeued = fields.boolean("will_be_requeued");
-            value.newest_generation = fields.u32("newest_generation");
-        });
+    return read_record<Completed>(job, k_completed_name, incarnation, [](Fields& fields, Completed& value) {
+        value.wait_status = static_cast<std::int32_t>(fields.i64("wait_status"));
+        value.at = fields.i64("at");
+        value.will_be_requeued = fields.boolean("will_be_requeued");
+        value.newest_generation = fields.u32("newest_generation");
+    });
 }
 
 Status write_completed(const JobAt& job, std::uint32_t incarnation, const Completed& completed) {
@@ -94,16 +93,15 @@ Status write_completed(const JobAt& job, std::uint32_t incarnation, const Comple
 }
 
 Record<Failed> read_failed(const JobAt& job, std::uint32_t incarnation) {
-    return read_record<Failed>(
-        job, k_failed_name, incarnation, [](Fields& fields, Failed& value) {
-            const std::string how = fields.text("how");
-            if (how != k_out_of_memory && how != k_fault) fields.refuse();
-            value.how = how == k_fault ? Failed::How::fault : Failed::How::out_of_memory;
-            value.wait_status = static_cast<std::int32_t>(fields.i64("wait_status"));
-            value.at = fields.i64("at");
-            value.memory_limit = fields.u64("memory_limit");
-            value.signal = fields.u32("signal");
-        });
+    return read_record<Failed>(job, k_failed_name, incarnation, [](Fields& fields, Failed& value) {
+        const std::string how = fields.text("how");
+        if (how != k_out_of_memory && how != k_fault) fields.refuse();
+        value.how = how == k_fault ? Failed::How::fault : Failed::How::out_of_memory;
+        value.wait_status = static_cast<std::int32_t>(fields.i64("wait_status"));
+        value.at = fields.i64("at");
+        value.memory_limit = fields.u64("memory_limit");
+        value.signal = fields.u32("signal");
+    });
 }
 
 Status write_failed(const JobAt& job, std::uint32_t incarnation, const Failed& failed) {

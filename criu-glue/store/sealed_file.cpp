@@ -26,7 +26,8 @@ Result<std::size_t> write_sealed(Volume& volume, const std::string& dir, std::st
     // Tasks of one job start on several nodes and record the same adoption: each writes a temporary of its
     // own.
     std::random_device random;
-    const std::string temp = std::format("{}/{}{}-{:08x}{:08x}", dir, k_temp_prefix, name, random(), random());
+    const std::string temp =
+        std::format("{}/{}{}-{:08x}{:08x}", dir, k_temp_prefix, name, random(), random());
     Status done = write_synced(volume, temp, bytes);
     if (done) done = volume.rename(temp, std::format("{}/{}", dir, name));
     if (!done) {

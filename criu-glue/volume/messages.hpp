@@ -14,7 +14,21 @@ namespace ckpt::store {
 constexpr std::size_t k_chunk_max = std::size_t{1} << 20U; // of what is written or read with one call
 constexpr std::size_t k_frame_max = std::size_t{16} << 20U;
 
-enum class Operation : std::uint8_t { name, list, make_dir, create, write, finish, open, read_at, close, rename, sync, remove, space };
+enum class Operation : std::uint8_t {
+    name,
+    list,
+    make_dir,
+    create,
+    write,
+    finish,
+    open,
+    read_at,
+    close,
+    rename,
+    sync,
+    remove,
+    space
+};
 
 struct VolumeCall {
     static constexpr std::uint16_t k_type = 60;
@@ -37,7 +51,7 @@ struct VolumeReply {
     std::vector<std::string> names;
     std::string bytes;
     std::uint32_t handle = 0;
-    std::uint64_t first = 0; // open: the size; space: what is free
+    std::uint64_t first = 0;  // open: the size; space: what is free
     std::uint64_t second = 0; // space: the total
     template <class V>
     void fields(V& v) {

@@ -56,7 +56,8 @@ private:
     // It reaches logs and outputs: the other side may be lying.
     static wire::Outcome believable(wire::Outcome outcome) {
         constexpr std::size_t k_text_max = 300;
-        constexpr std::array k_known{Code::not_found, Code::store_full, Code::not_permitted, Code::store_corrupt};
+        constexpr std::array k_known{Code::not_found, Code::store_full, Code::not_permitted,
+                                     Code::store_corrupt};
         if (outcome.code == 0) return outcome;
         if (std::ranges::find(k_known, static_cast<Code>(outcome.code)) == k_known.end())
             outcome.code = static_cast<std::uint32_t>(Code::os);
@@ -107,7 +108,8 @@ public:
     }
     Status finish() override {
         m_finished = true;
-        CKPT_TRY([[maybe_unused]] const VolumeReply reply, m_channel.call(of_file(Operation::finish, m_handle)));
+        CKPT_TRY([[maybe_unused]] const VolumeReply reply,
+                 m_channel.call(of_file(Operation::finish, m_handle)));
         return {};
     }
 
@@ -154,7 +156,8 @@ RemoteVolume::RemoteVolume(std::unique_ptr<VolumeChannel> channel) : m_channel(s
 RemoteVolume::~RemoteVolume() = default;
 
 Result<std::unique_ptr<RemoteVolume>> RemoteVolume::connect(Fd socket) {
-    std::unique_ptr<RemoteVolume> volume(new RemoteVolume(std::make_unique<VolumeChannel>(std::move(socket))));
+    std::unique_ptr<RemoteVolume> volume(
+        new RemoteVolume(std::make_unique<VolumeChannel>(std::move(socket))));
     CKPT_TRY(VolumeReply reply, volume->m_channel->call(about(Operation::name, {})));
     volume->m_name = std::move(reply.bytes);
     return volume;

@@ -59,7 +59,7 @@ struct DumpRequest {
     std::vector<std::string> node_local; // directories whose files are saved with the images
     std::uint64_t node_local_limit = 0;  // bytes of all of them
     std::uint32_t timeout_ms = 0;
-    bool leave_stopped = false; // else the tree runs on the moment the dump ends
+    bool leave_stopped = false;   // else the tree runs on the moment the dump ends
     std::uint32_t keeper_uid = 0; // who gets the images
     std::uint32_t keeper_gid = 0;
     template <class V>
@@ -121,8 +121,8 @@ struct RestoreResult {
 // the user, until the other end goes.
 struct WriterRequest {
     static constexpr std::uint16_t k_type = 46;
-    std::string base; // as in StorePlace
-    UserIds user;     // gid k_unknown: the name service says what the user's groups are
+    std::string base;  // as in StorePlace
+    UserIds user;      // gid k_unknown: the name service says what the user's groups are
     bool make = false; // the directory when it is missing
     static constexpr std::uint32_t k_unknown = 0xffffffff;
     template <class V>
@@ -255,9 +255,9 @@ struct AdoptResult {
     std::vector<std::string> skipped; // one line per generation that did not verify
     template <class V>
     void fields(V& v) {
-        v(outcome, found, incarnation, generation, of_job, is_here, taken_at, node, tree_was_stopped, newest_generation,
-          adopted_before, end_again, wait_status, last_ended, last_memory_limit, last_signal, fault_again,
-          skipped);
+        v(outcome, found, incarnation, generation, of_job, is_here, taken_at, node, tree_was_stopped,
+          newest_generation, adopted_before, end_again, wait_status, last_ended, last_memory_limit,
+          last_signal, fault_again, skipped);
     }
 };
 

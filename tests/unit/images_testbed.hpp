@@ -194,9 +194,8 @@ inline ::testing::AssertionResult same(const std::optional<Files>& got, const Fi
         if (file == got->end()) return ::testing::AssertionFailure() << name << " is missing";
         if (file->second == content) continue;
         const auto differs = std::ranges::mismatch(file->second, content).in1 - file->second.begin();
-        return ::testing::AssertionFailure()
-               << name << " has " << file->second.size() << " bytes of " << content.size()
-               << " and differs at " << differs;
+        return ::testing::AssertionFailure() << name << " has " << file->second.size() << " bytes of "
+                                             << content.size() << " and differs at " << differs;
     }
     if (got->size() != wanted.size()) return ::testing::AssertionFailure() << "more files than there were";
     return ::testing::AssertionSuccess();

@@ -7,8 +7,8 @@ namespace {
 
 using namespace images_test;
 
-// What restores is what was sealed; what does not is Code::store_corrupt, and the target holds beginnings of the
-// files and nothing else.
+// What restores is what was sealed; what does not is Code::store_corrupt, and the target holds beginnings of
+// the files and nothing else.
 struct Outcome {
     bool restored = false;
     std::uint64_t healed = 0;
@@ -284,7 +284,8 @@ private:
 TEST(StoreImagesForged, AnIndexWithNonsenseIsRefused) {
     Job job;
     Random random(24);
-    const Files files{{"pages-1.img", memory(random, 40) + std::string(9 * k_page, '\0')}, {"core-1.img", "x"}};
+    const Files files{{"pages-1.img", memory(random, 40) + std::string(9 * k_page, '\0')},
+                      {"core-1.img", "x"}};
     const auto sealed = job.seal(files, 1);
     ASSERT_TRUE(sealed);
     ForgedIndex index(job, sealed->entry, 1);
@@ -296,9 +297,15 @@ TEST(StoreImagesForged, AnIndexWithNonsenseIsRefused) {
         std::string& block = plain[change() % plain.size()];
         const std::size_t at = change() % std::min<std::size_t>(block.size(), seed % 2 == 0 ? 200 : 10000);
         switch (change() % 3) {
-        case 0: block[at] = static_cast<char>(change()); break;
-        case 1: block.insert(at, noise(change, 1 + change() % 12)); break;
-        default: block.erase(at == 0 ? 1 : at, 1 + change() % 20); break;
+        case 0:
+            block[at] = static_cast<char>(change());
+            break;
+        case 1:
+            block.insert(at, noise(change, 1 + change() % 12));
+            break;
+        default:
+            block.erase(at == 0 ? 1 : at, 1 + change() % 20);
+            break;
         }
         const auto verified = job.verify(index.with(plain), 1);
         if (verified) continue;

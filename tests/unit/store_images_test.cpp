@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What goes into the store comes back, one generation at a time or many of them, and what was there already is
-// not written again.
+// What goes into the store comes back, one generation at a time or many of them, and what was there already
+// is not written again.
 #include <sys/stat.h>
 
 #include "images_testbed.hpp"
@@ -71,7 +71,8 @@ TEST(StoreImages, AHoleOfATerabyteStaysOne) {
     const Dir source;
     const Fd out(::open((source.path() / "ghost-1.img").c_str(), O_WRONLY | O_CREAT, 0600));
     const std::string text = "far behind the beginning";
-    ASSERT_EQ(::pwrite(out.get(), text.data(), text.size(), k_tib / 2 + 10), static_cast<ssize_t>(text.size()));
+    ASSERT_EQ(::pwrite(out.get(), text.data(), text.size(), k_tib / 2 + 10),
+              static_cast<ssize_t>(text.size()));
     ASSERT_EQ(::ftruncate(out.get(), k_tib + 5), 0);
     const auto sealed = job.seal(source, 1);
     ASSERT_TRUE(sealed) << one_line(sealed.error());
@@ -206,7 +207,8 @@ void live_on(Random& random, std::vector<Process>& processes, std::uint32_t& las
             change(random, bytes, random() % 8 == 0 ? 0.6 : 0.03);
             if (random() % 4 == 0) bytes += memory(random, random() % 20);
             if (random() % 8 == 0) bytes.resize(bytes.size() / k_page / 2 * k_page);
-            if (random() % 4 == 0 && bytes.size() > 9 * k_page) bytes.replace(k_page, 5 * k_page, zeros(5 * k_page));
+            if (random() % 4 == 0 && bytes.size() > 9 * k_page)
+                bytes.replace(k_page, 5 * k_page, zeros(5 * k_page));
         }
     }
     if (random() % 5 == 0 && processes.size() < 4) {
@@ -225,7 +227,10 @@ TEST(StoreImages, EveryGenerationOfAChainRestoresOnItsOwn) {
         Random random(seed);
         Job job;
         std::uint32_t last_pid = 10;
-        std::vector<Process> processes{{.pid = 10, .pages_id = 50, .mappings = {{16, memory(random, 300)}, {5000, memory(random, 300)}}}};
+        std::vector<Process> processes{
+            {.pid = 10,
+             .pages_id = 50,
+             .mappings = {{16, memory(random, 300)}, {5000, memory(random, 300)}}}};
         std::vector<std::pair<Files, ImagesEntry>> chain;
         std::uint64_t pages = 600;
         for (int generation = 1; generation <= 30; ++generation) {
@@ -336,7 +341,8 @@ TEST(StoreImages, AFullVolumeIsReportedWhereverItShows) {
     ASSERT_GT(calls, 20U);
     for (std::uint64_t nth = 0; nth < calls; ++nth) {
         Job job;
-        job.volume.fail_from(MemoryVolume::Calls::changing, nth, nth % 2 == 0 ? ENOSPC : EDQUOT, nth % 3 == 0);
+        job.volume.fail_from(MemoryVolume::Calls::changing, nth, nth % 2 == 0 ? ENOSPC : EDQUOT,
+                             nth % 3 == 0);
         const auto sealed = job.seal(source, 1);
         ASSERT_FALSE(sealed) << nth;
         EXPECT_EQ(sealed.error().code, Code::store_full) << one_line(sealed.error());

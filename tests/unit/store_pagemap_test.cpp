@@ -39,7 +39,8 @@ std::string field(unsigned number, std::uint64_t value) {
 }
 
 TEST(StorePagemap, SaysWhichPagesAreInTheFile) {
-    const auto parsed = parse(Pagemap(7).entry(10, 2).entry(20, 3, 0).entry(30, 4, 1).entry(40, 5, 6).bytes());
+    const auto parsed =
+        parse(Pagemap(7).entry(10, 2).entry(20, 3, 0).entry(30, 4, 1).entry(40, 5, 6).bytes());
     ASSERT_TRUE(parsed);
     EXPECT_TRUE(parsed->sane);
     EXPECT_EQ(parsed->pages_id, 7U);
@@ -49,11 +50,13 @@ TEST(StorePagemap, SaysWhichPagesAreInTheFile) {
 // criu/pagemap.c:init_compat_pagemap_entry
 TEST(StorePagemap, FillsInWhatOlderOnesDoNotSay) {
     Pagemap map(1);
-    map.message(field(1, 10 * k_page) + field(2, 2));                                  // no flags: present
-    map.message(field(1, 20 * k_page) + field(2, 2) + field(3, 1));                    // in the parent
-    map.message(field(1, 30 * k_page) + field(2, 2) + field(3, 0));                    // not in the parent
-    map.message(field(1, 40 * k_page) + field(2, 2) + field(4, 4) + field(5, 9));      // the new count wins
-    map.message(field(1, 50 * k_page) + field(2, 2) + field(9, 1) + "\x52\x03" "abc"); // what we do not know
+    map.message(field(1, 10 * k_page) + field(2, 2));                             // no flags: present
+    map.message(field(1, 20 * k_page) + field(2, 2) + field(3, 1));               // in the parent
+    map.message(field(1, 30 * k_page) + field(2, 2) + field(3, 0));               // not in the parent
+    map.message(field(1, 40 * k_page) + field(2, 2) + field(4, 4) + field(5, 9)); // the new count wins
+    map.message(field(1, 50 * k_page) + field(2, 2) + field(9, 1) +
+                "\x52\x03"
+                "abc"); // what we do not know
     const auto parsed = parse(map.bytes());
     ASSERT_TRUE(parsed);
     EXPECT_TRUE(parsed->sane);
@@ -62,9 +65,10 @@ TEST(StorePagemap, FillsInWhatOlderOnesDoNotSay) {
 
 TEST(StorePagemap, StopsWhereItMakesNoSense) {
     const std::string good = Pagemap(1).entry(10, 2).bytes();
-    for (const std::string& bad : {field(2, 2) + field(4, 4), field(1, 123) + field(2, 2), std::string("\xff"),
-                                   field(1, UINT64_MAX / k_page * k_page) + field(2, 2) + field(5, UINT64_MAX),
-                                   std::string("\x0b"), std::string("\x12\x7fxx")}) {
+    for (const std::string& bad :
+         {field(2, 2) + field(4, 4), field(1, 123) + field(2, 2), std::string("\xff"),
+          field(1, UINT64_MAX / k_page * k_page) + field(2, 2) + field(5, UINT64_MAX), std::string("\x0b"),
+          std::string("\x12\x7fxx")}) {
         Pagemap map(1);
         const auto parsed = parse(map.entry(10, 2).message(bad).entry(30, 2).bytes());
         ASSERT_TRUE(parsed);
