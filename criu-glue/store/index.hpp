@@ -21,6 +21,7 @@ inline constexpr std::string_view k_space_suffix = "/pages";
 
 // A page in a pack of the index' table: pack << 48 | page.
 using Location = std::uint64_t;
+inline constexpr Location k_nowhere = UINT64_MAX; // no index has so many packs
 constexpr Location location_of(std::uint64_t pack, std::uint64_t page) {
     return pack << 48U | page;
 }

@@ -52,14 +52,14 @@ PackTable PackWriter::table() const {
 
 ContentCache::ContentCache() : m_entries(k_cache_entries) {}
 
-std::optional<std::uint64_t> ContentCache::find(const PageHash& hash) const {
+std::optional<Location> ContentCache::find(const PageHash& hash) const {
     const Entry& entry = m_entries[slot_of(hash)];
-    if (entry.page == 0 || entry.hash != hash) return std::nullopt;
-    return entry.page - 1;
+    if (entry.at == k_nowhere || entry.hash != hash) return std::nullopt;
+    return entry.at;
 }
 
-void ContentCache::insert(const PageHash& hash, std::uint64_t page) {
-    m_entries[slot_of(hash)] = {hash, page + 1};
+void ContentCache::insert(const PageHash& hash, Location at) {
+    m_entries[slot_of(hash)] = {hash, at};
 }
 
 } // namespace ckpt::store

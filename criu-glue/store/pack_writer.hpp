@@ -37,17 +37,18 @@ private:
     std::uint64_t m_pages = 0;
 };
 
-// Pages that are in the new pack already, by content. Bounded: a newer page takes an older one's place.
+// Where pages lie that this generation refers to already, by content. Bounded: a newer page takes an older
+// one's place.
 class ContentCache {
 public:
     ContentCache();
-    [[nodiscard]] std::optional<std::uint64_t> find(const PageHash& hash) const;
-    void insert(const PageHash& hash, std::uint64_t page);
+    [[nodiscard]] std::optional<Location> find(const PageHash& hash) const;
+    void insert(const PageHash& hash, Location at);
 
 private:
     struct Entry {
         PageHash hash{};
-        std::uint64_t page = 0; // plus one; 0: nothing
+        Location at = k_nowhere;
     };
     std::vector<Entry> m_entries;
 };

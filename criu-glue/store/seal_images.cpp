@@ -69,13 +69,17 @@ Status Sealer::data(const char* page) {
 }
 
 Result<Location> Sealer::place_for(std::uint64_t address, const PageHash& hash, const char* page) {
+    std::optional<Location> at;
     if (m_parent)
-        if (const auto of_parent = m_parent->find(address, hash))
-            if (const auto at = m_choice.refer(*of_parent)) return *at;
-    if (const auto known = m_cache.find(hash)) return m_choice.refer_new(*known);
-    CKPT_TRY(const std::uint64_t number, m_pack.add(page));
-    m_cache.insert(hash, number);
-    return m_choice.refer_new(number);
+        if (const auto of_parent = m_parent->find(address, hash)) at = m_choice.refer(*of_parent);
+    if (!at) {
+        // What a fork shares with another process.
+        if (const auto known = m_cache.find(hash)) return *known;
+        CKPT_TRY(const std::uint64_t number, m_pack.add(page));
+        at = m_choice.refer_new(number);
+    }
+    m_cache.insert(hash, *at);
+    return *at;
 }
 
 Result<SealedImages> Sealer::finish(std::string index_id) {
