@@ -106,13 +106,11 @@ void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
         m_connections.at(id).dump_when_closed = m.job_id;
         return send(id, wire::Answer{});
     }
-    if (is_suspended(*job))
-        return send(id, answer_of({Code::busy, "job " + std::to_string(m.job_id) + " is suspended",
-                                   "try again when it has been resumed", 0}));
+    if (is_suspended(*job)) return send(id, answer_of(suspended_error(m.job_id)));
     if (job->on_demand)
         return send(id, answer_of({Code::busy, "a checkpoint of this job is under way", "", 0}));
     job->on_demand = id;
-    handle(m.job_id, event::OnDemand{});
+    want_dump({m.job_id, true, true});
 }
 
 } // namespace ckpt

@@ -64,6 +64,7 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
     }
     if (job = find_job(job_id); job != nullptr) keep_on_file(*job);
     forget_if_over(job_id);
+    admit_dumps_soon();
     if (m_stopping) stop_when_saved();
 }
 
@@ -164,6 +165,7 @@ bool Server::is_suspended(const Job& job) {
 
 void Server::perform(Job& job, const effect::ArmInterval& /*e*/) {
     m_loop.cancel(job.interval_timer);
+    m_dumps.forget_due(job.facts.job_id);
     const Interval& interval = job.state.plan.interval.value;
     Seconds delay{0};
     if (const auto* fixed = std::get_if<Seconds>(&interval))
@@ -181,7 +183,7 @@ void Server::perform(Job& job, const effect::ArmInterval& /*e*/) {
         Job* still = find_job(job_id, serial);
         if (still == nullptr) return;
         if (is_suspended(*still)) return perform(*still, effect::ArmInterval{});
-        handle(job_id, event::IntervalElapsed{});
+        want_dump({job_id});
     });
 }
 
@@ -260,6 +262,7 @@ void Server::forget_job(std::uint32_t job_id) {
     if (found == m_jobs.end()) return;
     Job job = std::move(found->second);
     m_jobs.erase(found);
+    m_dumps.remove(job_id);
     perform(job, effect::AnswerOnDemand{0, Error{Code::not_found, "the job has ended", "", 0}});
     m_workers.abandon(job.commit_worker); // it reads what is removed below
     m_loop.cancel(job.interval_timer);

@@ -72,6 +72,7 @@ void Server::reload_policy() {
     m_policy = std::move(*policy);
     m_broken.reset();
     log::info("policy " + m_config.policy_file + " was read again");
+    admit_dumps_soon();
 }
 
 bool Server::too_many_connections(uid_t uid) const {
@@ -117,7 +118,7 @@ void Server::drop_connection(ConnectionId id) {
     m_connections.erase(found);
     m_loop.cancel(gone.watch);
     if (gone.is_shim) shim_gone(gone.job_id, gone.task);
-    if (gone.dump_when_closed != 0) handle(gone.dump_when_closed, event::OnDemand{false});
+    if (gone.dump_when_closed != 0) want_dump({gone.dump_when_closed, true, false});
     for (auto& [job_id, job] : m_jobs) {
         if (job.on_demand == id) job.on_demand.reset();
         if (job.epilog == id) job.epilog.reset();

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 
+#include "admission.hpp"
 #include "job.hpp"
 #include "local_copies.hpp"
 #include "local_tier.hpp"
@@ -157,6 +158,12 @@ private:
     // ckpt-sealer with this request, and ckpt-writer, through which it reaches the store.
     Workers::Id start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
                              std::chrono::milliseconds limit, Workers::Done done);
+    // effects_admission.cpp
+    void want_dump(const DumpQueue::Turn& turn);
+    void admit_dumps();
+    void admit_dumps_soon();
+    void begin_dump(const DumpQueue::Turn& turn);
+    static Error suspended_error(std::uint32_t job_id);
     [[nodiscard]] Seconds dump_limit(const Job& job, const effect::Dump& e) const;
     [[nodiscard]] DumpNeed dump_need(const Job& job) const;
     Status start_dump(Job& job, const effect::Dump& e);
@@ -185,6 +192,8 @@ private:
     std::map<std::uint32_t, Job> m_jobs;
     std::uint64_t m_next_serial = 1;
     Policy m_policy;
+    DumpQueue m_dumps;
+    bool m_admission_is_due = false;
     Rates m_rates; // of this node: what a job has that was never dumped here
     std::optional<LocalTier> m_local;
     LocalCopies m_copies;

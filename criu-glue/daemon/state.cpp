@@ -43,6 +43,13 @@ bool is_starting(const JobState& job) {
     });
 }
 
+bool can_take_generation(const JobState& job) {
+    const bool ending = job.ending && !(state::is_settled(job) && job.cause == Cause::unknown);
+    return !job.taking && !job.orphaned && !ending && !job.completing && !job.standing &&
+           std::ranges::any_of(job.tasks,
+                               [](const auto& t) { return t.second.phase == TaskState::Phase::running; });
+}
+
 bool is_launching(const JobState& job) {
     return std::ranges::any_of(job.tasks, [](const auto& t) {
         return t.second.phase == TaskState::Phase::registered && t.second.shim_present;

@@ -333,6 +333,10 @@ bool is_last(Reason reason);
 // True while a task is about to be restored.
 bool is_starting(const JobState& job);
 
+// Whether a generation that is due or asked for could be begun now: something runs, nothing else is being
+// taken, and the job is not about to end.
+bool can_take_generation(const JobState& job);
+
 // True while a shim has been told to start its application and has not said that it runs. It may never do.
 bool is_launching(const JobState& job);
 

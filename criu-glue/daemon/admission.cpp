@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "admission.hpp"
+
+#include <algorithm>
+
+namespace ckpt {
+
+void DumpQueue::add(const Turn& turn) {
+    const auto found = std::ranges::find(m_waiting, turn.job_id, &Turn::job_id);
+    if (found == m_waiting.end()) return m_waiting.push_back(turn);
+    found->on_demand = found->on_demand || turn.on_demand;
+    found->is_awaited = found->is_awaited || turn.is_awaited;
+}
+
+void DumpQueue::remove(std::uint32_t job_id) {
+    std::erase_if(m_waiting, [&](const Turn& turn) { return turn.job_id == job_id; });
+}
+
+void DumpQueue::forget_due(std::uint32_t job_id) {
+    std::erase_if(m_waiting, [&](const Turn& turn) { return turn.job_id == job_id && !turn.on_demand; });
+}
+
+std::optional<DumpQueue::Turn> DumpQueue::next(std::size_t running, std::uint32_t limit,
+                                               const std::function<bool(std::uint32_t)>& can_dump) {
+    std::vector<Turn> waiting;
+    std::optional<Turn> refused;
+    for (const Turn& turn : m_waiting) {
+        if (can_dump(turn.job_id) || (turn.on_demand && refused))
+            waiting.push_back(turn);
+        else if (turn.on_demand)
+            refused = turn;
+    }
+    m_waiting = std::move(waiting);
+    if (refused) return refused;
+    if (m_waiting.empty() || (limit != 0 && running >= limit)) return std::nullopt;
+    const Turn first = m_waiting.front();
+    m_waiting.erase(m_waiting.begin());
+    return first;
+}
+
+} // namespace ckpt

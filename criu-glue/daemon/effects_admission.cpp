@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Dumps that can wait are begun here, no more of them at once than the policy says.
+#include <algorithm>
+#include <utility>
+
+#include "server.hpp"
+
+namespace ckpt {
+
+void Server::want_dump(const DumpQueue::Turn& turn) {
+    m_dumps.add(turn);
+    admit_dumps();
+}
+
+// After whatever may have made room, or may have made somebody wait in vain.
+void Server::admit_dumps_soon() {
+    if (m_dumps.is_empty() || std::exchange(m_admission_is_due, true)) return;
+    m_loop.after(std::chrono::milliseconds(0), [this] {
+        m_admission_is_due = false;
+        admit_dumps();
+    });
+}
+
+void Server::admit_dumps() {
+    if (m_stopping) return;
+    const auto running = [this] {
+        return std::ranges::count_if(m_jobs,
+                                     [](const auto& job) { return job.second.state.taking.has_value(); });
+    };
+    const auto can_dump = [this](std::uint32_t job_id) {
+        const Job* job = find_job(job_id);
+        return job != nullptr && can_take_generation(job->state);
+    };
+    while (const auto turn =
+               m_dumps.next(static_cast<std::size_t>(running()), m_policy.admission.dumps, can_dump))
+        begin_dump(*turn);
+}
+
+void Server::begin_dump(const DumpQueue::Turn& turn) {
+    Job* job = find_job(turn.job_id);
+    if (job == nullptr) return;
+    const bool suspended = is_suspended(*job); // it may have been while it waited
+    if (suspended && !turn.on_demand) return perform(*job, effect::ArmInterval{});
+    if (suspended) return perform(*job, effect::AnswerOnDemand{0, suspended_error(turn.job_id)});
+    if (turn.on_demand) return handle(turn.job_id, event::OnDemand{turn.is_awaited});
+    handle(turn.job_id, event::IntervalElapsed{});
+}
+
+Error Server::suspended_error(std::uint32_t job_id) {
+    return {Code::busy, "job " + std::to_string(job_id) + " is suspended",
+            "try again when it has been resumed", 0};
+}
+
+} // namespace ckpt
