@@ -37,6 +37,7 @@ Workers::Id Workers::start(const std::string& program, const std::string& reques
         spec.new_session = true;
         spec.affinity_like = how.affinity_like;
         spec.become = how.as;
+        spec.low_priority = how.in_background;
         CKPT_TRY(Child child, spawn(spec));
         CKPT_CHECK(send_packet(sockets.first.get(), request, fds));
         return Running{std::move(child), std::move(sockets.first), {}, 0, 0, done, {}};
@@ -50,6 +51,11 @@ Workers::Id Workers::start(const std::string& program, const std::string& reques
     return add(std::move(*running), limit, [this](Id id) {
         finish(id, receive_packet(m_running.at(id).channel.get(), std::chrono::milliseconds(0)));
     });
+}
+
+void Workers::hurry(Id id) {
+    const auto found = m_running.find(id);
+    if (found != m_running.end()) raise_priority(found->second.child);
 }
 
 Workers::Id Workers::run_text(const std::vector<std::string>& argv, std::chrono::milliseconds limit,

@@ -23,6 +23,7 @@ struct WorkerRuns {
     // On the CPUs of that process (0 = ours): what criu restores inherits them, CRIU saves no affinity.
     pid_t affinity_like = 0;
     std::optional<Identity> as; // else as root
+    bool in_background = false; // after all else on the node, until hurry() is called
 };
 
 class Workers {
@@ -36,6 +37,8 @@ public:
     // Starts a worker of ours (wire/worker.hpp), sends it the request and calls `done` exactly once.
     Id start(const std::string& program, const std::string& request, std::span<const int> fds,
              std::chrono::milliseconds limit, Done done, const WorkerRuns& how = {});
+    // Somebody waits for it now.
+    void hurry(Id id);
     // Starts a program and calls `done` with what it printed; a non-zero exit status is an error that carries
     // its standard error's first line.
     Id run_text(const std::vector<std::string>& argv, std::chrono::milliseconds limit, TextDone done);

@@ -2,6 +2,7 @@
 #include "os/process.hpp"
 
 #include <fcntl.h>
+#include <linux/ioprio.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -24,6 +25,7 @@ namespace ckpt {
 namespace {
 
 constexpr std::size_t k_fdinfo_max = 4096;
+constexpr int k_low_nice = 10;
 constexpr int k_first_moved_fd = 512; // above every number a caller may ask for
 
 struct ExecFailure {
@@ -99,6 +101,17 @@ void enter_namespaces(const std::vector<int>& namespaces, int report) {
     ::_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 127);
 }
 
+// ioprio_set(2) has no wrapper. "none" follows the nice value again.
+void set_disk_priority(int who, pid_t id, int io_class) {
+    ::syscall(SYS_ioprio_set, who, id, IOPRIO_PRIO_VALUE(io_class, 0));
+}
+
+// Without it the program works as well, and others less.
+void lower_priority() {
+    ::setpriority(PRIO_PROCESS, 0, k_low_nice);
+    set_disk_priority(IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_IDLE);
+}
+
 [[noreturn]] void run_child(const SpawnSpec& spec, int report_fd, pid_t parent) {
     reset_signals();
     if (spec.die_with_parent) {
@@ -109,6 +122,7 @@ void enter_namespaces(const std::vector<int>& namespaces, int report) {
     cpu_set_t cpus;
     if (spec.affinity_like != 0 && ::sched_getaffinity(spec.affinity_like, sizeof cpus, &cpus) == 0)
         ::sched_setaffinity(0, sizeof cpus, &cpus);
+    if (spec.low_priority) lower_priority();
     auto argv = pointers(spec.argv);
     auto environment = pointers(spec.environment);
     std::vector<std::pair<int, int>> fds = spec.fds;
@@ -192,6 +206,12 @@ Result<Child> spawn(const SpawnSpec& spec) {
     }
     if (!pidfd) return tl::unexpected(pidfd.error());
     return child;
+}
+
+void raise_priority(const Child& child) {
+    if (!child) return;
+    ::setpriority(PRIO_PGRP, static_cast<id_t>(child.pid()), ::getpriority(PRIO_PROCESS, 0));
+    set_disk_priority(IOPRIO_WHO_PGRP, child.pid(), IOPRIO_CLASS_NONE);
 }
 
 Result<Fd> open_pidfd(pid_t pid) {

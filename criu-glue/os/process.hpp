@@ -28,8 +28,9 @@ struct SpawnSpec {
     std::optional<Identity> become;       // irreversible drop before exec
     std::optional<CapabilitySet> ambient; // kept across the drop as ambient capabilities
     pid_t affinity_like = 0;              // run on the CPUs on which that process may; 0 = as the caller
-    std::vector<int> enter_namespaces;    // setns(2) on each, in this order, before the drop; a pid
-                                          // namespace takes effect because the program is forked once more
+    bool low_priority = false; // after everything else on the node: nice 10, disk when nobody else needs it
+    std::vector<int> enter_namespaces; // setns(2) on each, in this order, before the drop; a pid
+                                       // namespace takes effect because the program is forked once more
 };
 
 // A child that is killed and reaped when its owner goes.
@@ -62,6 +63,10 @@ private:
 
 // Starts a program. An exec that fails is reported here (Code::os), not as an exit status.
 Result<Child> spawn(const SpawnSpec& spec);
+
+// Undoes low_priority, down to that of this process, for a child that was started with new_session, and all
+// that it has started since in that session's first process group.
+void raise_priority(const Child& child);
 
 Result<Fd> open_pidfd(pid_t pid);
 // Sends `signal` through a pidfd: no pid can be reused under it. ESRCH gives Code::not_found.

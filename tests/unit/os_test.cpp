@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fcntl.h>
+#include <linux/ioprio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -121,6 +124,24 @@ TEST(Spawn, DescriptorsMayTradePlaces) {
     second->write.reset();
     EXPECT_EQ(*read_all(first->read.get(), 64), "one\n");
     EXPECT_EQ(*read_all(second->read.get(), 64), "two\n");
+}
+
+TEST(Spawn, LowPriorityIsGivenAndTakenBack) {
+    SpawnSpec spec;
+    spec.path = "/bin/sleep";
+    spec.argv = {"sleep", "100"};
+    spec.new_session = true;
+    spec.low_priority = true;
+    const auto child = spawn(spec);
+    ASSERT_TRUE(child);
+    const auto pid = static_cast<id_t>(child->pid());
+    const int ours = ::getpriority(PRIO_PROCESS, 0);
+    EXPECT_EQ(::getpriority(PRIO_PROCESS, pid), std::max(ours, 10));
+    EXPECT_EQ(::syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, pid) >> IOPRIO_CLASS_SHIFT, IOPRIO_CLASS_IDLE);
+    if (::geteuid() != 0) GTEST_SKIP() << "to raise it again takes root";
+    raise_priority(*child);
+    EXPECT_EQ(::getpriority(PRIO_PROCESS, pid), ours);
+    EXPECT_NE(::syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, pid) >> IOPRIO_CLASS_SHIFT, IOPRIO_CLASS_IDLE);
 }
 
 TEST(Child, WaitIsBounded) {
