@@ -141,6 +141,35 @@ TEST(Interval, TheSameTroubleWithAnotherPidIsTheSameTrouble) {
         IsEmpty());
 }
 
+// What decides whether a job keeps its place among those that wait for a dump.
+TEST(Generation, CanBeTakenWhileTheJobRunsAndNothingElseIsUnderWay) {
+    EXPECT_FALSE(can_take_generation(fresh_job())) << "nothing runs yet";
+    JobState job = running_job();
+    EXPECT_TRUE(can_take_generation(job));
+    advance(job, event::IntervalElapsed{});
+    EXPECT_FALSE(can_take_generation(job));
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_TRUE(can_take_generation(job));
+    advance(job, event::TreeExited{k_batch, 0});
+    EXPECT_FALSE(can_take_generation(job)) << "it has ended";
+
+    JobState ending = running_job();
+    advance(ending, event::TermArrived{k_batch});
+    EXPECT_FALSE(can_take_generation(ending));
+    advance(ending, event::CauseKnown{Cause::cancelled});
+    EXPECT_FALSE(can_take_generation(ending));
+}
+
+TEST(Generation, CanBeTakenAfterASigtermThatNobodyCanExplain) {
+    JobState job = running_job();
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::unknown});
+    EXPECT_FALSE(can_take_generation(job)) << "a last one is being taken";
+    EXPECT_TRUE(has<effect::ArmInterval>(advance(job, event::DumpEnded{k_batch, some_error(), 0, 0})));
+    EXPECT_TRUE(can_take_generation(job));
+    EXPECT_TRUE(has<effect::Dump>(advance(job, event::IntervalElapsed{})));
+}
+
 TEST(Generation, ADumpThatTheEndOfTheJobOvertakesIsNoTroubleAndIsNotSaid) {
     JobState job = running_job();
     advance(job, event::IntervalElapsed{});
