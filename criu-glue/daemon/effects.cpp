@@ -62,7 +62,10 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
         if (job == nullptr) return;
         std::visit([&](const auto& e) { perform(*job, e); }, effect);
     }
-    if (job = find_job(job_id); job != nullptr) keep_on_file(*job);
+    if (job = find_job(job_id); job != nullptr) {
+        if (job->commit_runs && is_waited_for(*job)) m_workers.hurry(job->commit_worker);
+        keep_on_file(*job);
+    }
     forget_if_over(job_id);
     admit_dumps_soon();
     if (m_stopping) stop_when_saved();

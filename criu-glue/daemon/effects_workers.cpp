@@ -183,6 +183,19 @@ void Server::start_next_commit(Job& job) {
     });
 }
 
+// What is written at once shares it.
+std::uint64_t Server::share_of_bandwidth() const {
+    const auto others = std::ranges::count_if(m_jobs, [](const auto& one) { return one.second.commit_runs; });
+    const std::uint64_t all = m_policy.admission.bandwidth;
+    return all == 0 ? 0 : std::max<std::uint64_t>(all / (static_cast<std::uint64_t>(others) + 1), 1);
+}
+
+// Whether somebody waits for what is on its way to the store.
+bool Server::is_waited_for(const Job& job) {
+    const JobState& state = job.state;
+    return state.ending || state.standing || state.limit_waits || state.on_demand_waits || state.epilog_waits;
+}
+
 Status Server::start_commit(Job& job, const effect::Commit& e) {
     if (!m_local) return fail(Code::dump_unfit, "the local directory for images is not usable");
     const Generation& generation = job.generations[e.generation];
@@ -202,9 +215,12 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         request.parts.push_back(part);
     }
     request.compression = m_policy.storage.compression;
+    request.bandwidth = share_of_bandwidth();
+    request.leases = m_policy.admission.leases;
+    request.lease_slots = m_policy.admission.commits;
     const auto began = std::chrono::steady_clock::now();
     job.commit_worker =
-        start_sealer(store_of(job, true), wire::encode(request), fds, k_store_limit,
+        start_sealer(store_of(job, true, !is_waited_for(job)), wire::encode(request), fds, k_store_limit,
                      [this, job_id = job.facts.job_id, serial = job.serial, gen = e.generation,
                       began](const Result<Packet>& packet) {
                          Job* done = find_job(job_id, serial);
@@ -341,7 +357,7 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
         [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](Result<Packet> packet) {
             restored(job_id, serial, key, std::move(packet));
         },
-        WorkerRuns{task.shim_pid, {}});
+        WorkerRuns{task.shim_pid, {}, false});
     return {};
 }
 

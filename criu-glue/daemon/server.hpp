@@ -153,8 +153,11 @@ private:
         std::string base;
         wire::UserIds user;
         bool make = false; // when it is missing
+        bool in_background = false;
     };
-    static UserStore store_of(const Job& job, bool make);
+    static UserStore store_of(const Job& job, bool make, bool in_background = false);
+    [[nodiscard]] std::uint64_t share_of_bandwidth() const;
+    [[nodiscard]] static bool is_waited_for(const Job& job);
     // ckpt-sealer with this request, and ckpt-writer, through which it reaches the store.
     Workers::Id start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
                              std::chrono::milliseconds limit, Workers::Done done);

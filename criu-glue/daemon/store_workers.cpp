@@ -27,8 +27,8 @@ Result<Fd> open_key(const std::string& path) {
 
 } // namespace
 
-Server::UserStore Server::store_of(const Job& job, bool make) {
-    return {job.place.base, job.user, make};
+Server::UserStore Server::store_of(const Job& job, bool make, bool in_background) {
+    return {job.place.base, job.user, make, in_background};
 }
 
 Workers::Id Server::start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
@@ -46,7 +46,8 @@ Workers::Id Server::start_sealer(const UserStore& store, const std::string& requ
                     writer_fds, limit, [](const Result<Packet>&) {}); // what fails there, the sealer reports
     std::vector<int> all = {stream->first.get(), key->get()};
     all.insert(all.end(), fds.begin(), fds.end());
-    return m_workers.start("ckpt-sealer", request, all, limit, std::move(done), WorkerRuns{0, m_sealer});
+    return m_workers.start("ckpt-sealer", request, all, limit, std::move(done),
+                           WorkerRuns{0, m_sealer, store.in_background});
 }
 
 } // namespace ckpt

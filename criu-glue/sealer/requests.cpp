@@ -3,17 +3,21 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <format>
+#include <iterator>
 #include <memory>
 
 #include <nlohmann/json.hpp>
 
 #include "os/files.hpp"
+#include "paced_volume.hpp"
 #include "store/adopt.hpp"
 #include "store/commit.hpp"
 #include "store/complete.hpp"
 #include "store/inspect.hpp"
 #include "store/key.hpp"
+#include "store/lease.hpp"
 #include "volume/remote_volume.hpp"
 #include "wire/worker.hpp"
 
@@ -28,6 +32,7 @@ constexpr std::size_t k_own = 2; // where a request's own descriptors begin
 // A result is one packet (os/socket.hpp:k_packet_max); these keep its lists well below.
 constexpr std::size_t k_lines_max = 32;
 constexpr std::size_t k_line_max = 400;
+constexpr std::chrono::minutes k_slot_patience{15}; // half of what ckptd gives a commit
 
 store::Owner owner_of(const wire::StorePlace& place) {
     return {place.cluster, place.uid, place.job_id, place.uuid};
@@ -44,6 +49,7 @@ public:
         return Access(std::move(keys), std::move(volume));
     }
     [[nodiscard]] store::Store store() const { return {*m_volume, m_keys.all()}; }
+    [[nodiscard]] store::Store store_through(store::Volume& volume) const { return {volume, m_keys.all()}; }
 
 private:
     Access(store::ClusterKeys keys, std::unique_ptr<store::RemoteVolume> volume)
@@ -67,6 +73,37 @@ std::vector<std::string> bounded(std::vector<std::string> lines) {
         line.resize(std::min(line.size(), k_line_max));
     return lines;
 }
+
+// One of the cluster's slots for commits. Limits the load and nothing else: without one the commit goes on.
+class Slot {
+public:
+    Slot(const wire::CommitRequest& request, std::vector<std::string>& notes) : m_notes(notes) {
+        if (request.lease_slots == 0) return;
+        store::LeaseTerms terms;
+        terms.slots = request.lease_slots;
+        terms.holder = std::format("job {} generation {}", request.place.job_id, request.generation);
+        auto dir = store::open_lease_dir(request.leases);
+        auto lease =
+            dir ? store::CommitLease::acquire(std::make_unique<store::DirLeaseFiles>(std::move(*dir)),
+                                              std::move(terms), k_slot_patience)
+                : tl::unexpected(dir.error());
+        if (lease)
+            m_lease = std::move(*lease);
+        else
+            note(lease.error());
+    }
+    void renew() {
+        if (!m_lease) return;
+        if (const auto renewed = m_lease->renew(); !renewed) note(renewed.error());
+    }
+
+private:
+    void note(const Error& error) {
+        if (m_notes.size() < k_lines_max) m_notes.push_back("went on without a slot: " + one_line(error));
+    }
+    std::vector<std::string>& m_notes;
+    std::unique_ptr<store::CommitLease> m_lease;
+};
 
 Status run(const wire::CommitRequest& request, std::vector<Fd>& fds, wire::CommitResult& result) {
     if (request.parts.size() + k_own != fds.size())
@@ -93,9 +130,14 @@ Status run(const wire::CommitRequest& request, std::vector<Fd>& fds, wire::Commi
     }
     const auto access = Access::open(fds);
     if (!access) return tl::unexpected(unusable(access.error(), request.place.base));
-    CKPT_TRY(const store::CommitDone done, store::commit(access->store(), spec));
+    std::vector<std::string> notes;
+    Slot slot(request, notes);
+    const auto store = access->store();
+    PacedVolume paced(store.volume, request.bandwidth, [&slot] { slot.renew(); });
+    CKPT_TRY(const store::CommitDone done, store::commit(access->store_through(paced), spec));
     result.stored_bytes = done.stored_bytes;
-    result.notes = bounded(done.notes);
+    std::ranges::copy(done.notes, std::back_inserter(notes));
+    result.notes = bounded(std::move(notes));
     return {};
 }
 

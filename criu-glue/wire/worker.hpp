@@ -181,10 +181,14 @@ struct CommitRequest {
     std::string reason;        // "interval", "requeue", "on demand", …
     bool tree_was_stopped = false;
     std::uint32_t compression = 0; // zstd's level
+    std::uint64_t bandwidth = 0;   // bytes per second, 0 = no limit
+    std::string leases;            // with lease_slots > 0: directory with the cluster's slots for commits
+    std::uint32_t lease_slots = 0;
     std::vector<Part> parts;
     template <class V>
     void fields(V& v) {
-        v(place, generation, keep, taken_at, reason, tree_was_stopped, compression, parts);
+        v(place, generation, keep, taken_at, reason, tree_was_stopped, compression, bandwidth, leases,
+          lease_slots, parts);
     }
 };
 struct CommitResult {
