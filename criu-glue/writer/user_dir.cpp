@@ -30,6 +30,15 @@ Status give_away(int parent, const std::string& name, const Identity& user) {
     return sync_fd(parent, "the directory above");
 }
 
+// Whoever made it could have it lead elsewhere later, and the generations would be gone.
+Status check_link(const std::string& path) {
+    struct stat st{};
+    if (::lstat(path.c_str(), &st) != 0 || !S_ISLNK(st.st_mode) || st.st_uid == 0 || st.st_uid == ::geteuid())
+        return {};
+    return fail(Code::not_permitted, std::format("{} is a link that belongs to uid {}", path, st.st_uid),
+                "whoever made it has to remove it, or an admin");
+}
+
 } // namespace
 
 Result<Fd> open_as_root(const std::string& path, const Identity& user, bool make) {
@@ -50,6 +59,7 @@ Result<Fd> open_as_user(const std::string& path, bool make) {
                               "make the directory " + part);
         if (slash == std::string::npos) break;
     }
+    CKPT_CHECK(check_link(path));
     Fd dir(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!dir) return fail_errno(errno == ENOENT ? Code::not_found : Code::os, "open the directory " + path);
     return dir;

@@ -20,7 +20,8 @@ namespace ckpt {
 Result<Fd> open_as_root(const std::string& path, const Identity& user, bool make);
 
 // As the user: the directory `path`, made with those above it (0700) when it is missing and `make` says so.
-// Symbolic links are followed: they lead nowhere that the user could not go.
+// Symbolic links are followed: they lead nowhere that the user could not go; but the last one has to be the
+// user's or root's (Code::not_permitted).
 Result<Fd> open_as_user(const std::string& path, bool make);
 
 // Code::not_permitted unless it belongs to `uid` and nobody else may write to it.
