@@ -29,8 +29,8 @@ std::string_view kind_text(BlockKind kind) {
     return kind == BlockKind::index ? "index" : "pack";
 }
 
-const unsigned char* octets(const char* bytes) {
-    return reinterpret_cast<const unsigned char*>(bytes);
+const unsigned char* octets(std::string_view bytes) {
+    return reinterpret_cast<const unsigned char*>(bytes.data());
 }
 unsigned char* octets(char* bytes) {
     return reinterpret_cast<unsigned char*>(bytes);
@@ -62,14 +62,12 @@ bool begin(EVP_CIPHER_CTX* cipher, std::uint64_t number, std::string_view kind) 
         nonce[k_nonce_size - 1 - i] = static_cast<unsigned char>(number >> (8 * i));
     int ignored = 0;
     return EVP_CipherInit_ex(cipher, nullptr, nullptr, nullptr, nonce.data(), -1) == 1 &&
-           EVP_CipherUpdate(cipher, nullptr, &ignored, octets(kind.data()), static_cast<int>(kind.size())) ==
-               1;
+           EVP_CipherUpdate(cipher, nullptr, &ignored, octets(kind), static_cast<int>(kind.size())) == 1;
 }
 
 bool update(EVP_CIPHER_CTX* cipher, std::string_view from, char* to) {
     int done = 0;
-    return EVP_CipherUpdate(cipher, octets(to), &done, octets(from.data()), static_cast<int>(from.size())) ==
-               1 &&
+    return EVP_CipherUpdate(cipher, octets(to), &done, octets(from), static_cast<int>(from.size())) == 1 &&
            static_cast<std::size_t>(done) == from.size();
 }
 

@@ -47,8 +47,9 @@ Status PackReader::read(std::size_t pack, std::uint64_t block, std::vector<char>
     const PackTable& table = m_tables[pack];
     if (!m_packs[pack]) {
         CKPT_TRY(BlockOpener opener, BlockOpener::start(m_place.key, table.name.id, BlockKind::pack));
-        CKPT_TRY(m_packs[pack], BlockReader::open(m_place.volume, pack_path(m_place.job_dir, table.name),
-                                                  std::move(opener), table.lengths));
+        CKPT_TRY(BlockReader reader, BlockReader::open(m_place.volume, pack_path(m_place.job_dir, table.name),
+                                                       std::move(opener), table.lengths));
+        m_packs[pack] = std::make_unique<BlockReader>(std::move(reader));
     }
     CKPT_CHECK(m_packs[pack]->read(block, plain));
     const std::uint64_t pages = std::min<std::uint64_t>(k_block_pages, table.pages - block * k_block_pages);

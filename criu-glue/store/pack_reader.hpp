@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -33,7 +33,7 @@ private:
 
     const ImagesPlace& m_place;
     const std::vector<PackTable>& m_tables;
-    std::vector<std::optional<BlockReader>> m_packs; // opened when needed
+    std::vector<std::unique_ptr<BlockReader>> m_packs; // opened when needed
     std::vector<Slot> m_slots;
     std::unordered_map<std::uint64_t, std::size_t> m_by_key;
     std::size_t m_last = 0;

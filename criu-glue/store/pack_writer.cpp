@@ -23,7 +23,7 @@ Status PackWriter::begin() {
     CKPT_TRY(m_name.id, new_file_id());
     CKPT_TRY(BlockSealer sealer, BlockSealer::start(m_place.key, m_name.id, BlockKind::pack, m_level));
     CKPT_TRY(auto file, m_place.volume.create(pack_path(m_place.job_dir, m_name)));
-    m_blocks.emplace(std::move(file), std::move(sealer));
+    m_blocks = std::make_unique<BlockWriter>(std::move(file), std::move(sealer));
     m_buffer.reserve(k_block_size);
     return {};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,7 +33,7 @@ private:
     std::uint32_t m_incarnation;
     int m_level;
     PackName m_name;
-    std::optional<BlockWriter> m_blocks;
+    std::unique_ptr<BlockWriter> m_blocks;
     std::string m_buffer;
     std::uint64_t m_pages = 0;
 };

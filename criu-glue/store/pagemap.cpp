@@ -80,7 +80,7 @@ private:
 
 // A pagemap_entry with CRIU's defaults for what an older one does not say (init_compat_pagemap_entry).
 struct Entry {
-    std::optional<std::uint64_t> vaddr;
+    std::uint64_t vaddr = 1; // required; not a page's
     std::uint64_t compat_pages = 0;
     bool in_parent = false;
     std::optional<std::uint64_t> flags;
@@ -92,8 +92,7 @@ struct Entry {
     }
     [[nodiscard]] std::uint64_t count() const { return pages.value_or(compat_pages); }
     [[nodiscard]] bool sane() const {
-        return vaddr && *vaddr % k_page == 0 && count() <= k_pages_end &&
-               *vaddr / k_page + count() <= k_pages_end;
+        return vaddr % k_page == 0 && count() <= k_pages_end && vaddr / k_page + count() <= k_pages_end;
     }
 };
 
@@ -194,7 +193,7 @@ std::optional<PagemapRun> PagemapReader::next() {
         const auto entry = parse_entry(*message);
         m_sane = entry.has_value();
         if (entry && entry->in_file() && entry->count() > 0)
-            return PagemapRun{*entry->vaddr / k_page, entry->count()};
+            return PagemapRun{entry->vaddr / k_page, entry->count()};
     }
     return std::nullopt;
 }

@@ -59,7 +59,7 @@ class Damage : public ::testing::Test {
 protected:
     void SetUp() override {
         Random random(21);
-        m_files = {{"pages-1.img", noise(random, std::size_t{1200} * k_page)}, {"core-1.img", "the core"}};
+        m_files = {{"pages-1.img", noise(random, std::size_t{1100} * k_page)}, {"core-1.img", "the core"}};
         const auto first = m_job.seal(m_files, 1);
         ASSERT_TRUE(first);
         m_first = first->entry;
@@ -291,7 +291,7 @@ TEST(StoreImagesForged, AnIndexWithNonsenseIsRefused) {
     ASSERT_TRUE(sealed);
     ForgedIndex index(job, sealed->entry, 1);
     std::size_t refused = 0;
-    for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    for (std::uint64_t seed = 0; seed < 600; ++seed) {
         SCOPED_TRACE(std::format("seed {}", seed));
         Random change(seed);
         auto plain = index.plain();
@@ -313,7 +313,7 @@ TEST(StoreImagesForged, AnIndexWithNonsenseIsRefused) {
         EXPECT_EQ(verified.error().code, Code::store_corrupt) << one_line(verified.error());
         ++refused;
     }
-    EXPECT_GT(refused, 1000U);
+    EXPECT_GT(refused, 300U);
 }
 
 } // namespace

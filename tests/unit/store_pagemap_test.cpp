@@ -78,15 +78,15 @@ TEST(StorePagemap, StopsWhereItMakesNoSense) {
     EXPECT_FALSE(parse(good + std::string("\xff\xff\xff\xff")).value().sane); // a length beyond all bounds
 }
 
-TEST(StorePagemap, AMillionEntriesAreReadInPieces) {
+TEST(StorePagemap, ManyEntriesAreReadInPieces) {
     Pagemap map(1);
-    for (std::uint64_t i = 0; i < 1000000; ++i)
+    for (std::uint64_t i = 0; i < 200000; ++i)
         map.entry(2 * i, 1);
     const auto parsed = parse(map.bytes());
     ASSERT_TRUE(parsed);
     EXPECT_TRUE(parsed->sane);
-    ASSERT_EQ(parsed->runs.size(), 1000000U);
-    EXPECT_EQ(parsed->runs.back().first, 1999998U);
+    ASSERT_EQ(parsed->runs.size(), 200000U);
+    EXPECT_EQ(parsed->runs.back().first, 399998U);
 }
 
 TEST(StorePagemap, TruncatedAnywhereItIsTheBeginningOfItself) {
@@ -101,7 +101,7 @@ TEST(StorePagemap, TruncatedAnywhereItIsTheBeginningOfItself) {
 }
 
 TEST(StorePagemap, NonsenseIsHarmless) {
-    for (std::uint64_t seed = 0; seed < 3000; ++seed) {
+    for (std::uint64_t seed = 0; seed < 500; ++seed) {
         SCOPED_TRACE(std::format("seed {}", seed));
         Random random(seed);
         Pagemap map(static_cast<std::uint32_t>(random()));
