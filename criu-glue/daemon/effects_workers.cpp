@@ -58,6 +58,18 @@ std::vector<std::int32_t> outsiders_of(const Task& task) {
     return pids;
 }
 
+wire::Files files_of(const Job& job) {
+    switch (job.state.plan.files.value) {
+    case FilesMode::append:
+        break;
+    case FilesMode::copy:
+        return wire::Files::copy;
+    case FilesMode::none:
+        return wire::Files::none;
+    }
+    return wire::Files::append;
+}
+
 // For the daemon after us. What cannot be read now is not found again then.
 void know_restored(Task& task) {
     if (const auto root = know_process(task.root_pid)) task.root_start_time = root->start_time;
@@ -112,6 +124,10 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     request.ghost_limit = m_policy.engine.ghost_limit;
     request.node_local = m_policy.engine.node_local;
     request.node_local_limit = m_policy.engine.node_local_limit;
+    request.files = files_of(job);
+    request.copy_limit = m_policy.engine.copy_limit;
+    request.tail_limit = m_policy.engine.tail_limit;
+    request.shim_pid = task.shim_pid;
     request.timeout_ms = milliseconds(limit);
     request.leave_stopped = e.leave_stopped;
     request.keeper_uid = m_sealer.uid;
@@ -351,6 +367,9 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     request.script = task.script;
     request.status_pipe = task.status_pipe;
     request.tree_was_stopped = job.adopted.at(e.task).tree_was_stopped && !task.was_restoring;
+    request.files = files_of(job);
+    request.ignore_changed = m_policy.failure.changed_file == ChangedFile::ignore;
+    request.tail_limit = m_policy.engine.tail_limit;
     const std::array fds = {images.get(), tails.get(), task.mount_namespace.get(), task.shim_pidfd.get()};
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + k_worker_margin,
@@ -393,6 +412,7 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
         task.init_pid = result->init_pid;
         know_restored(task);
         ended.complaints = result->complaints;
+        std::ranges::copy(result->notes, std::back_inserter(ended.complaints));
         watch_memory(task);
         for (const std::string& file : result->rolled_back)
             log::info("job " + std::to_string(job_id) + ": rolled back " + file);

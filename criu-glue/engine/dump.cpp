@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 
@@ -12,10 +13,9 @@
 #include "engine/image_creds.hpp"
 #include "engine/image_safety.hpp"
 #include "engine/ipc.hpp"
-#include "engine/local_files.hpp"
-#include "engine/open_files.hpp"
 #include "engine/release.hpp"
 #include "engine/same_root.hpp"
+#include "engine/save_files.hpp"
 #include "engine/survey.hpp"
 #include "engine/timers.hpp"
 #include "engine/tracer.hpp"
@@ -193,15 +193,10 @@ private:
         }
         if (script != "post-dump") return {};
         CKPT_CHECK(check_ipc());
-        CKPT_TRY(DumpRecord record, record_tree(m_request.root_pid));
-        const std::array fds = {m_fds.stdio[0].get(), m_fds.stdio[1].get(), m_fds.stdio[2].get()};
-        record.stdio = identify_stdio(fds);
-        add_offsets_of_shim(record, fds);
-        CKPT_TRY(record.boot_id, boot_id());
-        LocalRules rules{m_request.node_local, m_request.node_local_limit, m_request.user.uid, {}};
-        for (const StdioIdentity& one : record.stdio)
-            rules.passed.insert(one.path); // the next incarnation has its own
-        CKPT_TRY(record.local_files, save_local_files(m_request.root_pid, rules, m_fds.images.get()));
+        const auto patience =
+            std::chrono::duration_cast<std::chrono::milliseconds>(m_deadline - Clock::now());
+        CKPT_TRY(const DumpRecord record,
+                 save_files(m_request, m_fds, std::max(patience, std::chrono::milliseconds(0))));
         m_result.processes = static_cast<std::uint32_t>(m_members.size());
         return write_record(m_fds.images.get(), record);
     }

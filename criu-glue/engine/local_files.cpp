@@ -138,6 +138,10 @@ private:
         if (::fstatat(dir, name.c_str(), &st, 0) != 0)
             return fail_errno(Code::os, "look at " + place.first + "/" + place.second);
         if (st.st_nlink == 0 || st.st_uid != m_rules.uid) return {};
+        if (place.second.ends_with(" (deleted)")) { // linked_files.hpp brings it into its directory
+            add_directory_of(place.first + "/" + place.second);
+            return {};
+        }
         LocalFile file;
         file.root = place.first;
         file.path = place.second;

@@ -28,8 +28,8 @@ std::pair<std::string, std::string> below_root(const std::vector<std::string>& r
                                                const std::string& path);
 
 // Open and mapped files, FIFOs, open and working directories, and the directories of bound Unix sockets;
-// their contents become `local-N` in the image directory. Deleted files are CRIU's. Code::dump_refused when
-// they are larger than the limit, Code::dump_unfit when the image directory is full.
+// their contents become `local-N` in the image directory. Files without a name are CRIU's. Code::dump_refused
+// when they are larger than the limit, Code::dump_unfit when the image directory is full.
 Result<std::vector<LocalFile>> save_local_files(pid_t root, const LocalRules& rules, int images);
 
 // Changes whenever the node starts.

@@ -52,7 +52,7 @@ OpenFile file_of(const Json& in) {
     return file;
 }
 
-constexpr std::array<std::string_view, 3> k_local_kinds = {"file", "directory", "fifo"};
+constexpr std::array<std::string_view, 4> k_local_kinds = {"file", "directory", "fifo", "absent"};
 
 Json local_json(const LocalFile& file) {
     return {{"kind", k_local_kinds.at(static_cast<std::size_t>(file.kind))},
@@ -84,6 +84,40 @@ LocalFile local_of(const Json& in) {
     return file;
 }
 
+Json output_json(const SavedOutput& output) {
+    return {{"path", escape_bytes(output.path)},
+            {"size", output.size},
+            {"from", output.from},
+            {"content", output.content}};
+}
+
+SavedOutput output_of(const Json& in) {
+    return {unescape_bytes(in.at("path").get<std::string>()), in.at("size").get<std::uint64_t>(),
+            in.at("from").get<std::uint64_t>(), in.at("content").get<std::string>()};
+}
+
+Json link_json(const LinkedFile& file) {
+    return {{"link", escape_bytes(file.link)},
+            {"inode", file.inode},
+            {"size", file.size},
+            {"mode", file.mode},
+            {"sibling", escape_bytes(file.sibling)},
+            {"content", file.content},
+            {"elsewhere", file.elsewhere}};
+}
+
+LinkedFile link_of(const Json& in) {
+    LinkedFile file;
+    file.link = unescape_bytes(in.at("link").get<std::string>());
+    in.at("inode").get_to(file.inode);
+    in.at("size").get_to(file.size);
+    in.at("mode").get_to(file.mode);
+    file.sibling = unescape_bytes(in.at("sibling").get<std::string>());
+    in.at("content").get_to(file.content);
+    in.at("elsewhere").get_to(file.elsewhere);
+    return file;
+}
+
 DumpRecord record_of(const Json& in) {
     DumpRecord record;
     const Json& stdio = in.at("stdio");
@@ -104,6 +138,12 @@ DumpRecord record_of(const Json& in) {
     record.boot_id = in.value("boot_id", "");
     for (const Json& file : in.value("local_files", Json::array()))
         record.local_files.push_back(local_of(file));
+    for (const Json& file : in.value("copied_files", Json::array()))
+        record.copied_files.push_back(local_of(file));
+    for (const Json& output : in.value("outputs", Json::array()))
+        record.outputs.push_back(output_of(output));
+    for (const Json& file : in.value("links", Json::array()))
+        record.links.push_back(link_of(file));
     return record;
 }
 
@@ -118,7 +158,10 @@ std::string to_json(const DumpRecord& record) {
                 {"stdio", Json::array()},
                 {"files", Json::array()},
                 {"boot_id", record.boot_id},
-                {"local_files", Json::array()}};
+                {"local_files", Json::array()},
+                {"copied_files", Json::array()},
+                {"outputs", Json::array()},
+                {"links", Json::array()}};
     for (const StdioIdentity& one : record.stdio)
         out["stdio"].push_back(
             {{"kind", kind_name(one.kind)}, {"inode", one.inode}, {"path", escape_bytes(one.path)}});
@@ -128,6 +171,12 @@ std::string to_json(const DumpRecord& record) {
         out["files"].push_back(file_json(file));
     for (const LocalFile& file : record.local_files)
         out["local_files"].push_back(local_json(file));
+    for (const LocalFile& file : record.copied_files)
+        out["copied_files"].push_back(local_json(file));
+    for (const SavedOutput& output : record.outputs)
+        out["outputs"].push_back(output_json(output));
+    for (const LinkedFile& file : record.links)
+        out["links"].push_back(link_json(file));
     return out.dump(1);
 }
 

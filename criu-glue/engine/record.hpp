@@ -52,12 +52,13 @@ struct ClockReadings {
     bool operator==(const ClockReadings&) const = default;
 };
 
-// Something of the user's on the node's own disk or in its memory that the tree uses. It does not exist on
-// another node, so it travels with the images.
+// Something of the user's that is saved with the images: what the tree uses on the node's own disk or in its
+// memory, which does not exist on another node, or a file that it writes to in place.
 struct LocalFile {
-    enum class Kind : std::uint8_t { file, directory, fifo };
+    // absent: there was none, and one that is there at the restore must not be seen by the tree.
+    enum class Kind : std::uint8_t { file, directory, fifo, absent };
     Kind kind = Kind::file;
-    std::string root; // the node-local directory it lies below, as the policy names it
+    std::string root; // the node-local directory it lies below, as the policy names it; else its directory
     std::string path; // below `root`, relative
     std::uint32_t mode = 0;
     std::uint64_t device = 0;
@@ -71,6 +72,28 @@ struct LocalFile {
     [[nodiscard]] std::string full_path() const { return root + "/" + path; }
 };
 
+// Standard output or error that Slurm empties when the job starts again, up to the cut.
+struct SavedOutput {
+    std::string path;
+    std::uint64_t size = 0; // of the file
+    std::uint64_t from = 0; // what is before it was too much to save
+    std::string content;    // its name beside the images
+    bool operator==(const SavedOutput&) const = default;
+};
+
+// A file that is open under a name it no longer has, while it has others or is one of NFS's .nfsXXXX. CRIU
+// gives it a name of its own for the time until the restore, and takes that away when the tree runs on.
+struct LinkedFile {
+    std::string link; // CRIU's name for it, a full path
+    std::uint64_t inode = 0;
+    std::uint64_t size = 0;
+    std::uint32_t mode = 0;
+    std::string sibling;    // another name of it in that directory; may be empty
+    std::string content;    // its name beside the images; empty when it was not saved
+    bool elsewhere = false; // it has names in other directories
+    bool operator==(const LinkedFile&) const = default;
+};
+
 struct DumpRecord {
     std::array<StdioIdentity, 3> stdio;
     std::uint64_t status_pipe = 0; // inode of ckpt-init's status pipe
@@ -79,6 +102,9 @@ struct DumpRecord {
     std::vector<OpenFile> files;
     std::string boot_id; // of the node: device and inode numbers mean something there only
     std::vector<LocalFile> local_files;
+    std::vector<LocalFile> copied_files; // --checkpoint-files=copy
+    std::vector<SavedOutput> outputs;
+    std::vector<LinkedFile> links;
     bool operator==(const DumpRecord&) const = default;
 };
 

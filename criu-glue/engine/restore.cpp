@@ -16,10 +16,12 @@
 #include "engine/image_safety.hpp"
 #include "engine/inherit.hpp"
 #include "engine/ipc.hpp"
+#include "engine/linked_files.hpp"
 #include "engine/local_placement.hpp"
 #include "engine/open_files.hpp"
 #include "engine/pid_gap.hpp"
 #include "engine/rollback_files.hpp"
+#include "engine/saved_output.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
@@ -81,28 +83,42 @@ class Restore {
 public:
     Restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver)
         : m_request(request), m_fds(fds), m_deliver(deliver),
-          m_deadline(Clock::now() + milliseconds(request.timeout_ms)),
-          m_locals(identity_of_user(request.user), fds.mount_ns.get(), fds.images.get()),
-          m_rollback(identity_of_user(request.user), fds.mount_ns.get(), fds.tails.get()) {}
+          m_deadline(Clock::now() + milliseconds(request.timeout_ms)), m_user(identity_of_user(request.user)),
+          m_tails(fds.tails.get()), m_locals(m_user, fds.mount_ns.get(), fds.images.get(), m_tails),
+          m_links(m_user, fds.mount_ns.get(), fds.images.get()),
+          m_rollback(m_user, fds.mount_ns.get(), m_tails),
+          m_outputs(m_user, fds.mount_ns.get(), fds.images.get()) {}
 
     Status run() {
         Status done = prepare();
         if (done) done = enter_home();
         if (done) done = restore_inside();
         if (done) {
-            m_locals.settle(k_undo_patience);
+            m_locals.settle(m_request.tail_limit, k_undo_patience);
+            m_rollback.settle(m_request.tail_limit);
             return {};
         }
         m_home = Home(); // kills pid 1 and waits until the kernel has ended its namespace
         Error error = with_log_reason(as_restore_error(done.error()), m_fds.images.get(), k_log_name);
-        if (const Status undone = m_rollback.undo(k_undo_patience); !undone)
-            error.what += "; cut output could not be put back: " + undone.error().what;
-        if (const Status undone = m_locals.undo(k_undo_patience); !undone)
-            error.what += "; files on the node could not be put back: " + undone.error().what;
+        undo(error);
         return tl::unexpected(std::move(error));
     }
 
 private:
+    // In the reverse order of apply().
+    void undo(Error& error) {
+        const auto note = [&error](const char* what, const Status& undone) {
+            if (!undone) error.what += std::string("; ") + what + ": " + undone.error().what;
+        };
+        note("output was not taken out again", m_outputs.undo(k_undo_patience));
+        note("cut output could not be put back", m_rollback.undo(k_undo_patience));
+        note("a link could not be removed", m_links.undo(k_undo_patience));
+        note("saved files could not be taken out again", m_locals.undo(k_undo_patience));
+        if (m_request.files == wire::Files::none && !error.hint.empty())
+            error.hint =
+                "with --checkpoint-files=none no file is put back: do it yourself, or submit without";
+    }
+
     Status enter_home() {
         CKPT_TRY(m_home, make_home(m_spec, m_deadline));
         return {};
@@ -132,9 +148,15 @@ private:
         auto passed = replaced; // the tree gets these from us
         for (const StdioIdentity& one : stdio)
             passed.insert(one.path);
-        CKPT_CHECK(m_locals.plan(record, passed, left()));
+        CKPT_CHECK(m_locals.plan(record, passed, m_request.tree_was_stopped, left()));
         replaced.merge(m_locals.placed());
-        return m_rollback.plan(recorded_files(record, replaced), m_request.tree_was_stopped, left());
+        CKPT_CHECK(m_links.plan(record, m_locals.placed(), left()));
+        replaced.insert(m_links.replaced().begin(), m_links.replaced().end());
+        if (m_request.files == wire::Files::none) return {};
+        CKPT_CHECK(m_outputs.plan(record.outputs, stdio, left()));
+        replaced.merge(m_outputs.paths());
+        return m_rollback.plan(recorded_files(record, replaced),
+                               {m_request.tree_was_stopped, m_request.ignore_changed}, left());
     }
 
     Status give_to_user() {
@@ -180,7 +202,9 @@ private:
         if (const auto version = client.version(); !version) // criu works here, before any file is touched
             return tl::unexpected(version.error());
         CKPT_CHECK(m_locals.apply(left()));
+        CKPT_CHECK(m_links.apply(left()));
         CKPT_CHECK(m_rollback.apply(left()));
+        CKPT_CHECK(m_outputs.apply(left()));
         list_cuts();
         CriuRestoreOptions options;
         options.common = criu_common_options(k_log_name);
@@ -194,6 +218,10 @@ private:
     // The answer has to fit into one message.
     void list_cuts() {
         m_restored.result.complaints = m_rollback.cut_complaints();
+        m_restored.result.notes = m_outputs.notes();
+        const auto& ignored = m_rollback.ignored();
+        for (std::size_t i = 0; i < std::min(ignored.size(), k_listed_cuts); ++i)
+            m_restored.result.notes.push_back(ignored[i]);
         auto& lines = m_restored.result.rolled_back;
         const auto& cuts = m_rollback.cuts();
         for (std::size_t i = 0; i < std::min(cuts.size(), k_listed_cuts); ++i)
@@ -244,8 +272,12 @@ private:
     const RestoreFds& m_fds;
     const Deliver& m_deliver;
     Deadline m_deadline;
+    Identity m_user;
+    Tails m_tails;
     LocalFiles m_locals;
+    LinkedFiles m_links;
     Rollback m_rollback;
+    OutputFiles m_outputs;
     HomeSpec m_spec;
     std::vector<InheritedFd> m_inherit;
     Home m_home;

@@ -10,6 +10,8 @@ namespace ckpt {
 
 namespace {
 
+constexpr const char* k_start_over = "restore it, or restart the job without its checkpoint";
+
 // As files-reg.c:should_check_size decides it.
 bool criu_checks_size(std::uint32_t flags) {
     return (flags & O_ACCMODE) != O_WRONLY || (flags & O_APPEND) == 0;
@@ -31,21 +33,37 @@ Result<bool> may_cut(const RecordedFile& file, bool tree_was_stopped) {
                       " bytes, or restart the job without its checkpoint");
 }
 
-Result<std::optional<Cut>> decide_one(const RecordedFile& file, const FileNow& now, bool tree_was_stopped) {
-    const std::string start_over = "restore it, or restart the job without its checkpoint";
-    if (!now.exists) return refuse(file.path, "is missing or no longer writable", start_over);
-    if (now.inode != file.inode)
-        return refuse(file.path, "was replaced by another file since the checkpoint", start_over);
+// Another file under that name. Without it CRIU could not open any.
+Result<std::optional<Cut>> decide_replaced(const RecordedFile& file, const FileNow& now, RollbackPlan& plan,
+                                           bool ignore) {
+    const std::string what = "was replaced by another file since the checkpoint";
+    if (!ignore) return refuse(file.path, what, k_start_over);
+    if (file.size_checked && now.size != file.size)
+        return refuse(file.path, what + ", and CRIU needs one of " + std::to_string(file.size) + " bytes",
+                      k_start_over);
+    plan.ignored.push_back(file.path + " " + what + " and is used as it is");
+    return std::nullopt;
+}
+
+Result<std::optional<Cut>> decide_one(const RecordedFile& file, const FileNow& now,
+                                      const RollbackRules& rules, RollbackPlan& plan) {
+    if (!now.exists)
+        return refuse(file.path,
+                      rules.ignore_changed ? "is missing or no longer writable, and CRIU needs it"
+                                           : "is missing or no longer writable",
+                      k_start_over);
+    if (now.inode != file.inode) return decide_replaced(file, now, plan, rules.ignore_changed);
     // CRIU takes such a file as it is, and appending goes on at its end: a log that was rotated, or output
     // that Slurm has emptied at the user's wish (--open-mode=truncate).
     if (now.size < file.size && !file.size_checked) return std::nullopt;
     if (now.size < file.size)
         return refuse(file.path,
                       "has shrunk from " + std::to_string(file.size) + " to " + std::to_string(now.size) +
-                          " bytes since the checkpoint",
-                      start_over);
+                          " bytes since the checkpoint" +
+                          (rules.ignore_changed ? ", and CRIU needs its old size" : ""),
+                      k_start_over);
     if (now.size == file.size) return std::nullopt;
-    CKPT_TRY(const bool cut, may_cut(file, tree_was_stopped));
+    CKPT_TRY(const bool cut, may_cut(file, rules.tree_was_stopped));
     if (!cut) return std::nullopt;
     return Cut{file.path, file.inode, now.size, file.size};
 }
@@ -71,16 +89,16 @@ std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::se
     return out;
 }
 
-Result<std::vector<Cut>> decide_rollback(const std::vector<RecordedFile>& files,
-                                         const std::vector<FileNow>& now, bool tree_was_stopped) {
+Result<RollbackPlan> decide_rollback(const std::vector<RecordedFile>& files, const std::vector<FileNow>& now,
+                                     const RollbackRules& rules) {
     if (files.size() != now.size())
         return fail(Code::internal, "a rollback of other files than were looked at");
-    std::vector<Cut> cuts;
+    RollbackPlan plan;
     for (std::size_t i = 0; i < files.size(); ++i) {
-        CKPT_TRY(auto cut, decide_one(files[i], now[i], tree_was_stopped));
-        if (cut) cuts.push_back(std::move(*cut));
+        CKPT_TRY(auto cut, decide_one(files[i], now[i], rules, plan));
+        if (cut) plan.cuts.push_back(std::move(*cut));
     }
-    return cuts;
+    return plan;
 }
 
 std::vector<std::string> complaints_in(std::string_view tail) {

@@ -45,10 +45,21 @@ struct Cut {
 // instead).
 std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::set<std::string>& replaced);
 
+struct RollbackRules {
+    bool tree_was_stopped = false; // nothing of the job wrote after the dump
+    bool ignore_changed = false;   // files that others have changed are used as they are
+};
+
+struct RollbackPlan {
+    std::vector<Cut> cuts;
+    std::vector<std::string> ignored; // one line each
+};
+
 // What has to be cut; Code::rollback_refused names the first file that is not as the generation left it.
-// `now` belongs to `files` by index. `tree_was_stopped`: nothing of the job wrote after the dump.
-Result<std::vector<Cut>> decide_rollback(const std::vector<RecordedFile>& files,
-                                         const std::vector<FileNow>& now, bool tree_was_stopped);
+// `now` belongs to `files` by index. Even with `ignore_changed` a file must be there, and must have the size
+// that CRIU insists on.
+Result<RollbackPlan> decide_rollback(const std::vector<RecordedFile>& files, const std::vector<FileNow>& now,
+                                     const RollbackRules& rules);
 
 // Our own complaints ("checkpoint: … [CKPT-405]…") among the lines at the end of a cut tail, without
 // "checkpoint: ": they say why a job goes on from further back than its user may expect, and would be cut

@@ -3,16 +3,13 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <ctime>
 #include <sstream>
 
 #include "engine/user_child.hpp"
 #include "os/files.hpp"
-#include "os/safe_path.hpp"
 
 namespace ckpt {
 
@@ -52,17 +49,11 @@ Result<Fd> open_same(const Cut& cut, int flags, std::uint64_t expected_size) {
     return fd;
 }
 
-Result<std::uint64_t> free_bytes(int fd) {
-    struct statvfs fs{};
-    if (::fstatvfs(fd, &fs) != 0) return fail_errno(Code::os, "look for free space");
-    return std::uint64_t{fs.f_bavail} * fs.f_frsize;
-}
-
 // Both copies are complete before anything is cut.
 Status save_tail(const Cut& cut, int tail) {
     CKPT_TRY(const Fd file, open_same(cut, O_RDONLY, cut.from));
-    CKPT_TRY(const std::uint64_t free, free_bytes(tail));
-    const auto copied = copy_sparse(file.get(), cut.to, tail, cut.from - cut.to, free / 2);
+    CKPT_TRY(const std::uint64_t room, room_for_tails(tail));
+    const auto copied = copy_sparse(file.get(), cut.to, tail, cut.from - cut.to, room);
     if (copied) return {};
     if (copied.error().errnum != EFBIG) return tl::unexpected(copied.error());
     return fail(Code::rollback_refused,
@@ -84,7 +75,7 @@ Status put_back(const Cut& cut, int tail) {
 
 } // namespace
 
-Status Rollback::plan(const std::vector<RecordedFile>& files, bool tree_was_stopped,
+Status Rollback::plan(const std::vector<RecordedFile>& files, const RollbackRules& rules,
                       std::chrono::milliseconds limit) {
     CKPT_TRY(const std::string text, as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
                  std::string out;
@@ -93,26 +84,26 @@ Status Rollback::plan(const std::vector<RecordedFile>& files, bool tree_was_stop
                  return out;
              }));
     CKPT_TRY(const auto now, from_text(text));
-    CKPT_TRY(m_cuts, decide_rollback(files, now, tree_was_stopped));
+    CKPT_TRY(m_plan, decide_rollback(files, now, rules));
     return {};
 }
 
 Status Rollback::apply(std::chrono::milliseconds limit) {
     CKPT_CHECK(make_tail_files());
     const auto saved = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-        for (std::size_t i = 0; i < m_cuts.size(); ++i)
-            CKPT_CHECK(save_tail(m_cuts[i], m_tail_files[i].get()));
+        for (std::size_t i = 0; i < m_plan.cuts.size(); ++i)
+            CKPT_CHECK(save_tail(m_plan.cuts[i], m_kept[i].file.get()));
         return std::string();
     });
     if (!saved) {
         drop_tails();
         return tl::unexpected(saved.error());
     }
-    for (const Fd& tail : m_tail_files)
-        CKPT_CHECK(sync_fd(tail.get(), "a tail"));
-    for (; m_applied < m_cuts.size(); ++m_applied) {
+    for (const Tail& tail : m_kept)
+        CKPT_CHECK(sync_fd(tail.file.get(), "a tail"));
+    for (; m_applied < m_plan.cuts.size(); ++m_applied) {
         const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-            CKPT_CHECK(cut_file(m_cuts[m_applied]));
+            CKPT_CHECK(cut_file(m_plan.cuts[m_applied]));
             return std::string();
         });
         if (done) continue;
@@ -122,29 +113,21 @@ Status Rollback::apply(std::chrono::milliseconds limit) {
     return {};
 }
 
-// One name per restore and file; the index says which file a tail was cut from, and where.
 Status Rollback::make_tail_files() {
-    if (m_cuts.empty()) return {};
-    CKPT_TRY(const Fd index, open_beneath(m_tails, "index", O_WRONLY | O_CREAT | O_APPEND, 0600));
-    const std::string prefix = std::to_string(::time(nullptr)) + "-" + std::to_string(::getpid()) + "-";
-    for (const Cut& cut : m_cuts) {
-        const std::string name = prefix + std::to_string(m_tail_files.size());
-        CKPT_TRY(Fd tail, open_beneath(m_tails, name, O_RDWR | O_CREAT | O_EXCL, 0600));
-        m_tail_files.push_back(std::move(tail));
-        m_tail_names.push_back(name);
-        CKPT_CHECK(write_all(index.get(),
-                             name + " " + std::to_string(cut.to) + " " + escape_bytes(cut.path) + "\n"));
+    for (const Cut& cut : m_plan.cuts) {
+        CKPT_TRY(Tail tail, m_tails.make(cut.path, cut.to));
+        m_kept.push_back(std::move(tail));
     }
     return {};
 }
 
 std::vector<std::string> Rollback::cut_complaints() const {
     std::vector<std::string> all;
-    for (std::size_t i = 0; i < m_cuts.size(); ++i) {
-        const std::uint64_t length = m_cuts[i].from - m_cuts[i].to;
+    for (std::size_t i = 0; i < m_plan.cuts.size(); ++i) {
+        const std::uint64_t length = m_plan.cuts[i].from - m_plan.cuts[i].to;
         std::string end(std::min<std::uint64_t>(length, k_end_max), '\0');
         const ssize_t n =
-            ::pread(m_tail_files[i].get(), end.data(), end.size(), static_cast<off_t>(length - end.size()));
+            ::pread(m_kept[i].file.get(), end.data(), end.size(), static_cast<off_t>(length - end.size()));
         if (n <= 0) continue;
         for (std::string& line : complaints_in(std::string_view(end).substr(0, static_cast<std::size_t>(n))))
             if (std::ranges::find(all, line) == all.end()) all.push_back(std::move(line));
@@ -155,8 +138,14 @@ std::vector<std::string> Rollback::cut_complaints() const {
 
 // Nothing was cut: no need to keep copies.
 void Rollback::drop_tails() {
-    for (const std::string& name : m_tail_names)
-        ::unlinkat(m_tails, name.c_str(), 0);
+    for (const Tail& tail : m_kept)
+        m_tails.drop(tail);
+}
+
+// A tail that cannot be made shorter stays as it is.
+void Rollback::settle(std::uint64_t keep_most) {
+    for (const Tail& tail : m_kept)
+        (void)m_tails.cap(tail, keep_most);
 }
 
 Status Rollback::undo(std::chrono::milliseconds limit) {
@@ -164,7 +153,7 @@ Status Rollback::undo(std::chrono::milliseconds limit) {
     const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
         Status worst;
         for (std::size_t i = 0; i < count; ++i)
-            if (Status back = put_back(m_cuts[i], m_tail_files[i].get()); !back) worst = std::move(back);
+            if (Status back = put_back(m_plan.cuts[i], m_kept[i].file.get()); !back) worst = std::move(back);
         if (!worst) return tl::unexpected(worst.error());
         return std::string();
     });

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/rollback.hpp"
+#include "engine/tails.hpp"
 #include "os/creds.hpp"
 #include "os/fd.hpp"
 
@@ -14,21 +15,23 @@ namespace ckpt {
 
 class Rollback {
 public:
-    // `tails`: a root-owned directory that gets one file per cut tail, and an index of them.
-    Rollback(Identity user, int mount_ns, int tails)
+    Rollback(Identity user, int mount_ns, Tails& tails)
         : m_user(std::move(user)), m_mount_ns(mount_ns), m_tails(tails) {}
 
     // Looks at the files and decides; changes nothing.
-    Status plan(const std::vector<RecordedFile>& files, bool tree_was_stopped,
+    Status plan(const std::vector<RecordedFile>& files, const RollbackRules& rules,
                 std::chrono::milliseconds limit);
     // Copies the tails away, then cuts. When it fails, what it has cut already is put back.
     Status apply(std::chrono::milliseconds limit);
     // Puts the tails back where nothing was written since.
     Status undo(std::chrono::milliseconds limit);
+    // After the restore: the newest `keep_most` bytes of each tail stay.
+    void settle(std::uint64_t keep_most);
 
     // complaints_in() the end of what was cut.
     [[nodiscard]] std::vector<std::string> cut_complaints() const;
-    [[nodiscard]] const std::vector<Cut>& cuts() const { return m_cuts; }
+    [[nodiscard]] const std::vector<Cut>& cuts() const { return m_plan.cuts; }
+    [[nodiscard]] const std::vector<std::string>& ignored() const { return m_plan.ignored; }
 
 private:
     Status make_tail_files();
@@ -36,10 +39,9 @@ private:
 
     Identity m_user;
     int m_mount_ns;
-    int m_tails;
-    std::vector<Cut> m_cuts;
-    std::vector<Fd> m_tail_files; // belong to m_cuts by index
-    std::vector<std::string> m_tail_names;
+    Tails& m_tails;
+    RollbackPlan m_plan;
+    std::vector<Tail> m_kept; // belong to the cuts by index
     std::size_t m_applied = 0;
 };
 

@@ -33,6 +33,9 @@ Status copy_range(int from, std::uint64_t from_at, int to, std::uint64_t to_at, 
 Result<std::uint64_t> copy_sparse(int from, std::uint64_t from_at, int to, std::uint64_t size,
                                   std::uint64_t data_max = UINT64_MAX);
 
+// The same for a whole file of `size` bytes, which shares its blocks with the copy where the file system can.
+Result<std::uint64_t> copy_whole(int from, int to, std::uint64_t size, std::uint64_t data_max = UINT64_MAX);
+
 // Where the link `name` in `dir` leads; empty when it is none.
 std::string link_target(int dir, const std::string& name);
 

@@ -46,6 +46,9 @@ struct UserIds {
 
 // ---- ckpt-engine ----
 
+// What becomes of files that the tree writes to: rolled back in their length, in their content too, or left.
+enum class Files : std::uint8_t { append = 0, copy = 1, none = 2 };
+
 // Descriptors, in this order: image directory (root-owned 0700, empty), the task's mount namespace, its pid
 // namespace, a pidfd of the tree's root, one of the shim, whose 0, 1 and 2 are the task's stdio.
 struct DumpRequest {
@@ -58,14 +61,19 @@ struct DumpRequest {
     std::uint64_t ghost_limit = 0;
     std::vector<std::string> node_local; // directories whose files are saved with the images
     std::uint64_t node_local_limit = 0;  // bytes of all of them
+    Files files = Files::append;
+    std::uint64_t copy_limit = 0; // of Files::copy: bytes of all files that are written to in place
+    std::uint64_t tail_limit =
+        0;                     // bytes of standard output and error that are saved, where Slurm empties them
+    std::int32_t shim_pid = 0; // its environment says whether Slurm does
     std::uint32_t timeout_ms = 0;
     bool leave_stopped = false;   // else the tree runs on the moment the dump ends
     std::uint32_t keeper_uid = 0; // who gets the images
     std::uint32_t keeper_gid = 0;
     template <class V>
     void fields(V& v) {
-        v(criu, root_pid, root_pid_inside, user, outsiders, ghost_limit, node_local, node_local_limit,
-          timeout_ms, leave_stopped, keeper_uid, keeper_gid);
+        v(criu, root_pid, root_pid_inside, user, outsiders, ghost_limit, node_local, node_local_limit, files,
+          copy_limit, tail_limit, shim_pid, timeout_ms, leave_stopped, keeper_uid, keeper_gid);
     }
 };
 
@@ -94,9 +102,13 @@ struct RestoreRequest {
     std::int32_t status_pipe = -1; // number of the write end in the shim
     std::string script; // this incarnation's batch script: stands in for the old one if its path changed
     bool tree_was_stopped = false; // nothing of the job wrote after the cut: logs keep their last lines
+    Files files = Files::append;   // none: no file is put back
+    bool ignore_changed = false;   // a file that somebody else has changed is left, where CRIU can do with it
+    std::uint64_t tail_limit = 0;  // bytes kept of what is cut from one file
     template <class V>
     void fields(V& v) {
-        v(criu, user, cgroup_dirs, timeout_ms, status_pipe, script, tree_was_stopped);
+        v(criu, user, cgroup_dirs, timeout_ms, status_pipe, script, tree_was_stopped, files, ignore_changed,
+          tail_limit);
     }
 };
 
@@ -109,9 +121,10 @@ struct RestoreResult {
     std::int32_t init_pid = 0;            // pid 1 of the new namespace, in ckptd's
     std::vector<std::string> rolled_back; // "PATH: cut from 300 to 266 bytes"
     std::vector<std::string> complaints;  // of ours, in what was cut: to be said again
+    std::vector<std::string> notes;       // one line each: what the user has to know of files
     template <class V>
     void fields(V& v) {
-        v(outcome, root_pid, root_pid_inside, init_pid, rolled_back, complaints);
+        v(outcome, root_pid, root_pid_inside, init_pid, rolled_back, complaints, notes);
     }
 };
 

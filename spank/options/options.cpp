@@ -27,8 +27,6 @@ Status check_available(const Plan& plan) {
     };
     if (plan.method.value.kind == Method::Kind::app)
         return refuse("--checkpoint-method=" + to_string(plan.method.value), "leave it out: CRIU is used");
-    if (plan.files.value != FilesMode::append)
-        return refuse("--checkpoint-files=" + to_string(plan.files.value), "leave it out: append is used");
     return {};
 }
 

@@ -77,9 +77,6 @@ void advise_on_settings() {
 // io.c:io_get_file_flags); what the job had written must stay. The first start empties them once, as the user
 // expects: must_truncate().
 void keep_output(spank_t spank, const SbatchOptions& sbatch) {
-    if (sbatch.is_set("open-mode") && sbatch.value("open-mode").starts_with('t'))
-        warn(Code::option_conflict, "with --open-mode=truncate Slurm empties the output at each restart",
-             "leave it away to keep what the job has written");
     if (sbatch.is_set("open-mode") || SbatchOptions::appends_by_default()) return;
     if (sbatch.set("open-mode", "append")) spank_job_control_setenv(spank, k_open_mode, k_made_append, 1);
 }

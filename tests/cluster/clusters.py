@@ -63,7 +63,7 @@ class Cluster:
         names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
         return [Node(self, name) for name in sorted(names, key=lambda name: (name != "ctl", len(name), name))]
 
-    def up(self, compute_nodes, conf, cgroup="v2"):
+    def up(self, compute_nodes, conf, cgroup="v2", more_files=()):
         host.ensure_host_packages()
         layers = rootfs.layers()
         with self.locked():
@@ -73,7 +73,7 @@ class Cluster:
                 self._clear()  # what an interrupted command has left
                 start = time.time()
                 self._use_cgroup(cgroup)
-                self._boot(layers, compute_nodes, conf, cgroup)
+                self._boot(layers, compute_nodes, conf, cgroup, more_files)
                 self.wait_registered(self.nodes()[1:], start)
                 _block_signals()  # up it is: an interrupt that comes only now is too late to be told from success
             except BaseException:
@@ -88,14 +88,15 @@ class Cluster:
                                "up without --cgroup")
         self.cgroup = self._cgroup(v1)
 
-    def _boot(self, layers, compute_nodes, conf, cgroup):
+    def _boot(self, layers, compute_nodes, conf, cgroup, more_files):
         names = ["ctl", *(f"n{number}" for number in range(1, compute_nodes + 1))]
         self._make_shared(layers)
         self.layers_file.write_text("\n".join(map(str, layers)))
         self.cgroup.create().delegate_controllers()
         self._start_switch(layers)
         files = {"/etc/hosts": network.hosts_file(names), "/etc/slurm/cgroup.conf": slurm.CGROUP_CONF[cgroup],
-                 "/etc/slurm/slurm.conf": slurm.slurm_conf(self.name, compute_nodes, (*slurm.MEMORY_CONF[cgroup], *conf))}
+                 "/etc/slurm/slurm.conf": slurm.slurm_conf(self.name, compute_nodes, (*slurm.MEMORY_CONF[cgroup], *conf)),
+                 **{f"/etc/slurm/{name}": text for name, text in dict(more_files).items()}}
         for name in names:
             node = self.node(name)
             node.boot(layers)

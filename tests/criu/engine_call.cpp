@@ -19,10 +19,11 @@ constexpr int k_shim_status = 3;
 // A process that does nothing but hold the task's descriptors as the shim does.
 using FakeShim = Child;
 
-Result<FakeShim> fake_shim(const Task& task) {
+Result<FakeShim> fake_shim(const Task& task, bool output_is_emptied = false) {
     SpawnSpec spec;
     spec.path = "/bin/sleep";
     spec.argv = {"sleep", "1000"};
+    spec.environment = {output_is_emptied ? "SLURM_OPEN_MODE=t" : "SLURM_OPEN_MODE=a"};
     int number = 0;
     for (const int fd : task.stdio())
         spec.fds.emplace_back(fd, number++);
@@ -66,9 +67,13 @@ Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall&
     request.ghost_limit = options.ghost_limit;
     request.node_local = options.node_local;
     request.node_local_limit = options.node_local_limit;
+    request.files = options.files;
+    request.copy_limit = options.copy_limit;
+    request.tail_limit = options.tail_limit;
     request.timeout_ms = options.timeout_ms;
     request.leave_stopped = options.leave_stopped;
-    CKPT_TRY(const FakeShim shim, fake_shim(task));
+    CKPT_TRY(const FakeShim shim, fake_shim(task, options.output_is_emptied));
+    request.shim_pid = shim.pid();
     const std::vector<int> fds = {images, task.mount_ns(), task.pid_ns(), task.root_pidfd(), shim.pidfd()};
     CKPT_TRY(const Call call, call_engine(wire::encode(request), fds, options.kill_engine_after));
     CKPT_TRY(auto result, wire::decode<wire::DumpResult>(call.answer.bytes));
@@ -84,6 +89,9 @@ Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, cons
     request.timeout_ms = options.timeout_ms;
     request.script = options.script;
     request.tree_was_stopped = options.tree_was_stopped;
+    request.files = options.files;
+    request.ignore_changed = options.ignore_changed;
+    request.tail_limit = options.tail_limit;
     CKPT_TRY(const Fd mount_ns, open_namespace(::getpid(), "mnt"));
     CKPT_TRY(const FakeShim shim, fake_shim(task));
     const std::vector<int> fds = {images, tails, mount_ns.get(), shim.pidfd()};

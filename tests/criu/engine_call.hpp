@@ -15,6 +15,10 @@ struct DumpCall {
     std::uint64_t ghost_limit = 64 << 20;
     std::vector<std::string> node_local;
     std::uint64_t node_local_limit = 64 << 20;
+    wire::Files files = wire::Files::append;
+    std::uint64_t copy_limit = 64 << 20;
+    std::uint64_t tail_limit = 64 << 20;
+    bool output_is_emptied = false;                 // as with sbatch --open-mode=truncate
     std::chrono::milliseconds kill_engine_after{0}; // 0 = never
 };
 Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall& options = {});
@@ -24,6 +28,9 @@ struct RestoreCall {
     std::uint32_t timeout_ms = 30000;
     std::string script;
     wire::UserIds user = testing::user();
+    wire::Files files = wire::Files::append;
+    bool ignore_changed = false;
+    std::uint64_t tail_limit = 64 << 20;
     std::chrono::milliseconds kill_engine_after{0};
 };
 // On success `task` owns the restored tree.

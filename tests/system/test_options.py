@@ -60,13 +60,6 @@ class Options(SystemTest):
             with self.subTest(f"--{name}"):
                 self.assert_refused(name, attempt_submit(f"#!/bin/sh\n#SBATCH --{name}={'9' * MEBIBYTE}\ntrue\n"))
 
-    def test_an_open_mode_that_loses_output_is_said(self):
-        for mode, said in {"truncate": True, "append": False}.items():
-            with self.subTest(mode):
-                job = submit(SCRIPT, "--checkpoint", f"--open-mode={mode}", name=mode)
-                self.assertEqual("empties the output at each restart" in job.advice, said, job.advice)
-                self.assert_ended(end(job))
-
     def test_nothing_was_submitted(self):
         self.assertEqual(cluster.run("ctl", "squeue", "--noheader", "--user=alice"), "")
 

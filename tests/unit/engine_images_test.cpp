@@ -27,6 +27,11 @@ DumpRecord sample() {
                     StdioIdentity{StdioIdentity::Kind::file, 13, "/home/\xff\n%41/out"}};
     record.status_pipe = UINT64_MAX;
     record.script = ScriptPosition{"/spool/job00001/slurm_script", 77};
+    record.outputs = {{"/home/a\nb", 70, 6, "output-1"}};
+    record.links = {{"/home/link_remap.3", 9, 70, 0640, "/home/x y", "linked-0", true}};
+    record.copied_files.emplace_back();
+    record.copied_files.back().kind = LocalFile::Kind::absent;
+    record.copied_files.back().path = "db-journal";
     record.clocks = {-5, 1'000'000'000'000};
     record.files = {{"/home/a b", 1, 2, 3, 4, 0102001}, {"/home/\xc3\xa9", 5, 6, 7, 8, 2}};
     record.boot_id = "4711";

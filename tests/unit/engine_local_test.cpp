@@ -34,27 +34,28 @@ TEST(BelowRoot, TheLongestRootCounts) {
 }
 
 TEST(Placement, OnAnotherNode) {
-    EXPECT_EQ(*decide_placement(file_at("a"), {What::missing, 0, 0}, false), Placement::create);
+    EXPECT_EQ(*decide_placement(file_at("a"), {What::missing, 0, 0, 0, 0}, false), Placement::create);
     // left behind by an earlier incarnation
-    EXPECT_EQ(*decide_placement(file_at("a"), {What::same_kind, 7, 12}, false), Placement::replace);
-    EXPECT_EQ(*decide_placement(file_at("a"), {What::same_kind, 7, 11}, false), Placement::replace)
+    EXPECT_EQ(*decide_placement(file_at("a"), {What::same_kind, 7, 12, 0, 0}, false), Placement::replace);
+    EXPECT_EQ(*decide_placement(file_at("a"), {What::same_kind, 7, 11, 0, 0}, false), Placement::replace)
         << "the same numbers on another node are another file";
     for (const auto kind : {LocalFile::Kind::directory, LocalFile::Kind::fifo})
-        EXPECT_EQ(*decide_placement(file_at("a", kind), {What::same_kind, 7, 12}, false), Placement::leave);
+        EXPECT_EQ(*decide_placement(file_at("a", kind), {What::same_kind, 7, 12, 0, 0}, false),
+                  Placement::leave);
 }
 
 TEST(Placement, OnTheSameNode) {
     LocalFile file = file_at("a");
-    EXPECT_EQ(*decide_placement(file, {What::same_kind, 7, 11}, true), Placement::leave)
+    EXPECT_EQ(*decide_placement(file, {What::same_kind, 7, 11, 0, 0}, true), Placement::leave)
         << "a log that others may append to is cut back, not replaced";
     file.only_grows = false;
-    EXPECT_EQ(*decide_placement(file, {What::same_kind, 7, 11}, true), Placement::replace)
+    EXPECT_EQ(*decide_placement(file, {What::same_kind, 7, 11, 0, 0}, true), Placement::replace)
         << "its content may have changed in place";
 }
 
 TEST(Placement, WhatSomebodyElseControlsIsRefused) {
     for (const What what : {What::foreign, What::other_kind}) {
-        const auto placement = decide_placement(file_at("a"), {what, 0, 0}, false);
+        const auto placement = decide_placement(file_at("a"), {what, 0, 0, 0, 0}, false);
         ASSERT_FALSE(placement);
         EXPECT_EQ(placement.error().code, Code::restore_failed);
         EXPECT_THAT(placement.error().what, testing::HasSubstr("/tmp/a"));

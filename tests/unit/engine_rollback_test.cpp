@@ -29,7 +29,9 @@ struct Case {
 
 Result<std::vector<Cut>> decide(const Case& c) {
     const auto files = recorded_files(c.record, {});
-    return decide_rollback(files, std::vector<FileNow>(files.size(), c.now), c.stopped);
+    CKPT_TRY(auto plan,
+             decide_rollback(files, std::vector<FileNow>(files.size(), c.now), {c.stopped, false}));
+    return std::move(plan.cuts);
 }
 
 Case one(std::uint32_t flags, std::uint64_t size, std::uint64_t position, std::uint64_t size_now,
@@ -82,6 +84,29 @@ TEST(Rollback, RefusesWhatIsNotAsItWasLeft) {
     ASSERT_FALSE(gone);
     EXPECT_EQ(gone.error().code, Code::rollback_refused);
     EXPECT_NE(gone.error().what.find("/d/f"), std::string::npos);
+}
+
+TEST(Rollback, WhatOthersHaveChangedMayBeIgnored) {
+    const auto ignoring = [](const Case& c) {
+        const auto files = recorded_files(c.record, {});
+        return decide_rollback(files, std::vector<FileNow>(files.size(), c.now), {c.stopped, true});
+    };
+    Case c = one(k_append, 50, 50, 20);
+    c.now.inode = 101;
+    const auto plan = ignoring(c);
+    ASSERT_TRUE(plan);
+    EXPECT_THAT(plan->cuts, IsEmpty());
+    ASSERT_THAT(plan->ignored, SizeIs(1));
+    EXPECT_NE(plan->ignored[0].find("/d/f was replaced"), std::string::npos);
+    c = one(O_RDWR, 50, 50, 50);
+    c.now.inode = 101;
+    EXPECT_THAT(ignoring(c)->ignored, SizeIs(1));
+    // what CRIU insists on
+    c.now.size = 51;
+    EXPECT_NE(ignoring(c).error().what.find("CRIU needs"), std::string::npos);
+    EXPECT_NE(ignoring(one(O_RDWR, 50, 50, 40)).error().what.find("CRIU needs"), std::string::npos);
+    c.now = {};
+    EXPECT_NE(ignoring(c).error().what.find("CRIU needs"), std::string::npos);
 }
 
 TEST(Rollback, OpeningsOfOneFileAreMerged) {

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What happens to a file that was saved with the images when the tree is restored. Decisions only;
+// placing.hpp carries them out.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/record.hpp"
+#include "result/result.hpp"
+
+namespace ckpt {
+
+// What is at a saved file's path now. `foreign`: it, or a directory on the way, is somebody else's, who could
+// swap it under the restored program.
+struct LocalNow {
+    enum class What : std::uint8_t { missing, same_kind, other_kind, foreign } what = What::missing;
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::uint64_t size = 0;
+    std::int64_t mtime_ns = 0;
+};
+
+// rewrite: the same file gets its content back, as programs such as SQLite insist on the inode they know.
+// replace: what is there makes way for a new file; remove: it makes way for none.
+enum class Placement : std::uint8_t { leave, create, replace, rewrite, remove };
+
+// The very file of the dump, when it only grows, is left for the roll-back of output; anything else gets the
+// content it had. `same_boot`: this node has not started since the dump, and is the dump's.
+Result<Placement> decide_placement(const LocalFile& file, const LocalNow& now, bool same_boot);
+
+// For a file that the tree writes to in place and that lies where every node sees it. One that has not
+// changed since a tree that was stopped for good is left; a tree that ran on may have changed it through a
+// mapping, which leaves no trace in its time.
+Result<Placement> decide_copy(const LocalFile& file, const LocalNow& now, bool tree_was_stopped);
+
+// `files` and every directory between them and their roots, parents first.
+std::vector<LocalFile> with_directories(std::vector<LocalFile> files);
+
+} // namespace ckpt

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "engine/saved_output.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
+#include "engine/task_environment.hpp"
+#include "engine/user_child.hpp"
+#include "os/files.hpp"
+#include "os/safe_path.hpp"
+#include "text/text.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::size_t k_compared = 64 * 1024;
+constexpr std::size_t k_fresh_max = 16 << 20; // what an incarnation prints before it is restored
+
+// Runs as the user.
+Result<Fd> open_output(const std::string& path, int flags, std::uint64_t& size) {
+    Fd fd(::open(path.c_str(), flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    struct stat st{};
+    if (!fd || ::fstat(fd.get(), &st) != 0) return fail_errno(Code::os, "open " + path);
+    if (!S_ISREG(st.st_mode)) return fail(Code::os, path + " is no regular file");
+    size = static_cast<std::uint64_t>(st.st_size);
+    return fd;
+}
+
+Result<std::string> read_from(int fd, std::uint64_t at) {
+    if (::lseek(fd, static_cast<off_t>(at), SEEK_SET) < 0) return fail_errno(Code::os, "seek");
+    return read_all(fd, k_fresh_max);
+}
+
+// What is there now goes behind the saved bytes first: whoever appends meanwhile does so behind it, and
+// nothing is lost if we are stopped in between.
+Status put_in_front(const SavedOutput& output, int images) {
+    std::uint64_t size = 0;
+    CKPT_TRY(const Fd file, open_output(output.path, O_RDWR, size));
+    CKPT_TRY(const std::string fresh, read_from(file.get(), 0));
+    CKPT_TRY(const Fd content, open_beneath(images, output.content, O_RDONLY));
+    const std::uint64_t length = output.size - output.from;
+    if (::lseek(file.get(), static_cast<off_t>(length), SEEK_SET) < 0) return fail_errno(Code::os, "seek");
+    CKPT_CHECK(write_all(file.get(), fresh));
+    if (fresh.empty() && ::ftruncate(file.get(), static_cast<off_t>(length)) != 0)
+        return fail_errno(Code::os, "lengthen " + output.path);
+    return copy_range(content.get(), 0, file.get(), 0, length);
+}
+
+Status take_from_front(const SavedOutput& output) {
+    std::uint64_t size = 0;
+    CKPT_TRY(const Fd file, open_output(output.path, O_RDWR, size));
+    CKPT_TRY(const std::string fresh, read_from(file.get(), output.size - output.from));
+    if (::lseek(file.get(), 0, SEEK_SET) < 0) return fail_errno(Code::os, "seek");
+    CKPT_CHECK(write_all(file.get(), fresh));
+    if (::ftruncate(file.get(), static_cast<off_t>(fresh.size())) != 0)
+        return fail_errno(Code::os, "shorten " + output.path);
+    return {};
+}
+
+// Emptied, even if more than it once held was written since: it does not begin as it did.
+Result<bool> is_emptied(const SavedOutput& output, int images) {
+    std::uint64_t size = 0;
+    CKPT_TRY(const Fd file, open_output(output.path, O_RDWR, size));
+    if (size < output.size) return true;
+    CKPT_TRY(const Fd content, open_beneath(images, output.content, O_RDONLY));
+    std::string was(std::min<std::uint64_t>(output.size - output.from, k_compared), '\0');
+    std::string is = was;
+    const ssize_t had = ::pread(content.get(), was.data(), was.size(), 0);
+    const ssize_t has = ::pread(file.get(), is.data(), is.size(), static_cast<off_t>(output.from));
+    return had < 0 || had != has || was != is;
+}
+
+Result<std::string> save_one(const StdioIdentity& stdio, const std::string& content, int images,
+                             std::uint64_t most) {
+    std::uint64_t size = 0;
+    CKPT_TRY(const Fd file, open_output(stdio.path, O_RDONLY, size));
+    struct stat st{};
+    if (::fstat(file.get(), &st) != 0 || st.st_ino != stdio.inode)
+        return fail(Code::os, stdio.path + " is another file");
+    const std::uint64_t from = size - std::min(size, most);
+    CKPT_TRY(const Fd copy, open_beneath(images, content, O_WRONLY | O_CREAT | O_EXCL, 0600));
+    if (const auto copied = copy_sparse(file.get(), from, copy.get(), size - from); !copied)
+        return tl::unexpected(copied.error());
+    return std::to_string(size) + " " + std::to_string(from);
+}
+
+} // namespace
+
+bool output_is_emptied(std::string_view environment) {
+    const std::string_view mode = variable_in(environment, "SLURM_OPEN_MODE"); // job_scheduler.c:_set_job_env
+    if (!mode.empty()) return mode.starts_with('t');
+    // Unless we have made it append (spank/plugin/environment.hpp), slurm.conf decides, and may say either.
+    return variable_in(environment, "SLURM_SPANK_CKPT_OPEN_MODE") != "made-append";
+}
+
+Result<std::vector<SavedOutput>> save_output(const std::array<StdioIdentity, 3>& stdio, const Identity& user,
+                                             int mount_ns, int images, std::uint64_t most,
+                                             std::chrono::milliseconds patience) {
+    std::vector<SavedOutput> saved;
+    for (std::size_t i = 1; i < stdio.size(); ++i) {
+        const StdioIdentity& one = stdio.at(i);
+        if (one.kind != StdioIdentity::Kind::file || (i == 2 && one == stdio.at(1))) continue;
+        SavedOutput output{one.path, 0, 0, "output-" + std::to_string(i)};
+        const auto text =
+            as_user(user, mount_ns, patience, [&] { return save_one(one, output.content, images, most); });
+        if (!text && text.error().code != Code::os) return tl::unexpected(text.error());
+        if (!text) continue; // not readable by its own user: then nobody misses it
+        std::istringstream(*text) >> output.size >> output.from;
+        saved.push_back(std::move(output));
+    }
+    return saved;
+}
+
+Status OutputFiles::plan(const std::vector<SavedOutput>& saved, const std::array<StdioIdentity, 3>& stdio,
+                         std::chrono::milliseconds limit) {
+    for (const SavedOutput& output : saved) {
+        const auto same = [&](const StdioIdentity& one) {
+            return one.kind == StdioIdentity::Kind::file && one.path == output.path;
+        };
+        if (std::none_of(stdio.begin() + 1, stdio.end(), same)) continue;
+        const auto text = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
+            CKPT_TRY(const bool emptied, is_emptied(output, m_images));
+            return std::string(emptied ? "emptied" : "");
+        });
+        if (!text && text.error().code == Code::deadline) return tl::unexpected(text.error());
+        if (!text) continue; // what cannot be completed is still output
+        if (!text->empty()) m_outputs.push_back(output);
+    }
+    return {};
+}
+
+Status OutputFiles::apply(std::chrono::milliseconds limit) {
+    for (; m_applied < m_outputs.size(); ++m_applied) {
+        const SavedOutput& output = m_outputs[m_applied];
+        const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
+            CKPT_CHECK(put_in_front(output, m_images));
+            return std::string();
+        });
+        if (done) continue;
+        (void)undo(limit);
+        return fail_errno(Code::restore_failed,
+                          "put back the output in " + output.path + ": " + done.error().what,
+                          done.error().errnum);
+    }
+    return {};
+}
+
+Status OutputFiles::undo(std::chrono::milliseconds limit) {
+    Status worst;
+    const std::size_t count = std::exchange(m_applied, 0);
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
+            CKPT_CHECK(take_from_front(m_outputs[i]));
+            return std::string();
+        });
+        if (!done) worst = tl::unexpected(done.error());
+    }
+    return worst;
+}
+
+std::set<std::string> OutputFiles::paths() const {
+    std::set<std::string> all;
+    for (const SavedOutput& output : m_outputs)
+        all.insert(output.path);
+    return all;
+}
+
+std::vector<std::string> OutputFiles::notes() const {
+    std::vector<std::string> lines;
+    for (const SavedOutput& output : m_outputs)
+        if (output.from != 0)
+            lines.push_back("Slurm has emptied " + output.path + "; its first " + text::bytes(output.from) +
+                            " are lost, as more than engine.tail_limit is not saved");
+    return lines;
+}
+
+} // namespace ckpt

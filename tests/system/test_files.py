@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Files that a job writes to: what lies in them in the end is what an undisturbed job would have left there."""
+
+from lib import *
+from lib.jobs import parse
+
+HEAD = "#!/bin/bash\n#SBATCH --checkpoint\n#SBATCH --checkpoint-interval=none\n. /shared/programs/gate.sh\n"
+LOCAL = "/srv/of-the-node"  # on the node's own disk, and unknown to the policy
+
+
+class NodeLoss(SystemTest):
+    """The last checkpoint has left the job running: it has changed its files since."""
+
+    def tearDown(self):
+        if not cluster.is_on("n1"):
+            cluster.start_node("n1")
+
+    def test_files_changed_in_place_and_lost_names(self):
+        in_place = HEAD + "exec /shared/programs/in_place.py\n"
+        reference = submit(in_place, "--checkpoint=off", node="n2", name="reference")
+        reference.path("go").touch()
+        job = submit(in_place, "--checkpoint-files=copy", name="copy")
+        names = submit(HEAD + "exec /shared/programs/lost_names.py\n", name="names")
+        job.wait_output("step 15\n")
+        names.wait_output("ready")
+        for one in (job, names):
+            cluster.run("n1", "sckpt", "create", one.id, user="alice")
+            one.wait_output("generation 1 saved")
+        self.assertEqual(self.links(names), [])
+        saved_at = len(application_lines(job.output()))
+        wait_for("some steps more", lambda: len(application_lines(job.output())) > saved_at + 5)
+        cluster.kill_node("n1")
+        for one in (job, names):
+            one.wait_info("is requeued", lambda info: info["JobState"] == "PENDING" or info.get("BatchHost") == "n2", timeout=90)
+            one.as_user("scontrol", "update", f"JobId={one.id}", "ReqNodeList=n2")
+        for one in (job, names):
+            one.wait_running("n2", timeout=90)
+            one.wait_output("restored generation 1")
+            one.path("go").touch()
+            self.assert_ended(end(one))
+        cluster.start_node("n1")
+        self.assert_ended(end(reference))
+        self.assertIn("journal.db ok", reference.output())
+        self.assertEqual(application_lines(job.output()), application_lines(reference.output()))
+        size = len("before") + (2 << 20) + len("after")
+        self.assertEqual(application_lines(names.output()),
+                         ["ready", *(f"{name} {size} before after" for name in ("near", "far", "none")), "by its name after"])
+        self.assertEqual(self.links(names), [])
+        assert_clean(job, names)
+
+    def links(self, job):
+        return [str(path) for path in job.path(".").rglob("link_remap*")]
+
+
+class Requeued(SystemTest):
+    def test_output_that_slurm_empties_is_complete(self):
+        job = submit(HEAD + "count line 1 60\ngate go\ncount line 61 70\n", "--open-mode=truncate", name="truncate")
+        job.wait_output("line 20")
+        requeue(job, to="n2")
+        job.wait_output("restored generation 1")
+        requeue(job, to="n1")
+        wait_for("it is restored again", lambda: "restored generation 2" in job.output())
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), [f"line {i}" for i in range(1, 71)])
+
+    def test_array_elements_that_append_to_one_file(self):
+        script = HEAD + """exec 3>>../results.csv
+for ((i = 1; i <= 60; i++)); do echo "$SLURM_ARRAY_TASK_ID,$i" >&3; sleep 0.05; done
+gate go
+echo "$SLURM_ARRAY_TASK_ID,end" >&3
+"""
+        array = submit(script, "--array=0-2", output="/home/alice/files/element-%a.out", name="array")
+        results = array.path("../results.csv")
+        elements = [self.element(array, i) for i in range(3)]
+        for i, element in enumerate(elements):
+            wait_for("lines of every element", lambda: results.read_text().count(f"{i},") > 10 * (i + 1))
+            requeue(element, to="n2")
+        for element in elements:
+            element.wait_output("restored generation 1")
+        array.path("go").touch()
+        for info in wait_all(elements):
+            self.assert_ended(info)
+        expected = [f"{i},{k}" for i in range(3) for k in [*range(1, 61), "end"]]
+        self.assertEqual(sorted(results.read_text().splitlines()), sorted(expected))
+
+    def element(self, array, index):
+        name = f"{array.id}_{index}"
+
+        def started():
+            info = parse(cluster.attempt("ctl", "scontrol", "--oneliner", "show", "job", name).stdout)
+            return info if info.get("JobState") == "RUNNING" else None
+
+        job = wait_for(f"{name} runs", started)
+        return Job(job["JobId"], array.directory, f"/home/alice/files/element-{index}.out", "alice", name)
+
+    def test_a_directory_of_the_node_that_only_tmpdir_names(self):
+        for node in ("n1", "n2"):
+            cluster.run(node, "install", "-d", "-o", "alice", "-m", "700", LOCAL)
+            self.addCleanup(cluster.run, node, "rm", "-r", LOCAL)
+        job = submit(HEAD + 'exec /shared/programs/uses_tmp.py "$TMPDIR"\n', prefix=(f"TMPDIR={LOCAL}",), name="tmpdir")
+        job.wait_output("ready")
+        requeue(job, to="n2")
+        job.wait_output("restored generation 1")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output())[-2:], ["state before and after | state before and after", "before before"])
+
+
+main()
