@@ -2,9 +2,7 @@
 #include "engine/survey.hpp"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,8 +29,6 @@ constexpr std::size_t k_mount = 0; // in k_namespace_names
 constexpr std::size_t k_pid = 1;
 constexpr std::size_t k_user = 2;
 constexpr std::string_view k_socket_prefix = "socket:["; // "socket:[INODE]"
-constexpr std::string_view k_deleted = " (deleted)";     // behind the path of a file that has lost its name
-constexpr std::string_view k_silly_name = ".nfs";        // fs/nfs/unlink.c:nfs_sillyrename
 constexpr std::size_t k_net_file_max = 64 << 20;
 constexpr int k_stranger_attempts = 4;
 constexpr std::chrono::milliseconds k_stranger_pause{25};
@@ -79,22 +75,6 @@ Status read_namespaces(int proc, Namespaces& out) {
     return {};
 }
 
-// A deleted file that still has a link: another one, or that which NFS makes of the name of an open file.
-// CRIU links it under a name of its own for the time of the dump only (cr-dump.c:cr_dump_finish,
-// delete_link_remaps). It knows a way for files of /proc, and saves the content on overlayfs
-// (files-reg.c:check_path_remap).
-bool is_nameless(int dir, const std::string& name, const std::string& path) {
-    const bool silly = path.compare(path.rfind('/') + 1, k_silly_name.size(), k_silly_name) == 0;
-    if (!silly && !path.ends_with(k_deleted)) return false;
-    struct stat st{};
-    if (::fstatat(dir, name.c_str(), &st, 0) != 0 || !S_ISREG(st.st_mode) || st.st_nlink == 0) return false;
-    struct statfs fs{};
-    const std::string link = "/proc/self/fd/" + std::to_string(dir) + "/" + name;
-    if (::statfs(link.c_str(), &fs) != 0) return false;
-    if (silly) return fs.f_type == NFS_SUPER_MAGIC;
-    return fs.f_type != PROC_SUPER_MAGIC && fs.f_type != OVERLAYFS_SUPER_MAGIC;
-}
-
 Status read_descriptors(int proc, Member& member) {
     const Fd fds(::openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fds) return fail_errno(Code::os, "list descriptors");
@@ -105,10 +85,7 @@ Status read_descriptors(int proc, Member& member) {
             member.sockets.push_back(std::strtoull(link.c_str() + k_socket_prefix.size(), nullptr, 10));
         else if (link.starts_with("anon_inode:") || link.starts_with("/dev/"))
             member.special.push_back(std::move(link));
-        else if (is_nameless(fds.get(), name, link))
-            member.nameless.push_back(std::move(link));
     }
-    if (is_nameless(proc, "exe", member.exe)) member.nameless.push_back(member.exe);
     return {};
 }
 

@@ -33,7 +33,6 @@ struct Member {
     Namespaces namespaces{};
     std::vector<std::string> special;   // links of descriptors that are neither files, pipes nor sockets
     std::vector<std::uint64_t> sockets; // inodes
-    std::vector<std::string> nameless;  // regular files that are not where they were opened, but still exist
 };
 
 // The first reason against dumping `members` (root first), nothing when there is none.

@@ -77,12 +77,6 @@ Status judge_member(const Member& member, const Member& root, const wire::UserId
             if (link.starts_with(kind.prefix))
                 return fail(Code::dump_refused,
                             who(member) + " uses " + kind.what + ", which CRIU cannot save", kind.hint);
-    if (!member.nameless.empty())
-        return fail(
-            Code::dump_refused,
-            who(member) + " has " + member.nameless.front() +
-                " open, a file that was deleted and that no restore could find again",
-            "have it in /tmp, from where deleted files are saved, or do not delete it while it is in use");
     return {};
 }
 

@@ -95,16 +95,6 @@ TEST(Survey, NamesWhatCriuCannotSave) {
     EXPECT_EQ(verdict(one), static_cast<Code>(0));
 }
 
-TEST(Survey, RefusesFilesThatHaveLostTheirName) {
-    Member one = member(11, "sort");
-    one.nameless = {"/home/alice/.nfs00000000001a058500000001"};
-    const Status status = judge_members({member(10, "ckpt-init"), one}, k_user);
-    ASSERT_FALSE(status);
-    EXPECT_EQ(status.error().code, Code::dump_refused);
-    EXPECT_NE(status.error().what.find("sort (pid 11) has /home/alice/.nfs"), std::string::npos)
-        << status.error().what;
-}
-
 TEST(Survey, FindsStrangersInTheCgroup) {
     EXPECT_TRUE(strangers({1, 2, 3}, {2, 3}, {1}).empty());
     EXPECT_EQ(strangers({1, 2, 3, 9}, {2, 3}, {1}), std::vector<pid_t>{9});
