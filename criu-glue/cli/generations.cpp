@@ -1,41 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "generations.hpp"
 
-#include <pwd.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <iostream>
-#include <sstream>
 
-#include <nlohmann/json.hpp>
-
-#include "ask.hpp"
-#include "os/files.hpp"
+#include "fetch.hpp"
 #include "table.hpp"
 #include "text/text.hpp"
+#include "users.hpp"
+#include "wire/messages.hpp"
 
 namespace ckpt::cli {
 
 namespace {
-
-using Json = nlohmann::json;
-
-constexpr std::chrono::seconds k_answer_limit{10};
-constexpr std::size_t k_listing_max = 256U << 20;
-
-// Reading a field that is missing or of another type yields the default: a listing is for people.
-std::uint64_t number(const Json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_number_integer() ? found->get<std::uint64_t>() : 0;
-}
-std::string string(const Json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-bool flag(const Json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_boolean() && found->get<bool>();
-}
 
 std::string nodes_of(const Json& object) {
     std::string out;
@@ -46,45 +23,30 @@ std::string nodes_of(const Json& object) {
     return out;
 }
 
-// Whose generations: a name that stands for %u in the store's path, and the uid they must have, 0 = any.
-Result<std::pair<std::string, uid_t>> whose(const std::string& wanted) {
-    const passwd* entry = // NOLINT(concurrency-mt-unsafe): one thread
-        wanted.empty() ? ::getpwuid(::getuid()) : ::getpwnam(wanted.c_str());
-    if (entry == nullptr)
-        return fail(Code::not_found, wanted.empty() ? "you have no user name" : "no user " + wanted);
-    return std::pair{std::string(entry->pw_name), wanted.empty() ? 0 : entry->pw_uid};
-}
-
-// The store could not be read, or not to its end.
-Status failure_in(const std::string& lines) {
-    const std::size_t end = lines.find_last_not_of('\n');
-    if (end == std::string::npos) return {};
-    const std::size_t before = lines.rfind('\n', end);
-    const std::size_t start = before == std::string::npos ? 0 : before + 1;
-    const Json last = Json::parse(lines.substr(start, end + 1 - start), nullptr, false);
-    if (!last.is_object() || !last.contains("error")) return {};
-    const auto code = number(last, "code");
-    return fail(code != 0 ? static_cast<Code>(code) : Code::internal, string(last, "error"),
-                string(last, "hint"));
-}
-
-Result<std::string> fetch(const ListOptions& options, bool details) {
-    CKPT_TRY(const auto user, whose(options.user));
-    const wire::ListRequest request{options.job_id, details, options.verify, user.second, user.first};
-    CKPT_TRY(const Asked asked, ask(wire::encode(request), k_answer_limit));
-    if (asked.fds.empty()) return fail(Code::wire_malformed, "ckptd sent no listing");
-    CKPT_TRY(std::string lines, read_all(asked.fds.front().get(), k_listing_max));
-    CKPT_CHECK(failure_in(lines));
-    return lines;
-}
-
-template <typename F>
-void for_each_object(const std::string& lines, F&& f) {
-    std::istringstream in(lines);
-    for (std::string line; std::getline(in, line);) {
-        const Json object = Json::parse(line, nullptr, false);
-        if (object.is_object()) f(object);
+// Of every user in question, by the number of the job. A user whose generations cannot be seen does not hide the others'.
+Status collect(const ListOptions& options, bool details, std::vector<Json>& found) {
+    CKPT_TRY(const auto users, users_in_question(options.user));
+    Status first;
+    for (const StoreUser& user : users) {
+        const wire::ListRequest request{options.job_id, details, options.verify, user.uid, user.name};
+        auto objects = fetch(wire::encode(request));
+        if (!objects && first) {
+            first = tl::unexpected(objects.error());
+            if (users.size() > 1) first.error().what = user.name + ": " + first.error().what;
+        }
+        if (!objects) continue;
+        for (Json& object : *objects) {
+            object["user"] = user.name;
+            found.push_back(std::move(object));
+        }
     }
+    std::ranges::stable_sort(found, {}, [](const Json& one) { return number(one, "job"); });
+    return first;
+}
+
+void print_lines(const std::vector<Json>& found) {
+    for (const Json& one : found)
+        std::cout << line_of(one);
 }
 
 void print_generation(const Json& g) {
@@ -100,14 +62,27 @@ void print_generation(const Json& g) {
               << "\n";
 }
 
+struct Verdict {
+    bool good = false;
+    std::string text;
+};
+Verdict verdict_on(const Json& g) {
+    if (!flag(g, "verified")) return {false, "BAD " + string(g, "problem")};
+    const auto healed = number(g, "healed_blocks");
+    if (healed == 0) return {true, "OK"};
+    return {true, "HEALED " + std::to_string(healed) + (healed == 1 ? " block" : " blocks")};
+}
+
 } // namespace
 
 Status list(const ListOptions& options) {
-    CKPT_TRY(const std::string lines, fetch(options, false));
+    std::vector<Json> found;
+    const Status done = collect(options, false, found);
     if (options.json) {
-        std::cout << lines;
-        return {};
+        print_lines(found);
+        return done;
     }
+    if (!done && found.empty()) return done;
     Table table({{"JOBID", true},
                  {"INC", true},
                  {"GEN", true},
@@ -118,29 +93,55 @@ Status list(const ListOptions& options) {
                  {"STORED", true},
                  {"PAUSED", true},
                  {"SEAL", false}});
-    for_each_object(lines, [&](const Json& g) {
+    for (const Json& g : found)
         table.add({std::to_string(number(g, "job")), std::to_string(number(g, "incarnation")),
                    std::to_string(number(g, "generation")),
                    text::local_time(static_cast<std::int64_t>(number(g, "taken_at"))), string(g, "reason"),
                    nodes_of(g), text::bytes(number(g, "image_bytes")), text::bytes(number(g, "stored_bytes")),
                    text::duration_us(number(g, "frozen_us")), flag(g, "verified") ? "ok" : "BAD"});
-    });
     std::cout << table.text(options.header);
-    return {};
+    return done;
 }
 
 Status show(const ListOptions& options) {
-    CKPT_TRY(const std::string lines, fetch(options, true));
-    if (lines.empty())
+    std::vector<Json> found;
+    const Status done = collect(options, true, found);
+    if (found.empty()) {
+        CKPT_CHECK(done);
         return fail(Code::not_found, "no checkpoint of job " + std::to_string(options.job_id),
                     "see `sckpt list` for what there is");
+    }
     if (options.json) {
-        std::cout << lines;
-        return {};
+        print_lines(found);
+        return done;
     }
     std::cout << "job " << options.job_id << "\n";
-    for_each_object(lines, print_generation);
-    return {};
+    for (const Json& one : found)
+        print_generation(one);
+    return done;
+}
+
+Status verify(const ListOptions& options) {
+    ListOptions reading = options;
+    reading.verify = true;
+    std::vector<Json> found;
+    const Status done = collect(reading, false, found);
+    Table table({{"JOBID", true}, {"INC", true}, {"GEN", true}, {"STORED", true}, {"STATUS", false}});
+    std::size_t bad = 0;
+    for (const Json& g : found) {
+        const Verdict verdict = verdict_on(g);
+        if (!verdict.good) ++bad;
+        table.add({std::to_string(number(g, "job")), std::to_string(number(g, "incarnation")),
+                   std::to_string(number(g, "generation")), text::bytes(number(g, "stored_bytes")), verdict.text});
+    }
+    if (options.json)
+        print_lines(found);
+    else if (done || !found.empty())
+        std::cout << table.text(options.header);
+    CKPT_CHECK(done);
+    if (bad == 0) return {};
+    return fail(Code::store_corrupt, std::to_string(bad) + " of " + std::to_string(found.size()) + " generations are bad",
+                "the one before is used in their place; look for disk errors or tampering");
 }
 
 } // namespace ckpt::cli

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the store holds, as `sckpt list` and `sckpt show` present it.
+// What the store holds, as `sckpt list`, `sckpt show` and `sckpt verify` present it.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@
 namespace ckpt::cli {
 
 struct ListOptions {
-    std::uint32_t job_id = 0; // 0 = all of the caller's
-    std::string user;         // root: only this user's; others see their own anyway
-    bool verify = false;      // read every image back
+    std::uint32_t job_id = 0; // 0 = all
+    std::string user;         // root: only this user's; others see their own only
+    bool verify = false; // read every image back
     bool json = false;
     bool header = true;
 };
@@ -22,5 +22,8 @@ Status list(const ListOptions& options);
 
 // Everything about one job's generations; Code::not_found when there is none.
 Status show(const ListOptions& options);
+
+// Reads every byte of them back and says of each what came of it; Code::store_corrupt when one is bad.
+Status verify(const ListOptions& options);
 
 } // namespace ckpt::cli

@@ -51,9 +51,7 @@ void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     const uid_t uid = m_connections.at(id).peer.uid;
     const auto base = user_base(m_policy.storage.base, m.user);
     if (!base) return send(id, answer_of(base.error()));
-    if (m_listings.size() >= k_listings || (uid != 0 && m_listings.count(uid) >= k_listings_per_user))
-        return send(id,
-                    answer_of({Code::busy, "the store is being listed already", "try again in a moment", 0}));
+    if (!may_list(id)) return;
     auto pipe = make_pipe();
     if (!pipe) return send(id, answer_of(pipe.error()));
     const wire::InspectRequest request{m.job_id, m.details, m.verify};
@@ -65,6 +63,27 @@ void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
                      if (!result) log::warning("listing the store: " + one_line(result.error()));
                  });
     m_listings.insert(uid);
+    const std::array to_client = {pipe->read.get()};
+    send(id, wire::Answer{}, to_client);
+}
+
+bool Server::may_list(ConnectionId id) {
+    const uid_t uid = m_connections.at(id).peer.uid;
+    if (m_listings.size() < k_listings && (uid == 0 || m_listings.count(uid) < k_listings_per_user)) return true;
+    send(id, answer_of({Code::busy, "the store is being listed already", "try again in a moment", 0}));
+    return false;
+}
+
+void Server::on_message(ConnectionId id, const wire::PruneCommand& m) {
+    const uid_t uid = m_connections.at(id).peer.uid;
+    const auto base = user_base(m_policy.storage.base, m.user);
+    if (!base) return send(id, answer_of(base.error()));
+    if (!may_list(id)) return;
+    auto pipe = make_pipe();
+    if (!pipe) return send(id, answer_of(pipe.error()));
+    m_listings.insert(uid);
+    const wire::UserIds user{uid == 0 ? m.uid : uid, wire::WriterRequest::k_unknown, {}};
+    start_prune({*base, user, false}, m.dry_run, std::move(pipe->write), [this, uid] { m_listings.extract(uid); });
     const std::array to_client = {pipe->read.get()};
     send(id, wire::Answer{}, to_client);
 }

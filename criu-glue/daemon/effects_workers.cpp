@@ -234,6 +234,7 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
     request.bandwidth = share_of_bandwidth();
     request.leases = m_policy.admission.leases;
     request.lease_slots = m_policy.admission.commits;
+    request.retention = retention();
     const auto began = std::chrono::steady_clock::now();
     job.commit_worker =
         start_sealer(store_of(job, true, !is_waited_for(job)), wire::encode(request), fds, k_store_limit,

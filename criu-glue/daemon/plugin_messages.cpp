@@ -83,6 +83,7 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
     log::info("job " + std::to_string(m.job_id) + " of uid " + std::to_string(m.uid) +
               " opens, incarnation " + std::to_string(m.restart_count) +
               (job.state.unmanaged ? ", unmanaged: " + one_line(*job.state.unmanaged) : std::string()));
+    remember_user(job);
     keep_on_file(m_jobs.emplace(m.job_id, std::move(job)).first->second);
     reply(id, {});
 }

@@ -35,6 +35,7 @@ Status Server::start(Fd listener) {
     open_policy_and_tier(kept);
     take_over_jobs(files);
     expire_tails_daily();
+    prune_daily();
     watch_listener();
     return {};
 }
@@ -179,6 +180,8 @@ void Server::dispatch(ConnectionId id, Packet packet) {
         return deliver(std::type_identity<wire::TreeExited>{});
     case wire::ListRequest::k_type:
         return deliver(std::type_identity<wire::ListRequest>{});
+    case wire::PruneCommand::k_type:
+        return deliver(std::type_identity<wire::PruneCommand>{});
     case wire::CreateRequest::k_type:
         return deliver(std::type_identity<wire::CreateRequest>{});
     case wire::ExplainRequest::k_type:

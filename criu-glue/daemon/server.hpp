@@ -84,6 +84,7 @@ private:
     void on_message(ConnectionId id, const wire::ShimTerm& m);
     void on_message(ConnectionId id, const wire::TreeExited& m);
     void on_message(ConnectionId id, const wire::ListRequest& m);
+    void on_message(ConnectionId id, const wire::PruneCommand& m);
     void on_message(ConnectionId id, const wire::CreateRequest& m);
     void on_message(ConnectionId id, const wire::ExplainRequest& m);
     // nullptr: not here, or not the caller's, who has been told
@@ -158,6 +159,13 @@ private:
     static UserStore store_of(const Job& job, bool make, bool in_background = false);
     [[nodiscard]] std::uint64_t share_of_bandwidth() const;
     [[nodiscard]] static bool is_waited_for(const Job& job);
+    // retention (retention.cpp)
+    [[nodiscard]] wire::Retention retention() const;
+    bool may_list(ConnectionId id);
+    void start_prune(const UserStore& store, bool dry_run, Fd out, std::function<void()> done);
+    void prune_daily();
+    void prune_next();
+    void remember_user(const Job& job);
     // ckpt-sealer with this request, and ckpt-writer, through which it reaches the store.
     Workers::Id start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
                              std::chrono::milliseconds limit, Workers::Done done);
@@ -190,6 +198,7 @@ private:
     std::int64_t m_nonsense_since = 0; // Unix seconds; lines about what users send are counted from then
     unsigned m_nonsense = 0;
     std::multiset<uid_t> m_listings; // who has one under way
+    std::set<std::pair<std::string, uid_t>> m_to_prune; // {directory in the store, user}
     std::map<ConnectionId, Connection> m_connections;
     ConnectionId m_next_connection = 1;
     std::map<std::uint32_t, Job> m_jobs;

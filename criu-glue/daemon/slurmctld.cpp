@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "slurmctld.hpp"
 
+#include <charconv>
 #include <cstdlib>
+#include <sstream>
 
 #include "log.hpp"
 
@@ -12,6 +14,8 @@ namespace {
 constexpr std::chrono::seconds k_hold_limit{15};
 constexpr std::chrono::seconds k_requeue_limit{15};
 constexpr std::chrono::seconds k_comment_limit{15};
+constexpr std::chrono::seconds k_jobs_limit{15};
+constexpr std::size_t k_ranges_max = 6000; // they travel in one packet
 
 std::string helper() {
     return std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld";
@@ -50,6 +54,32 @@ void ask_news(Workers& workers, std::uint32_t job_id, std::function<void(JobNews
     workers.run_text({helper(), "cause", std::to_string(job_id)}, limit,
                      [done = std::move(done)](const Result<std::string>& text) {
                          done(text ? news_of(*text) : JobNews{});
+                     });
+}
+
+Result<UserJobs> user_jobs_of(const std::string& line) {
+    const auto bad = [] { return fail(Code::slurm_rpc, "what slurmctld's jobs are is not understood"); };
+    std::istringstream words(line);
+    UserJobs jobs;
+    if (!(words >> jobs.cluster)) return bad();
+    for (std::string word; words >> word;) {
+        const char* end = word.data() + word.size();
+        wire::JobRange range;
+        auto parsed = std::from_chars(word.data(), end, range.first);
+        range.last = range.first;
+        if (parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == '-')
+            parsed = std::from_chars(parsed.ptr + 1, end, range.last);
+        if (parsed.ec != std::errc() || parsed.ptr != end) return bad();
+        jobs.ids.push_back(range);
+    }
+    if (jobs.ids.size() > k_ranges_max) return fail(Code::slurm_rpc, "slurmctld has too many jobs of this user");
+    return jobs;
+}
+
+void ask_user_jobs(Workers& workers, std::uint32_t uid, std::function<void(Result<UserJobs>)> done) {
+    workers.run_text({helper(), "jobs", std::to_string(uid)}, k_jobs_limit,
+                     [done = std::move(done)](const Result<std::string>& text) {
+                         done(text ? user_jobs_of(*text) : tl::unexpected(text.error()));
                      });
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "state.hpp"
 #include "worker.hpp"
@@ -39,6 +40,15 @@ void hold_job(Workers& workers, std::uint32_t job_id, const std::string& reason,
 
 // Shows `text` where `scontrol show job` displays it. Nobody waits for the outcome.
 void comment_on_job(Workers& workers, std::uint32_t job_id, const std::string& text);
+
+// A user's jobs that have not ended.
+struct UserJobs {
+    std::string cluster;
+    std::vector<wire::JobRange> ids;
+};
+// The line that `ckpt-slurmctld jobs` prints.
+Result<UserJobs> user_jobs_of(const std::string& line);
+void ask_user_jobs(Workers& workers, std::uint32_t uid, std::function<void(Result<UserJobs>)> done);
 
 // The line that `ckpt-slurmctld cause` prints.
 JobNews news_of(const std::string& line);

@@ -4,30 +4,27 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <format>
 #include <iterator>
 #include <memory>
 
 #include <nlohmann/json.hpp>
 
+#include "access.hpp"
 #include "os/files.hpp"
 #include "paced_volume.hpp"
+#include "prune_request.hpp"
 #include "store/adopt.hpp"
 #include "store/commit.hpp"
 #include "store/complete.hpp"
 #include "store/inspect.hpp"
-#include "store/key.hpp"
 #include "store/lease.hpp"
-#include "volume/remote_volume.hpp"
+#include "store/room.hpp"
 #include "wire/worker.hpp"
 
 namespace ckpt {
 namespace {
-
-// What every request comes with (wire/worker.hpp).
-constexpr std::size_t k_stream = 0;
-constexpr std::size_t k_key = 1;
-constexpr std::size_t k_own = 2; // where a request's own descriptors begin
 
 // A result is one packet (os/socket.hpp:k_packet_max); these keep its lists well below.
 constexpr std::size_t k_lines_max = 32;
@@ -37,26 +34,6 @@ constexpr std::chrono::minutes k_slot_patience{15}; // half of what ckptd gives 
 store::Owner owner_of(const wire::StorePlace& place) {
     return {place.cluster, place.uid, place.job_id, place.uuid};
 }
-
-// The user's volume and the cluster's keys.
-class Access {
-public:
-    // Code::not_found when the user's directory does not exist.
-    static Result<Access> open(std::vector<Fd>& fds) {
-        if (fds.size() < k_own) return fail(Code::wire_malformed, "a request without stream and key");
-        CKPT_TRY(store::ClusterKeys keys, store::load_keys(fds[k_key].get(), "of the cluster"));
-        CKPT_TRY(auto volume, store::RemoteVolume::connect(std::move(fds[k_stream])));
-        return Access(std::move(keys), std::move(volume));
-    }
-    [[nodiscard]] store::Store store() const { return {*m_volume, m_keys.all()}; }
-    [[nodiscard]] store::Store store_through(store::Volume& volume) const { return {volume, m_keys.all()}; }
-
-private:
-    Access(store::ClusterKeys keys, std::unique_ptr<store::RemoteVolume> volume)
-        : m_keys(std::move(keys)), m_volume(std::move(volume)) {}
-    store::ClusterKeys m_keys;
-    std::unique_ptr<store::RemoteVolume> m_volume;
-};
 
 // A store that cannot be used, as opposed to one that is not there.
 Error unusable(Error error, const std::string& base) {
@@ -130,11 +107,13 @@ Status run(const wire::CommitRequest& request, std::vector<Fd>& fds, wire::Commi
     }
     const auto access = Access::open(fds);
     if (!access) return tl::unexpected(unusable(access.error(), request.place.base));
+    const auto store = access->store();
+    CKPT_CHECK(store::make_room(store, spec.owner, spec.id.incarnation, room_rules(request.retention),
+                                std::time(nullptr)));
     std::vector<std::string> notes;
     Slot slot(request, notes);
-    const auto store = access->store();
     PacedVolume paced(store.volume, request.bandwidth, [&slot] { slot.renew(); });
-    CKPT_TRY(const store::CommitDone done, store::commit(access->store_through(paced), spec));
+    CKPT_TRY(const store::CommitDone done, store::commit({paced, store.keys}, spec));
     result.stored_bytes = done.stored_bytes;
     std::ranges::copy(done.notes, std::back_inserter(notes));
     result.notes = bounded(std::move(notes));
@@ -252,6 +231,13 @@ Status run(const wire::InspectRequest& request, std::vector<Fd>& fds, wire::Insp
     return done;
 }
 
+Status run(const wire::PruneRequest& request, std::vector<Fd>& fds, wire::PruneResult& result) {
+    if (fds.size() != k_own + 1) return fail(Code::wire_malformed, "a removal needs one descriptor");
+    Status done = prune_user(request, fds, result);
+    if (!done) (void)write_all(fds[k_own].get(), failure_line(done.error()));
+    return done;
+}
+
 template <typename Request, typename Answer>
 std::string answer(const std::string& bytes, std::vector<Fd>& fds) {
     Answer result;
@@ -278,6 +264,8 @@ std::string serve(const std::string& bytes, std::vector<Fd>& fds) {
         return answer<wire::CompleteRequest, wire::CompleteResult>(bytes, fds);
     case wire::InspectRequest::k_type:
         return answer<wire::InspectRequest, wire::InspectResult>(bytes, fds);
+    case wire::PruneRequest::k_type:
+        return answer<wire::PruneRequest, wire::PruneResult>(bytes, fds);
     default:
         return {};
     }

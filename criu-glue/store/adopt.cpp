@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ctime>
 #include <format>
 #include <set>
 
@@ -108,6 +109,11 @@ private:
         if (m_passed_over.contains({job.owner.job_id, id})) return Try::passed_over;
         CKPT_TRY(const Try sound, check_manifest(job, id));
         if (sound != Try::taken) return sound;
+        if (of) {
+            const Status claimed = claim(job);
+            if (!claimed && claimed.error().code == Code::not_found) return Try::vanished;
+            if (!claimed) return tl::unexpected(claimed.error());
+        }
         CKPT_CHECK(record({id, of}));
         // Opened again, and used, only now: prune() removes nothing that a record names, and what it renamed
         // before the record could be seen is not found here any more.
@@ -221,6 +227,14 @@ private:
         if (m_on_disk.state == RecordState::valid && m_on_disk.value == adopted) return {};
         m_on_disk = {RecordState::valid, adopted, {}};
         return write_adopted(m_job, m_spec.incarnation, adopted);
+    }
+
+    // The other job's generations stay from here on (retention.hpp). One without a directory any more has none, which is seen
+    // when the generation is opened.
+    Status claim(const JobAt& other) const {
+        CKPT_TRY(const JobState state, scan(other));
+        if (state.incarnations.empty()) return {};
+        return write_claimed(other, state.incarnations.front().number, {m_spec.owner.job_id, std::time(nullptr)});
     }
 
     // Nothing was adopted. A caller who asked for something older has given up on what the record names: it

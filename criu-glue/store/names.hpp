@@ -55,6 +55,7 @@ inline constexpr std::string_view k_adopted_name = "adopted";
 inline constexpr std::string_view k_completed_name = "completed";
 inline constexpr std::string_view k_failed_name = "failed";
 inline constexpr std::string_view k_stopped_name = "stopped";
+inline constexpr std::string_view k_claimed_name = "claimed";
 inline constexpr std::string_view k_temp_prefix = ".tmp-";
 inline constexpr std::string_view k_trash_prefix = ".trash-";
 

@@ -14,27 +14,6 @@ namespace {
 
 constexpr GenerationId k_newest{std::numeric_limits<std::uint32_t>::max(), k_generation_max};
 
-// Whose it is, as its manifests say: the first that may be true of this directory.
-std::optional<Owner> claimed_owner(Volume& volume, const std::string& cluster, const std::string& name) {
-    const std::string job_dir = cluster + "/" + name;
-    const auto incarnations = volume.list(job_dir);
-    if (!incarnations) return std::nullopt;
-    for (const std::string& incarnation : *incarnations) {
-        if (!incarnation_of(incarnation)) continue;
-        const std::string dir = job_dir + "/" + incarnation;
-        const auto entries = volume.list(dir);
-        if (!entries) continue;
-        for (const std::string& entry : *entries) {
-            if (!generation_of(entry)) continue;
-            const auto claims = claimed_manifests(volume, dir + "/" + entry);
-            if (!claims) continue;
-            for (const Manifest& claim : *claims)
-                if (claim.owner.cluster == cluster && job_dir_name(claim.owner) == name) return claim.owner;
-        }
-    }
-    return std::nullopt;
-}
-
 struct Newest {
     Adopted adopted;
     std::int64_t created_at = 0;
@@ -63,6 +42,26 @@ Result<std::vector<GenerationId>> generations_up_to(const JobAt& job, Generation
     auto ids = choose(open, k_newest.incarnation).candidates;
     std::erase_if(ids, [&](GenerationId id) { return id > newest; });
     return ids;
+}
+
+std::optional<Owner> claimed_owner(Volume& volume, const std::string& cluster, const std::string& name) {
+    const std::string job_dir = cluster + "/" + name;
+    const auto incarnations = volume.list(job_dir);
+    if (!incarnations) return std::nullopt;
+    for (const std::string& incarnation : *incarnations) {
+        if (!incarnation_of(incarnation)) continue;
+        const std::string dir = job_dir + "/" + incarnation;
+        const auto entries = volume.list(dir);
+        if (!entries) continue;
+        for (const std::string& entry : *entries) {
+            if (!generation_of(entry)) continue;
+            const auto claims = claimed_manifests(volume, dir + "/" + entry);
+            if (!claims) continue;
+            for (const Manifest& claim : *claims)
+                if (claim.owner.cluster == cluster && job_dir_name(claim.owner) == name) return claim.owner;
+        }
+    }
+    return std::nullopt;
 }
 
 Result<std::vector<Owner>> owners_of(Volume& volume, const std::string& cluster, std::uint32_t job_id) {

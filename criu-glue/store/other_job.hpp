@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "result/result.hpp"
@@ -19,6 +21,9 @@ Result<Adopted> choose_other_job(const Store& store, const Owner& who, std::uint
 
 // Those an incarnation of the job itself could go on from, none newer than `newest`; newest first.
 Result<std::vector<GenerationId>> generations_up_to(const JobAt& job, GenerationId newest);
+
+// Whose generations are in the directory `cluster`/`name`, as the first manifest says that may be true of it.
+std::optional<Owner> claimed_owner(Volume& volume, const std::string& cluster, const std::string& name);
 
 // Every job of the number `job_id` that has generations (0: of any number), as their manifests claim it.
 Result<std::vector<Owner>> owners_of(Volume& volume, const std::string& cluster, std::uint32_t job_id);

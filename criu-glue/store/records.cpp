@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/records.hpp"
 
+#include <charconv>
+
 #include "store/json_fields.hpp"
 #include "store/manifest.hpp"
 #include "store/sealed_file.hpp"
@@ -12,9 +14,10 @@ constexpr std::size_t k_record_max = 4096;
 constexpr std::string_view k_out_of_memory = "out-of-memory";
 constexpr std::string_view k_fault = "fault";
 
-// Reads the record `name`; `take` fills the value from the members behind the identity.
+// Reads the record `kind` from the file `name`; `take` fills the value from the members behind the identity.
 template <typename T, typename Take>
-Record<T> read_record(const JobAt& job, std::string_view name, std::uint32_t incarnation, Take take) {
+Record<T> read_record(const JobAt& job, std::string_view kind, std::string_view name, std::uint32_t incarnation,
+                      Take take) {
     Record<T> record;
     const auto body = read_sealed(job.volume, job.incarnation(incarnation), name, k_record_max, job.keys);
     if (!body) {
@@ -25,7 +28,7 @@ Record<T> read_record(const JobAt& job, std::string_view name, std::uint32_t inc
     }
     const Json object = Json::parse(*body, nullptr, false);
     Fields fields(object);
-    const FileIdentity identity = take_identity(fields, k_format, name);
+    const FileIdentity identity = take_identity(fields, k_format, kind);
     take(fields, record.value);
     const bool ours = identity.owner == job.owner && identity.incarnation == incarnation;
     record.state = fields.ok() && ours ? RecordState::valid : RecordState::damaged;
@@ -33,6 +36,14 @@ Record<T> read_record(const JobAt& job, std::string_view name, std::uint32_t inc
         record.why =
             std::string(name) + (fields.ok() ? ": a record of another place" : ": not a record of format 2");
     return record;
+}
+template <typename T, typename Take>
+Record<T> read_record(const JobAt& job, std::string_view kind, std::uint32_t incarnation, Take take) {
+    return read_record<T>(job, kind, kind, incarnation, take);
+}
+
+std::string claim_name(std::uint32_t by_job) {
+    return std::string(k_claimed_name) + "-" + std::to_string(by_job);
 }
 
 Status write_record(const JobAt& job, std::uint32_t incarnation, std::string_view name, const Json& object) {
@@ -128,6 +139,33 @@ Status write_stopped(const JobAt& job, std::uint32_t incarnation, const Stopped&
     object["generation"] = stopped.generation;
     object["at"] = stopped.at;
     return write_record(job, incarnation, k_stopped_name, object);
+}
+
+std::optional<std::uint32_t> claimant_of(std::string_view file_name) {
+    const std::string prefix = std::string(k_claimed_name) + "-";
+    if (!file_name.starts_with(prefix)) return std::nullopt;
+    const std::string_view digits = file_name.substr(prefix.size());
+    std::uint32_t job = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), job);
+    if (error != std::errc() || claim_name(job) != file_name) return std::nullopt;
+    return job;
+}
+
+Record<Claimed> read_claimed(const JobAt& job, std::uint32_t incarnation, std::uint32_t by_job) {
+    return read_record<Claimed>(job, k_claimed_name, claim_name(by_job), incarnation,
+                                [by_job](Fields& fields, Claimed& value) {
+                                    value.by_job = fields.u32("by_job");
+                                    value.at = fields.i64("at");
+                                    if (value.by_job != by_job) fields.refuse();
+                                });
+}
+
+Status write_claimed(const JobAt& job, std::uint32_t incarnation, const Claimed& claimed) {
+    Json object = Json::object();
+    put_identity(object, k_format, k_claimed_name, job.owner, incarnation);
+    object["by_job"] = claimed.by_job;
+    object["at"] = claimed.at;
+    return write_record(job, incarnation, claim_name(claimed.by_job), object);
 }
 
 } // namespace ckpt::store

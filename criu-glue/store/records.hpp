@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The sealed records of an incarnation: what it started from, that it ran to its end, what it failed
-// of, or that nothing of it ran on after a generation
+// of, that nothing of it ran on after a generation, or which other jobs go on from it
 // (docs/format.md, "Records").
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "store/job_at.hpp"
 #include "store/names.hpp"
@@ -50,6 +51,13 @@ struct Stopped {
     std::int64_t at = 0; // Unix seconds
 };
 
+// Another job of the user's goes on from this one, and needs its generations.
+struct Claimed {
+    std::uint32_t by_job = 0;
+    std::int64_t at = 0; // Unix seconds
+    bool operator==(const Claimed&) const = default;
+};
+
 enum class RecordState : std::uint8_t { absent, valid, damaged };
 template <typename T>
 struct Record {
@@ -71,5 +79,10 @@ Status write_failed(const JobAt& job, std::uint32_t incarnation, const Failed& f
 
 Record<Stopped> read_stopped(const JobAt& job, std::uint32_t incarnation);
 Status write_stopped(const JobAt& job, std::uint32_t incarnation, const Stopped& stopped);
+
+// One record for each job that claims: `claimed-N`.
+std::optional<std::uint32_t> claimant_of(std::string_view file_name);
+Record<Claimed> read_claimed(const JobAt& job, std::uint32_t incarnation, std::uint32_t by_job);
+Status write_claimed(const JobAt& job, std::uint32_t incarnation, const Claimed& claimed);
 
 } // namespace ckpt::store

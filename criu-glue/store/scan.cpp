@@ -31,6 +31,11 @@ IncarnationState read_incarnation(const JobAt& job, std::uint32_t number, std::u
     for (const std::string& entry : *entries) {
         if (const auto generation = generation_of(entry)) state.generations.push_back(*generation);
         newest = std::max(newest, number_used_by(entry).value_or(0));
+        if (const auto by = claimant_of(entry)) {
+            const auto claim = read_claimed(job, number, *by);
+            state.claims.push_back({*by, claim.state == RecordState::valid ? claim.value.at : 0});
+        }
+        state.commits = state.commits || (entry.starts_with(k_temp_prefix) && number_used_by(entry));
     }
     std::ranges::sort(state.generations, std::greater<>());
     return state;

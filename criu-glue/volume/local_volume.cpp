@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -59,6 +60,38 @@ Result<std::pair<Fd, std::uint64_t>> open_regular(int dir, const std::string& na
     if (!S_ISREG(st.st_mode)) return fail(Code::store_corrupt, name + " is not a regular file");
     return std::pair{std::move(fd), static_cast<std::uint64_t>(st.st_size)};
 }
+
+// Sums up what lies below a directory.
+class Meter {
+public:
+    void add(int dir, const std::string& name, int depth) {
+        struct stat st{};
+        if (::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return;
+        m_usage.bytes += static_cast<std::uint64_t>(st.st_blocks) * k_block;
+        if (!S_ISDIR(st.st_mode)) {
+            m_files = true;
+            m_usage.newest = std::max<std::int64_t>(m_usage.newest, st.st_ctim.tv_sec);
+            return;
+        }
+        m_newest_dir = std::max<std::int64_t>(m_newest_dir, st.st_ctim.tv_sec);
+        if (depth == 0) return;
+        const auto sub = open_beneath(dir, name, O_RDONLY | O_DIRECTORY);
+        if (!sub) return;
+        const auto names = list_dir(sub->get());
+        if (!names) return;
+        for (const std::string& entry : *names)
+            add(sub->get(), entry, depth - 1);
+    }
+    [[nodiscard]] Usage take() const { return {m_usage.bytes, m_files ? m_usage.newest : m_newest_dir}; }
+
+    static constexpr int k_depth = 8; // as far as the store goes, and more
+
+private:
+    static constexpr std::uint64_t k_block = 512;
+    Usage m_usage;
+    std::int64_t m_newest_dir = 0;
+    bool m_files = false;
+};
 
 } // namespace
 
@@ -129,6 +162,16 @@ Result<Space> LocalVolume::space() {
     struct statvfs fs{};
     if (::fstatvfs(m_base.get(), &fs) != 0) return fail_errno(Code::os, "look at the file system");
     return Space{std::uint64_t{fs.f_bavail} * fs.f_frsize, std::uint64_t{fs.f_blocks} * fs.f_frsize};
+}
+
+Result<Usage> LocalVolume::usage(const std::string& path) {
+    CKPT_TRY(const Entry at, entry(path));
+    struct stat st{};
+    if (::fstatat(at.parent.get(), at.name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return fail_errno(errno == ENOENT ? Code::not_found : Code::os, "look at " + at.name);
+    Meter meter;
+    meter.add(at.parent.get(), at.name, Meter::k_depth);
+    return meter.take();
 }
 
 } // namespace ckpt::store

@@ -24,6 +24,7 @@ public:
     Status sync(const std::string& dir) override;
     Status remove(const std::string& path) override;
     Result<Space> space() override;
+    Result<Usage> usage(const std::string& path) override;
 
 private:
     // The directory that `path` names, and the one above it with the last name.

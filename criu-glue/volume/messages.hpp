@@ -27,7 +27,8 @@ enum class Operation : std::uint8_t {
     rename,
     sync,
     remove,
-    space
+    space,
+    usage
 };
 
 struct VolumeCall {
@@ -51,8 +52,8 @@ struct VolumeReply {
     std::vector<std::string> names;
     std::string bytes;
     std::uint32_t handle = 0;
-    std::uint64_t first = 0;  // open: the size; space: what is free
-    std::uint64_t second = 0; // space: the total
+    std::uint64_t first = 0;  // open: the size; space: what is free; usage: bytes
+    std::uint64_t second = 0; // space: the total; usage: the newest change
     template <class V>
     void fields(V& v) {
         v(outcome, names, bytes, handle, first, second);

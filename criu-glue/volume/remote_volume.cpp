@@ -213,4 +213,9 @@ Result<Space> RemoteVolume::space() {
     return Space{reply.first, reply.second};
 }
 
+Result<Usage> RemoteVolume::usage(const std::string& path) {
+    CKPT_TRY(const VolumeReply reply, m_channel->call(about(Operation::usage, path)));
+    return Usage{reply.first, static_cast<std::int64_t>(reply.second)};
+}
+
 } // namespace ckpt::store

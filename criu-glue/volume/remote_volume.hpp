@@ -36,6 +36,7 @@ public:
     Status sync(const std::string& dir) override;
     Status remove(const std::string& path) override;
     Result<Space> space() override;
+    Result<Usage> usage(const std::string& path) override;
 
 private:
     explicit RemoteVolume(std::unique_ptr<VolumeChannel> channel);

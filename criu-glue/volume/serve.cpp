@@ -55,6 +55,8 @@ private:
             return m_volume.remove(call.path);
         case Operation::space:
             return space(reply);
+        case Operation::usage:
+            return usage(call, reply);
         }
         return fail(Code::wire_malformed, "no such operation");
     }
@@ -100,6 +102,12 @@ private:
         CKPT_TRY(const Space space, m_volume.space());
         reply.first = space.free;
         reply.second = space.total;
+        return {};
+    }
+    Status usage(const VolumeCall& call, VolumeReply& reply) {
+        CKPT_TRY(const Usage usage, m_volume.usage(call.path));
+        reply.first = usage.bytes;
+        reply.second = static_cast<std::uint64_t>(usage.newest);
         return {};
     }
 

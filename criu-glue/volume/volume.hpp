@@ -53,6 +53,12 @@ struct Space {
     std::uint64_t total = 0; // of the file system
 };
 
+// What is on disk at and below a path.
+struct Usage {
+    std::uint64_t bytes = 0; // of the blocks in use (st_blocks)
+    std::int64_t newest = 0; // when a file there last changed, or the directory where there is none: ctime, Unix seconds
+};
+
 // Errors: Code::not_found for ENOENT, Code::store_full for ENOSPC and EDQUOT, Code::deadline when the file
 // system did not answer, else Code::os; errnum is set wherever a system call failed.
 class Volume {
@@ -80,6 +86,8 @@ public:
     // With everything below; what is not there is fine.
     virtual Status remove(const std::string& path) = 0;
     virtual Result<Space> space() = 0;
+    // What goes meanwhile is not counted.
+    virtual Result<Usage> usage(const std::string& path) = 0;
 };
 
 } // namespace ckpt::store

@@ -215,6 +215,18 @@ struct ListRequest {
     }
 };
 
+// Removes what the policy does not keep; answered as ListRequest is (worker.hpp: PruneRequest).
+struct PruneCommand {
+    static constexpr std::uint16_t k_type = 25;
+    bool dry_run = false;
+    std::uint32_t uid = 0; // as in ListRequest
+    std::string user;
+    template <class V>
+    void fields(V& v) {
+        v(dry_run, uid, user);
+    }
+};
+
 // Takes a generation now; Answer when it is committed or has failed.
 struct CreateRequest {
     static constexpr std::uint16_t k_type = 21;

@@ -184,6 +184,18 @@ struct Part {
     }
 };
 
+// Of policy.retention: times in seconds, sizes in bytes, 0 = no limit (of after_end: nothing stays).
+struct Retention {
+    std::uint64_t after_end = 0;
+    std::uint64_t max_age = 0;
+    std::uint64_t user_limit = 0;
+    std::uint32_t min_free_ppm = 0; // millionths of the file system
+    template <class V>
+    void fields(V& v) {
+        v(after_end, max_age, user_limit, min_free_ppm);
+    }
+};
+
 // Makes the images in the descriptors (one directory per part, same order) a generation.
 struct CommitRequest {
     static constexpr std::uint16_t k_type = 50;
@@ -197,11 +209,12 @@ struct CommitRequest {
     std::uint64_t bandwidth = 0;   // bytes per second, 0 = no limit
     std::string leases;            // with lease_slots > 0: directory with the cluster's slots for commits
     std::uint32_t lease_slots = 0;
+    Retention retention; // what it must leave room for
     std::vector<Part> parts;
     template <class V>
     void fields(V& v) {
         v(place, generation, keep, taken_at, reason, tree_was_stopped, compression, bandwidth, leases,
-          lease_slots, parts);
+          lease_slots, retention, parts);
     }
 };
 struct CommitResult {
@@ -321,6 +334,42 @@ struct InspectResult {
     template <class V>
     void fields(V& v) {
         v(outcome);
+    }
+};
+
+// The user's jobs with ids from `first` to `last`, or some of them.
+struct JobRange {
+    std::uint32_t first = 0;
+    std::uint32_t last = 0;
+    bool operator==(const JobRange&) const = default;
+    template <class V>
+    void fields(V& v) {
+        v(first, last);
+    }
+};
+
+// Removes what retention does not keep of the user's, and writes one JSON object for each removal into the
+// descriptor (docs/format.md, "Retention").
+struct PruneRequest {
+    static constexpr std::uint16_t k_type = 58;
+    Retention retention;
+    bool dry_run = false;
+    std::string cluster;          // slurmctld's; "" = it did not answer
+    std::vector<JobRange> active; // its jobs that have not ended
+    std::string note;             // why it did not answer: passed on to whoever reads the descriptor
+    template <class V>
+    void fields(V& v) {
+        v(retention, dry_run, cluster, active, note);
+    }
+};
+struct PruneResult {
+    static constexpr std::uint16_t k_type = 59;
+    Outcome outcome;
+    std::uint32_t removed = 0;
+    std::uint64_t bytes = 0;
+    template <class V>
+    void fields(V& v) {
+        v(outcome, removed, bytes);
     }
 };
 

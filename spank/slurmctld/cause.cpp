@@ -3,6 +3,8 @@
 
 #include <slurm/slurm.h>
 
+#include <algorithm>
+
 namespace ckpt {
 
 const char* cause_of(const JobRecord& job) {
@@ -29,6 +31,27 @@ const char* cause_of(const JobRecord& job) {
     default:
         return completing ? "completing" : "ended";
     }
+}
+
+bool is_unfinished(std::uint32_t state) {
+    return (state & JOB_STATE_BASE) < JOB_COMPLETE ||
+           (state & (JOB_COMPLETING | JOB_REQUEUE | JOB_REQUEUE_HOLD | JOB_SPECIAL_EXIT)) != 0;
+}
+
+std::string id_ranges(std::vector<std::uint32_t> ids) {
+    std::ranges::sort(ids);
+    const auto [first_left, last] = std::ranges::unique(ids);
+    ids.erase(first_left, last);
+    std::string text;
+    for (std::size_t i = 0; i < ids.size();) {
+        std::size_t end = i;
+        while (end + 1 < ids.size() && ids[end + 1] == ids[end] + 1)
+            ++end;
+        text += " " + std::to_string(ids[i]);
+        if (end > i) text += "-" + std::to_string(ids[end]);
+        i = end + 1;
+    }
+    return text;
 }
 
 std::string cause_line(const JobRecord& job) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <ctime>
 #include <string>
+#include <vector>
 
 namespace ckpt {
 
@@ -27,6 +28,12 @@ struct JobRecord {
 // PENDING with the flag COMPLETING from the moment on that slurmctld sends the SIGTERM (slurm
 // src/slurmctld/job_mgr.c:_job_requeue_op).
 const char* cause_of(const JobRecord& job);
+
+// It has not come to its end, or is still being cleaned up: somebody may be at work on its checkpoints.
+bool is_unfinished(std::uint32_t state);
+
+// " 7001-7003 7010", in any order given, each once.
+std::string id_ranges(std::vector<std::uint32_t> ids);
 
 // The word followed by " restarts=N end=EPOCH preempt=EPOCH requeue=0|1 grace=0|1"; epoch 0 = none.
 std::string cause_line(const JobRecord& job);

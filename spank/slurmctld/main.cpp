@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "job.hpp"
+#include "job_list.hpp"
 #include "quiet.hpp"
 
 namespace {
@@ -25,7 +26,8 @@ constexpr const char* k_usage =
     "usage: ckpt-slurmctld cause JOBID                   print why the job is ending\n"
     "       ckpt-slurmctld hold JOBID REASON             requeue it held\n"
     "       ckpt-slurmctld comment JOBID TEXT            show it in its comment\n"
-    "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n";
+    "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n"
+    "       ckpt-slurmctld jobs UID                      print the cluster, and that user's jobs that have not ended\n";
 
 [[noreturn]] void wrong_usage() {
     (void)!::write(STDERR_FILENO, k_usage, std::string_view(k_usage).size());
@@ -51,6 +53,14 @@ Status requeue(std::uint32_t job_id, const char* excluded) {
     return excluded != nullptr ? exclude_node(job_id, excluded) : Status{};
 }
 
+// "alpha 7001-7003 7010"
+Status jobs(std::uint32_t uid) {
+    CKPT_TRY(const std::string cluster, cluster_name());
+    CKPT_TRY(const std::vector<std::uint32_t> ids, unfinished_jobs(uid));
+    std::puts((cluster + id_ranges(ids)).c_str());
+    return {};
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -61,10 +71,10 @@ int main(int argc, char** argv) {
     std::uint32_t job_id = 0;
     if (std::from_chars(number.data(), number.data() + number.size(), job_id).ptr !=
             number.data() + number.size() ||
-        job_id == 0)
+        (job_id == 0 && verb != "jobs"))
         wrong_usage();
     const bool excludes = words.size() == 5 && std::string_view(words[3]) == "--exclude";
-    const bool known = (verb == "cause" && words.size() == 3) ||
+    const bool known = ((verb == "cause" || verb == "jobs") && words.size() == 3) ||
                        ((verb == "hold" || verb == "comment") && words.size() == 4) ||
                        (verb == "requeue" && (words.size() == 3 || excludes));
     if (!known) wrong_usage();
@@ -73,6 +83,7 @@ int main(int argc, char** argv) {
     quiet_libslurm();
     slurm_init(nullptr);
     const Status done = verb == "cause"     ? cause(job_id)
+                        : verb == "jobs"    ? jobs(job_id)
                         : verb == "hold"    ? hold(job_id, words[3])
                         : verb == "comment" ? explain_job(job_id, words[3])
                                             : requeue(job_id, excludes ? words[4] : nullptr);

@@ -116,6 +116,12 @@ public:
         CKPT_CHECK(reading("space"));
         return available;
     }
+    Result<Usage> usage(const std::string& path) override {
+        CKPT_CHECK(reading("usage " + path));
+        if (!dirs.contains(path) && !files.contains(path)) return error(ENOENT, "usage " + path);
+        return Usage{size_below(path), changed};
+    }
+    std::int64_t changed = 0; // everything, Unix seconds
     Space available{.free = std::uint64_t{1} << 40U, .total = std::uint64_t{1} << 41U};
 
 private:

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "store_commands.hpp"
+
+#include "job_id.hpp"
+
+namespace ckpt::cli {
+
+StoreCommands::StoreCommands(CLI::App& app)
+    : m_list(app.add_subcommand("list", "one line per saved generation of your jobs (root: of all)")),
+      m_show(app.add_subcommand("show", "everything about a job's generations")),
+      m_verify(app.add_subcommand("verify", "read all of it back, and say what is damaged")),
+      m_prune(app.add_subcommand("prune", "remove what the policy does not keep, now instead of once a day")) {
+    m_list->add_option("-j,--job,JOBID", m_listing.job_id, "only this job")->check(is_job_id, "JOBID");
+    m_show->add_option("JOBID,-j,--job", m_listing.job_id, "the job; inside a job: this one")->check(is_job_id, "JOBID");
+    m_verify->add_option("JOBID,-j,--job", m_listing.job_id, "only this job")->check(is_job_id, "JOBID");
+    for (CLI::App* command : {m_list, m_show, m_verify}) {
+        command->add_option("-u,--user", m_listing.user, "root: only this user's jobs");
+        command->add_flag("--json", m_listing.json, "one JSON object per line");
+    }
+    for (CLI::App* command : {m_list, m_verify})
+        command->add_flag("--noheader", m_no_header, "no column titles");
+    m_prune->add_option("-u,--user", m_pruning.user, "root: only this user's jobs");
+    m_prune->add_flag("-n,--dry-run", m_pruning.dry_run, "only say what would be removed");
+    m_prune->add_flag("--json", m_pruning.json, "one JSON object per line");
+}
+
+bool StoreCommands::parsed() const {
+    return m_list->parsed() || m_show->parsed() || m_verify->parsed() || m_prune->parsed();
+}
+
+Status StoreCommands::run() {
+    m_listing.header = !m_no_header;
+    if (m_list->parsed()) return list(m_listing);
+    if (m_verify->parsed()) return verify(m_listing);
+    if (m_prune->parsed()) return prune(m_pruning);
+    CKPT_TRY(m_listing.job_id, job_or_own(m_listing.job_id, "show"));
+    return show(m_listing);
+}
+
+} // namespace ckpt::cli

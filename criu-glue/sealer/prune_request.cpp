@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "prune_request.hpp"
+
+#include <ctime>
+
+#include <nlohmann/json.hpp>
+
+#include "access.hpp"
+#include "os/files.hpp"
+#include "store/retention_look.hpp"
+#include "store/retention_run.hpp"
+
+namespace ckpt {
+namespace {
+
+using nlohmann::json;
+
+std::string line_of(const json& object) {
+    return object.dump(-1, ' ', true, json::error_handler_t::replace) + "\n";
+}
+
+json describe(const store::Removal& removal, const store::StoredJob& job) {
+    json object = {{"cluster", job.cluster},   {"job", job.owner.job_id},    {"bytes", removal.bytes},
+                   {"reason", removal.reason}, {"whole", removal.with_directory}};
+    if (removal.id.generation != 0) {
+        object["incarnation"] = removal.id.incarnation;
+        object["generation"] = removal.id.generation;
+    }
+    return object;
+}
+
+store::ActiveJobs active_jobs(const wire::PruneRequest& request) {
+    store::ActiveJobs active{request.cluster, !request.cluster.empty(), {}};
+    for (const wire::JobRange& range : request.active)
+        active.ranges.push_back({range.first, range.last});
+    return active;
+}
+
+// Removes, or only says what would be removed, and counts it.
+Status remove_or_tell(const store::Store& store, const wire::PruneRequest& request,
+                      const std::vector<store::StoredJob>& jobs, int out, wire::PruneResult& result) {
+    const auto removals = store::decide_retention(jobs, active_jobs(request), room_rules(request.retention).retention,
+                                                  std::time(nullptr));
+    const auto report = [&](const store::Removal& removal, const store::StoredJob& job, const Status& done) {
+        json object = describe(removal, job);
+        object["done"] = done.has_value() && !request.dry_run;
+        if (!done) object["problem"] = done.error().what;
+        if (done) {
+            ++result.removed;
+            result.bytes += removal.bytes;
+        }
+        return write_all(out, line_of(object));
+    };
+    if (!request.dry_run) return store::remove_all(store, jobs, removals, report);
+    for (const store::Removal& removal : removals)
+        CKPT_CHECK(report(removal, jobs[removal.job], {}));
+    return {};
+}
+
+} // namespace
+
+store::RoomRules room_rules(const wire::Retention& retention) {
+    constexpr double k_million = 1e6;
+    return {{static_cast<std::int64_t>(retention.after_end), static_cast<std::int64_t>(retention.max_age),
+             retention.user_limit},
+            retention.min_free_ppm / k_million};
+}
+
+Status prune_user(const wire::PruneRequest& request, std::vector<Fd>& fds, wire::PruneResult& result) {
+    const int out = fds[k_own].get();
+    const auto access = Access::open(fds);
+    if (!access && access.error().code == Code::not_found) return {};
+    if (!access) return tl::unexpected(store::store_error(access.error(), "cannot use the store"));
+    if (!request.note.empty()) CKPT_CHECK(write_all(out, line_of({{"note", request.note}})));
+    const auto jobs = store::look(access->store());
+    if (!jobs) return tl::unexpected(store::store_error(jobs.error(), "cannot look through the store"));
+    return remove_or_tell(access->store(), request, *jobs, out, result);
+}
+
+} // namespace ckpt
