@@ -14,6 +14,7 @@ enum class Code : int {
     job_not_requeueable = 104,
     unsupported_setting = 105, // a setting of Slurm under which jobs cannot be checkpointed
     limit_short = 106,         // the time limit leaves little time for a last checkpoint
+    store_short = 107,         // the store has less room than the job's checkpoints may need
     // 2xx: policy
     policy_syntax = 201,     // not YAML, or not the documented structure
     policy_value = 202,      // a value of the wrong type or outside its range

@@ -12,13 +12,17 @@ std::string without_code(const std::string& line) {
 
 } // namespace
 
-Result<Packet> ask_for(const std::string& request, std::chrono::milliseconds limit) {
+Result<Fd> connect_to_ckptd() {
     auto socket = connect_to(wire::k_socket_path);
-    if (!socket)
-        return fail(Code::daemon_unreachable, "ckptd does not answer on this node",
-                    "start it (systemctl start ckptd.socket), or run sckpt on another node");
-    CKPT_CHECK(send_packet(socket->get(), request));
-    CKPT_TRY(Packet packet, receive_packet(socket->get(), limit));
+    if (socket) return socket;
+    return fail(Code::daemon_unreachable, "ckptd does not answer on this node",
+                "start it (systemctl start ckptd.socket), or run sckpt on another node");
+}
+
+Result<Packet> ask_for(const std::string& request, std::chrono::milliseconds limit) {
+    CKPT_TRY(const Fd socket, connect_to_ckptd());
+    CKPT_CHECK(send_packet(socket.get(), request));
+    CKPT_TRY(Packet packet, receive_packet(socket.get(), limit));
     const auto answer = wire::decode<wire::Answer>(packet.bytes);
     if (answer && answer->code != 0) return fail(static_cast<Code>(answer->code), without_code(answer->text));
     return packet;

@@ -17,8 +17,11 @@ struct Asked {
     std::vector<Fd> fds;
 };
 
+// No daemon on this node: Code::daemon_unreachable with what to do.
+Result<Fd> connect_to_ckptd();
+
 // Sends an encoded request and waits for what answers it. An Answer with a code other than 0 is returned as
-// that error; no daemon on this node: Code::daemon_unreachable with what to do.
+// that error.
 Result<Packet> ask_for(const std::string& request, std::chrono::milliseconds limit);
 // The same, when an Answer is what answers it.
 Result<Asked> ask(const std::string& request, std::chrono::milliseconds limit);

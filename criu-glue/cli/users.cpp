@@ -8,6 +8,7 @@
 
 #include <cerrno>
 
+#include "ask.hpp"
 #include "os/fd.hpp"
 #include "os/safe_path.hpp"
 #include "policy/policy_yaml.hpp"
@@ -40,6 +41,7 @@ bool may_have_store(const std::string& base, const std::string& user) {
 }
 
 Result<std::vector<StoreUser>> everybody() {
+    CKPT_CHECK(connect_to_ckptd()); // without it nobody's can be seen, be there users or not
     CKPT_TRY(const Policy policy, load_policy(k_policy));
     const UserPattern pattern = user_pattern(policy.storage.base);
     std::vector<StoreUser> users;

@@ -10,6 +10,7 @@
 
 #include "decision.hpp"
 #include "environment.hpp"
+#include "forecast.hpp"
 #include "hooks.hpp"
 #include "option_callback.hpp"
 #include "options/slurm_settings.hpp"
@@ -54,6 +55,16 @@ void advise_on_limit(const SbatchOptions& sbatch, const PolicyTimeLimit& policy)
     if (const auto error = short_limit(limit, parse_size(memory).value_or(0), policy)) warn(*error);
 }
 
+// One file server more than sbatch has to do with: it does not wait for it.
+void advise_on_room(const SbatchOptions& sbatch, const Plan& plan, const PolicyRetention& policy) {
+    constexpr std::chrono::seconds k_patience{1};
+    const std::uint64_t memory = memory_asked_for({sbatch.value("mem"), sbatch.value("mem-per-cpu"),
+                                                   sbatch.value("cpus-per-task"), sbatch.value("ntasks")});
+    if (memory == 0 || plan.base.value.empty()) return;
+    const auto room = room_at(plan.base.value, k_patience);
+    if (const auto error = short_store(plan.keep.value, memory, plan.base.value, room, policy)) warn(*error);
+}
+
 void advise(const Request& request, const Settings& settings, const std::optional<SbatchOptions>& sbatch) {
     const auto policy = load_policy(settings.policy);
     if (!policy) return warn(policy.error());
@@ -62,6 +73,7 @@ void advise(const Request& request, const Settings& settings, const std::optiona
     for (const Error& note : advice->notes)
         warn(note);
     if (sbatch && advice->on.value.has(Trigger::timelimit)) advise_on_limit(*sbatch, policy->time_limit);
+    if (sbatch && advice->enabled.value) advise_on_room(*sbatch, *advice, policy->retention);
 }
 
 // SignalChildrenProcesses is in cgroup.conf, which a login node need not have: that is seen on the job's

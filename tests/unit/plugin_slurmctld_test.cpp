@@ -29,6 +29,21 @@ TEST(SlurmctldCause, OneWordForEachState) {
     EXPECT_STREQ(cause_of(in_state(JOB_FAILED)), "ended");
 }
 
+TEST(SlurmctldCause, AJobThatIsCleanedUpHasNotEnded) {
+    for (const auto state : {JOB_PENDING, JOB_RUNNING, JOB_SUSPENDED})
+        EXPECT_TRUE(is_unfinished(state)) << state;
+    EXPECT_TRUE(is_unfinished(JOB_CANCELLED | JOB_COMPLETING));
+    EXPECT_TRUE(is_unfinished(JOB_COMPLETE | JOB_REQUEUE_HOLD));
+    for (const auto state : {JOB_COMPLETE, JOB_CANCELLED, JOB_FAILED, JOB_TIMEOUT, JOB_NODE_FAIL, JOB_OOM})
+        EXPECT_FALSE(is_unfinished(state)) << state;
+}
+
+TEST(SlurmctldCause, IdsAreRanges) {
+    EXPECT_EQ(id_ranges({}), "");
+    EXPECT_EQ(id_ranges({7}), " 7");
+    EXPECT_EQ(id_ranges({9, 7, 8, 12, 8}), " 7-9 12");
+}
+
 TEST(SlurmctldCause, WhatIsOverIsNotRequeued) {
     EXPECT_EQ(requeue_of(in_state(JOB_RUNNING)), Requeue::possible);
     EXPECT_EQ(requeue_of(in_state(JOB_TIMEOUT | JOB_COMPLETING)), Requeue::possible_late);
