@@ -30,6 +30,7 @@ public:
     Status sync(const std::string& dir) override { return m_volume.sync(dir); }
     Status remove(const std::string& path) override { return m_volume.remove(path); }
     Result<store::Space> space() override { return m_volume.space(); }
+    Result<store::Usage> usage(const std::string& path) override { return m_volume.usage(path); }
 
     // Waits until so many bytes may be written.
     void pace(std::size_t bytes);
