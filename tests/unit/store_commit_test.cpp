@@ -36,10 +36,29 @@ TEST_F(CommitTest, ZerosBecomeHolesAndComeBack) {
     const auto done = commit_files({0, 1}, files);
     ASSERT_TRUE(done) << one_line(done.error());
     EXPECT_LT(done->stored_bytes, mib);
+    const fs::path target = make_dump({});
+    const Fd dir = open_path(target);
+    ASSERT_TRUE(adopt_from_store(adoption_by(1, dir.get())));
+    EXPECT_TRUE(files_in(target) == files);
     struct stat st{};
-    ASSERT_EQ(::stat((part_path({0, 1}) / "zero.img").c_str(), &st), 0);
+    ASSERT_EQ(::stat((target / "zero.img").c_str(), &st), 0);
     EXPECT_EQ(st.st_size, static_cast<off_t>(5 * mib + 17));
     EXPECT_EQ(st.st_blocks, 0);
+}
+
+TEST_F(CommitTest, WhatDidNotChangeIsStoredOnce) {
+    Files files = images({0, 1});
+    for (int page = 0; page < 64; ++page)
+        files["pages-1.img"].replace(static_cast<std::size_t>(page) * 4096, 16, std::to_string(page) + std::string(16, 'p'), 0, 16);
+    const auto first = commit_files({0, 1}, files);
+    ASSERT_TRUE(first);
+    files["core-1.img"] += "changed";
+    const auto second = commit_files({0, 2}, files);
+    ASSERT_TRUE(second);
+    EXPECT_LT(second->stored_bytes - fs::file_size(manifest_path({0, 2})) - fs::file_size(index_path({0, 2})),
+              fs::file_size(packs_of({0, 1}).front()));
+    EXPECT_THAT(packs_of({0, 2}), ::testing::Contains(packs_of({0, 1}).front()));
+    EXPECT_EQ(packs_of({0, 2}).size(), 2U);
     EXPECT_TRUE(must_adopt(1).files == files);
 }
 
@@ -60,18 +79,18 @@ TEST_F(CommitTest, SeveralPartsAreOneGeneration) {
     const fs::path task = make_dump({{"a.img", "task"}});
     const Fd batch_dir = open_path(batch);
     const Fd task_dir = open_path(task);
-    const Fd base = open_path(m_base);
     CommitSpec spec = spec_of(m_owner, {0, 1}, 2, batch_dir.get());
     spec.tree_was_stopped = true;
     spec.parts.push_back({{0, 3, "n2", 0, 0, 1, "4.1.1", {}}, task_dir.get()});
-    ASSERT_TRUE(commit(Base{base.get(), m_base}, m_key, spec));
+    ASSERT_TRUE(commit_to_store(spec));
 
     const auto adopt_part = [&](std::uint32_t step, std::uint32_t task_id) {
-        const fs::path target = make_dump({});
-        const Fd dir = open_path(target);
-        auto adoption = adopt(Base{base.get(), m_base}, m_key, {m_owner, 1, step, task_id, {}, dir.get()});
-        EXPECT_TRUE(adoption);
-        return std::pair(std::move(*adoption), files_in(target));
+        AdoptSpec of_part = adoption_by(1, -1);
+        of_part.step_id = step;
+        of_part.task_id = task_id;
+        auto taken = try_adopt(of_part, m_base);
+        EXPECT_TRUE(taken);
+        return std::pair(std::move(taken->adoption), std::move(taken->files));
     };
     const auto [first, first_files] = adopt_part(k_step, 0);
     EXPECT_EQ(first_files, (Files{{"a.img", "batch"}}));
@@ -91,11 +110,11 @@ TEST_F(CommitTest, OnlyRegularFilesAreImages) {
         const fs::path dump = make_dump(images({0, 1}));
         add(dump / "x.img");
         const Fd dir = open_path(dump);
-        const Fd base = open_path(m_base);
-        const auto done = commit(Base{base.get(), m_base}, m_key, spec_of(m_owner, {0, 1}, 1, dir.get()));
+        const auto done = commit_to_store(spec_of(m_owner, {0, 1}, 1, dir.get()));
         ASSERT_FALSE(done) << what;
         EXPECT_THAT(done.error().what, HasSubstr("x.img")) << what;
         EXPECT_THAT(listing(), IsEmpty()) << what;
+        EXPECT_THAT(packs(), IsEmpty()) << what;
     };
     refused("directory", [](const fs::path& path) { fs::create_directory(path); });
     refused("link", [](const fs::path& path) { fs::create_symlink("core-1.img", path); });
@@ -115,12 +134,11 @@ TEST_F(CommitTest, NamesThatAreNoImagesAreRefused) {
 TEST_F(CommitTest, RequestsThatMakeNoSenseAreRefused) {
     EXPECT_FALSE(commit_files({0, 0}, images({0, 1})));
     EXPECT_FALSE(commit_files({0, 1000000}, images({0, 1})));
-    const Fd base = open_path(m_base);
     CommitSpec spec = spec_of(m_owner, {0, 1}, 1, -1);
     spec.parts.push_back(spec.parts.front());
-    EXPECT_FALSE(commit(Base{base.get(), m_base}, m_key, spec)) << "the same part twice";
+    EXPECT_FALSE(commit_to_store(spec)) << "the same part twice";
     spec.parts.clear();
-    EXPECT_FALSE(commit(Base{base.get(), m_base}, m_key, spec)) << "no part";
+    EXPECT_FALSE(commit_to_store(spec)) << "no part";
     EXPECT_THAT(listing(), IsEmpty());
 }
 
@@ -134,13 +152,16 @@ TEST_F(CommitTest, AGenerationIsNeverWrittenOver) {
 TEST_F(CommitTest, LeftoversOfAKilledCommitAreSwept) {
     must_commit({0, 1});
     const fs::path left = job_path() / "inc-0" / ".tmp-gen-000002";
-    fs::create_directories(left / "part-0-0");
-    write_file(left / "part-0-0" / "a.img", "half");
+    fs::create_directories(left);
+    write_file(left / "index-0-0", "half");
+    write_file(job_path() / "packs" / ("inc-0-" + std::string(32, 'a')), "half");
     expect_adopted(1, {0, 1});
     EXPECT_EQ(must_adopt(1).adoption.newest_generation, 2U) << "its number counts as used";
     fs::remove_all(job_path() / "inc-1");
     must_commit({0, 3});
     EXPECT_THAT(listing(), ElementsAre("inc-0/gen-000001", "inc-0/gen-000003"));
+    EXPECT_THAT(packs(), ::testing::UnorderedElementsAre(pack_path({0, 1}).filename().string(),
+                                                         pack_path({0, 3}).filename().string()));
 }
 
 TEST_F(CommitTest, AStoreThatCannotBeOpenedIsNotEmpty) {
@@ -160,10 +181,9 @@ TEST_F(CommitTest, NothingWasEverCommitted) {
 
 TEST_F(CommitTest, TheTargetMustBeEmpty) {
     must_commit({0, 1});
-    const Fd base = open_path(m_base);
     const Fd dir = open_path(make_dump({{"core-1.img", "planted"}}));
-    EXPECT_FALSE(adopt(Base{base.get(), m_base}, m_key, {m_owner, 1, k_step, 0, {}, dir.get()}));
-    EXPECT_FALSE(fs::exists(job_path() / "inc-1" / "adopted"));
+    EXPECT_FALSE(adopt_from_store(adoption_by(1, dir.get())));
+    EXPECT_FALSE(fs::exists(record_path(1, "adopted")));
 }
 
 } // namespace

@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <functional>
+#include <random>
 #include <set>
 
 #include "store_faults.hpp"
@@ -49,10 +50,11 @@ protected:
     }
     // Whatever directories are there as generations are whole.
     void expect_all_whole(int call) {
-        const Fd job = open_path(job_path());
         for (const std::string& name : listing()) {
             if (name.find("/gen-") == std::string::npos) continue;
             EXPECT_TRUE(fs::exists(job_path() / name / "manifest")) << name << " at call " << call;
+            const GenerationId id{0, *generation_of(name.substr(name.rfind('/') + 1))};
+            EXPECT_TRUE(fs::exists(pack_path(id))) << name << " at call " << call;
         }
     }
 };
@@ -76,6 +78,7 @@ TEST_F(CrashTest, ACommitThatIsKilledAnywhere) {
         must_commit({0, 4}, 2);
         EXPECT_THAT(listing(),
                     ElementsAre(AnyOf("inc-0/gen-000002", "inc-0/gen-000003"), "inc-0/gen-000004"));
+        EXPECT_EQ(packs().size(), 2U) << "at call " << call;
     }
     EXPECT_THAT(seen, ElementsAre(2, 3));
 }
@@ -85,7 +88,7 @@ TEST_F(CrashTest, AnAdoptionThatIsKilledAnywhere) {
     for (int call = 1; more; ++call) {
         ASSERT_LT(call, k_calls_max);
         fresh_store();
-        write_file(part_path({0, 2}) / "core-1.img", "damaged");
+        ruin(pack_path({0, 2}));
         more = dies_at(call, [&] { return try_adopt(1).has_value(); });
         expect_adopted(1, {0, 1});
         expect_adopted(2, {0, 1});
@@ -108,6 +111,7 @@ TEST_F(CrashTest, AnEndThatIsKilledAnywhere) {
         fs::remove_all(job_path() / "inc-1");
         ASSERT_TRUE(end_job(0, true));
         EXPECT_THAT(listing(), IsEmpty());
+        EXPECT_THAT(packs(), IsEmpty());
     }
     EXPECT_EQ(seen.size(), 2U);
 }
@@ -120,12 +124,12 @@ TEST_P(FaultTest, ACommitThatFailsAnywhereLeavesNoTrace) {
     for (int call = 1; more; ++call) {
         ASSERT_LT(call, k_calls_max);
         fresh_store();
+        const auto packs_before = packs();
         const fs::path dump = make_dump(images({0, 3}));
         const Fd dir = open_path(dump);
-        const Fd base = open_path(m_base);
         Faults faults;
         faults.fail_at(call, GetParam());
-        const auto done = commit(Base{base.get(), m_base}, m_key, spec_of(m_owner, {0, 3}, 2, dir.get()));
+        const auto done = commit_to_store(spec_of(m_owner, {0, 3}, 2, dir.get()));
         more = faults.struck();
         faults.fail_at(0, 0);
         if (done) { // the fault struck when the generation was safe
@@ -138,6 +142,7 @@ TEST_P(FaultTest, ACommitThatFailsAnywhereLeavesNoTrace) {
         EXPECT_EQ(done.error().errnum, GetParam());
         EXPECT_THAT(done.error().what, HasSubstr("alpha/4711-0a1b2c3d"));
         EXPECT_THAT(listing(), ElementsAre("inc-0/gen-000001", "inc-0/gen-000002")) << "at call " << call;
+        EXPECT_EQ(packs(), packs_before) << "at call " << call;
     }
     EXPECT_GT(failed, 20);
     expect_adopted(1, {0, 3});
@@ -150,16 +155,15 @@ TEST_P(FaultTest, AnAdoptionThatFailsIsNone) {
         fresh_store();
         const fs::path target = make_dump({});
         const Fd dir = open_path(target);
-        const Fd base = open_path(m_base);
         Faults faults;
         faults.fail_at(call, GetParam());
-        const auto adoption = adopt(Base{base.get(), m_base}, m_key, {m_owner, 1, k_step, 0, {}, dir.get()});
+        const auto adoption = adopt_from_store(adoption_by(1, dir.get()));
         more = faults.struck();
         faults.fail_at(0, 0);
         if (more) {
             ASSERT_FALSE(adoption) << "at call " << call;
             EXPECT_EQ(adoption.error().errnum, GetParam());
-            EXPECT_FALSE(fs::exists(job_path() / "inc-1" / "adopted")) << "at call " << call;
+            EXPECT_FALSE(fs::exists(record_path(1, "adopted"))) << "at call " << call;
             expect_adopted(1, {0, 2});
         } else {
             EXPECT_EQ(adoption->id, (GenerationId{0, 2}));
@@ -173,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(Errors, FaultTest, ::testing::Values(ENOSPC, EDQUOT, EI
 // A medium that does not read what was written is damage; a file server that is away is not.
 TEST_F(CrashTest, OnlyDamageLeadsToAnOlderGeneration) {
     fresh_store();
-    for (const fs::path& path : {part_path({0, 2}) / "core-1.img", path_of({0, 2}) / "manifest"}) {
+    for (const fs::path& path : {pack_path({0, 2}), index_path({0, 2}), manifest_path({0, 2})}) {
         struct stat st{};
         ASSERT_EQ(::stat(path.c_str(), &st), 0);
         for (const int errnum : {EIO, ESTALE, EACCES, ETIMEDOUT, ENOMEM}) {
@@ -185,7 +189,7 @@ TEST_F(CrashTest, OnlyDamageLeadsToAnOlderGeneration) {
                 EXPECT_EQ(taken->adoption.id, (GenerationId{0, 1}));
             } else {
                 ASSERT_FALSE(taken) << errnum;
-                EXPECT_FALSE(fs::exists(job_path() / "inc-1" / "adopted"));
+                EXPECT_FALSE(fs::exists(record_path(1, "adopted")));
             }
             fs::remove_all(job_path() / "inc-1");
         }
@@ -194,55 +198,64 @@ TEST_F(CrashTest, OnlyDamageLeadsToAnOlderGeneration) {
 
 // Without a crash that loses what was not synced, the order of the calls must be looked at itself.
 TEST_F(CrashTest, EverythingIsDurableBeforeTheGenerationAppears) {
-    const Fd base = open_path(m_base);
     const Fd dir = open_path(make_dump(images({0, 1})));
     Faults faults;
-    ASSERT_TRUE(commit(Base{base.get(), m_base}, m_key, spec_of(m_owner, {0, 1}, 2, dir.get())));
-    std::set<ino_t> dirty; // changed and not synced since
+    ASSERT_TRUE(commit_to_store(spec_of(m_owner, {0, 1}, 2, dir.get())));
+    const auto inode_of = [](const fs::path& path) {
+        struct stat st{};
+        EXPECT_EQ(::stat(path.c_str(), &st), 0);
+        return st.st_ino;
+    };
+    std::set<ino_t> dirty;  // changed and not synced since
+    std::set<ino_t> synced; // ever
     bool published = false;
     for (const Event& event : faults.events()) {
         if (event.call == "fsync") {
             dirty.erase(event.inode);
+            synced.insert(event.inode);
             continue;
         }
+        if (event.call == "renameat") {
+            EXPECT_THAT(dirty, IsEmpty()) << event.name;
+        }
         if (event.call == "renameat" && event.name == "manifest") {
-            EXPECT_EQ(dirty.size(), 2U)
-                << "all but the directory of the manifest and the one above must be durable";
+            EXPECT_TRUE(synced.contains(inode_of(job_path() / "packs"))) << "the names of what it needs";
+            EXPECT_TRUE(synced.contains(inode_of(pack_path({0, 1}))));
+            EXPECT_TRUE(synced.contains(inode_of(index_path({0, 1}))));
         }
         if (event.call == "renameat" && event.name == "gen-000001") {
             published = true;
-            EXPECT_EQ(dirty.size(), 1U) << "all but the directory in which it appears";
+            EXPECT_TRUE(synced.contains(inode_of(manifest_path({0, 1}))));
+            EXPECT_TRUE(synced.contains(inode_of(path_of({0, 1}))));
         }
         dirty.insert(event.inode);
     }
     EXPECT_TRUE(published);
     EXPECT_THAT(dirty, IsEmpty());
-    struct stat st{};
-    for (const auto& entry : fs::recursive_directory_iterator(path_of({0, 1}))) {
-        ASSERT_EQ(::stat(entry.path().c_str(), &st), 0);
-        EXPECT_THAT(faults.events(), Contains(::testing::AllOf(::testing::Field(&Event::call, "fsync"),
-                                                               ::testing::Field(&Event::inode, st.st_ino))))
-            << entry.path() << " was never synced";
-    }
+    EXPECT_TRUE(synced.contains(inode_of(job_path() / "inc-0")));
 }
 
 TEST_F(CrashTest, AFileSizeLimitIsAnErrorAndLeavesNoTrace) {
     fresh_store();
-    const fs::path dump = make_dump(images({0, 3}));
+    std::mt19937 random(1); // nothing to compress
+    Files files = images({0, 3});
+    std::ranges::generate(files["pages-1.img"], [&] { return static_cast<char>(random()); });
+    const fs::path dump = make_dump(files);
+    const auto packs_before = packs();
     const pid_t child = ::fork();
     if (child == 0) {
         std::signal(SIGXFSZ, SIG_IGN);
         const rlimit limit{100000, 100000};
         ::setrlimit(RLIMIT_FSIZE, &limit);
         const Fd dir = open_path(dump);
-        const Fd base = open_path(m_base);
-        const auto done = commit(Base{base.get(), m_base}, m_key, spec_of(m_owner, {0, 3}, 1, dir.get()));
+        const auto done = commit_to_store(spec_of(m_owner, {0, 3}, 1, dir.get()));
         ::_exit(!done && done.error().code == Code::store_unwritable && done.error().errnum == EFBIG ? 0 : 1);
     }
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);
     EXPECT_EQ(status, 0);
     EXPECT_THAT(listing(), ElementsAre("inc-0/gen-000001", "inc-0/gen-000002"));
+    EXPECT_EQ(packs(), packs_before);
 }
 
 } // namespace

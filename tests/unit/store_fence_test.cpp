@@ -25,18 +25,14 @@ protected:
             fs::rename(inc.path(), job_path() / inc.path().filename());
     }
     void fail_job(std::uint32_t incarnation, Failed failed) {
-        const Fd base = open_path(m_base);
         CompleteSpec spec;
         spec.owner = m_owner;
         spec.incarnation = incarnation;
         spec.failed = failed;
-        ASSERT_TRUE(complete(Base{base.get(), m_base}, m_key, spec));
+        ASSERT_TRUE(complete_in_store(spec));
     }
     static Failed out_of_memory(std::uint64_t limit) { return {Failed::How::out_of_memory, 9, 0, limit, 0}; }
     static Failed fault(std::uint32_t signal) { return {Failed::How::fault, 139 << 8, 0, 0, signal}; }
-    [[nodiscard]] fs::path record(std::uint32_t incarnation, std::string_view name) const {
-        return job_path() / incarnation_dir_name(incarnation) / name;
-    }
 };
 
 TEST_F(FenceTest, TheNewestOverAllIncarnationsIsTaken) {
@@ -66,10 +62,9 @@ TEST_F(FenceTest, GenerationsOfLaterIncarnationsAreNotForEarlierOnes) {
 TEST_F(FenceTest, NothingRanOnAfterTheCutOnlyForTheFirstSuccessor) {
     const fs::path dump = make_dump(images({0, 1}));
     const Fd dir = open_path(dump);
-    const Fd base = open_path(m_base);
     CommitSpec spec = spec_of(m_owner, {0, 1}, 2, dir.get());
     spec.tree_was_stopped = true;
-    ASSERT_TRUE(commit(Base{base.get(), m_base}, m_key, spec));
+    ASSERT_TRUE(commit_to_store(spec));
     EXPECT_TRUE(must_adopt(1).adoption.tree_was_stopped);
     EXPECT_TRUE(must_adopt(1).adoption.tree_was_stopped) << "asked again";
     EXPECT_FALSE(must_adopt(2).adoption.tree_was_stopped);
@@ -79,10 +74,10 @@ TEST_F(FenceTest, NothingRanOnAfterTheCutOnlyForTheFirstSuccessor) {
 TEST_F(FenceTest, NothingRanOnAfterTheCutThatARecordNames) {
     must_commit({0, 1});
     must_commit({0, 2});
-    const Fd base = open_path(m_base);
-    CompleteSpec spec{m_owner, 0};
+    CompleteSpec spec;
+    spec.owner = m_owner;
     spec.stopped = Stopped{2, 0};
-    ASSERT_TRUE(complete(Base{base.get(), m_base}, m_key, spec));
+    ASSERT_TRUE(complete_in_store(spec));
     const Taken newest = must_adopt(1);
     EXPECT_EQ(newest.adoption.id, (GenerationId{0, 2}));
     EXPECT_TRUE(newest.adoption.tree_was_stopped);
@@ -154,7 +149,7 @@ TEST_F(FenceTest, WhoFindsNothingToFallBackToLeavesEverythingToTheNext) {
     expect_adopted(1, {0, 2});
     expect_adopted(1, {0, 1}, GenerationId{0, 2});
     expect_found(1, Found::unusable, GenerationId{0, 1});
-    EXPECT_FALSE(fs::exists(record(1, "adopted")));
+    EXPECT_FALSE(fs::exists(record_path(1, "adopted")));
     expect_adopted(2, {0, 2}); // on a node where it restores
 }
 
@@ -163,7 +158,7 @@ TEST_F(FenceTest, WhoHasCommittedKeepsItsFence) {
     expect_adopted(1, {0, 1});
     must_commit({1, 2});
     expect_found(1, Found::unusable, GenerationId{0, 1});
-    EXPECT_TRUE(fs::exists(record(1, "adopted")));
+    EXPECT_TRUE(fs::exists(record_path(1, "adopted")));
 }
 
 TEST_F(FenceTest, ALostGenerationIsNotAFreshStart) {
@@ -178,7 +173,7 @@ TEST_F(FenceTest, ALostGenerationIsNotAFreshStart) {
 TEST_F(FenceTest, ADamagedRecordHidesWhatIsOlder) {
     must_commit({0, 1});
     expect_adopted(1, {0, 1});
-    write_file(record(1, "adopted"), "garbage\n");
+    write_file(record_path(1, "adopted"), "garbage\n");
     const Taken taken = must_adopt(2);
     EXPECT_EQ(taken.adoption.found, Found::unusable);
     EXPECT_THAT(taken.adoption.skipped, ElementsAre(HasSubstr("inc-1/adopted")));
@@ -192,7 +187,7 @@ TEST_F(FenceTest, ARecordOfAnotherIncarnationIsDamage) {
     expect_adopted(1, {0, 2});
     expect_adopted(1, {0, 1}, GenerationId{0, 2});
     fs::create_directory(job_path() / "inc-2");
-    fs::copy(record(1, "adopted"), record(2, "adopted"));
+    fs::copy(record_path(1, "adopted"), record_path(2, "adopted"));
     EXPECT_EQ(must_adopt(3).adoption.found, Found::unusable);
 }
 
@@ -245,7 +240,7 @@ TEST_F(FenceTest, AnEndThatArrivesLateIsIgnored) {
 TEST_F(FenceTest, ADamagedEndIsNotIgnored) {
     must_commit({0, 1});
     ASSERT_TRUE(end_job(0, false));
-    write_file(record(0, "completed"), "");
+    write_file(record_path(0, "completed"), "");
     const Taken taken = must_adopt(1);
     EXPECT_EQ(taken.adoption.found, Found::unusable);
     EXPECT_THAT(taken.adoption.skipped, ElementsAre(HasSubstr("inc-0/completed")));
@@ -309,9 +304,10 @@ TEST_F(FenceTest, AFaultAfterANewGenerationIsANewOne) {
 TEST_F(FenceTest, AFailureThatDoesNotVerifyIsNone) {
     must_commit({0, 1});
     fail_job(0, out_of_memory(100));
-    std::string text = read_file(record(0, "failed"));
+    std::string text = read_file(record_path(0, "failed"));
     text[text.find("100")] = '9';
-    write_file(record(0, "failed"), text);
+    text[text.rfind("100,")] = '9';
+    write_file(record_path(0, "failed"), text);
     const Taken taken = must_adopt(1);
     EXPECT_EQ(taken.adoption.found, Found::generation);
     EXPECT_FALSE(taken.adoption.last_failure.failed);
@@ -320,11 +316,10 @@ TEST_F(FenceTest, AFailureThatDoesNotVerifyIsNone) {
 TEST_F(FenceTest, AFailureOfAnIncarnationThatWasSucceededIsNotRecorded) {
     must_commit({0, 1});
     must_adopt(1);
-    const Fd base = open_path(m_base);
     CompleteSpec spec;
     spec.owner = m_owner;
     spec.failed = fault(11);
-    EXPECT_FALSE(complete(Base{base.get(), m_base}, m_key, spec));
+    EXPECT_FALSE(complete_in_store(spec));
 }
 
 } // namespace

@@ -117,67 +117,92 @@ TEST(Hkdf, Rfc5869TestCase1) {
               "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
 }
 
-class SealTest : public StoreTest {};
+class SealTest : public StoreTest {
+protected:
+    [[nodiscard]] JobKeys keys_of(const Owner& owner) const {
+        auto keys = derive_job_keys(m_keys, owner);
+        EXPECT_TRUE(keys) << one_line(keys.error());
+        return keys ? std::move(*keys) : JobKeys{};
+    }
+};
 
 TEST_F(SealTest, VerifiesOnlyForTheSameJobUserAndCluster) {
-    const auto key = derive_seal_key(m_key, m_owner);
-    ASSERT_TRUE(key);
-    const auto text = seal("hello\n", *key);
+    const JobKeys keys = keys_of(m_owner);
+    const auto text = seal("hello\n", keys.sealing());
     ASSERT_TRUE(text);
-    ASSERT_TRUE(unseal(*text, *key));
-    EXPECT_EQ(*unseal(*text, *key), "hello\n");
+    ASSERT_TRUE(unseal(*text, keys));
+    EXPECT_EQ(*unseal(*text, keys), "hello\n");
 
     std::vector<Owner> others(4, m_owner);
     others[0].cluster = "beta";
     others[1].uid = 1001;
     others[2].job_id = 4712;
     others[3].uuid.back() = '0';
-    for (const Owner& other : others) {
-        const auto other_key = derive_seal_key(m_key, other);
-        ASSERT_TRUE(other_key);
-        EXPECT_FALSE(unseal(*text, *other_key));
-    }
+    for (const Owner& other : others)
+        EXPECT_FALSE(unseal(*text, keys_of(other)));
 }
 
 TEST_F(SealTest, EveryBitCounts) {
-    const auto key = derive_seal_key(m_key, m_owner);
-    ASSERT_TRUE(key);
-    const std::string text = *seal("{\"format\":1}\n", *key);
+    const JobKeys keys = keys_of(m_owner);
+    const std::string text = *seal("{\"format\":1}\n", keys.sealing());
     for (std::size_t i = 0; i < text.size(); ++i)
         for (unsigned bit = 0; bit < 8; ++bit) {
             std::string bad = text;
             bad[i] = static_cast<char>(static_cast<unsigned char>(bad[i]) ^ (1U << bit));
-            EXPECT_FALSE(unseal(bad, *key)) << "byte " << i << " bit " << bit;
+            EXPECT_FALSE(unseal(bad, keys)) << "byte " << i << " bit " << bit;
         }
     for (std::size_t size = 0; size < text.size(); ++size)
-        EXPECT_FALSE(unseal(text.substr(0, size), *key));
-    EXPECT_FALSE(unseal(text + "\n", *key));
-    EXPECT_FALSE(unseal(text + text, *key));
+        EXPECT_FALSE(unseal(text.substr(0, size), keys));
+    EXPECT_FALSE(unseal(text + "\n", keys));
+    EXPECT_FALSE(unseal(text + text, keys));
 }
 
-TEST_F(SealTest, AnotherClusterKeySaysSo) {
+TEST_F(SealTest, AKeyThatIsNotHereSaysSo) {
     const std::string other_path = m_temp.path() / "other";
     ASSERT_TRUE(create_key(other_path));
-    const auto other = load_key(other_path, ::geteuid());
-    const auto key = derive_seal_key(m_key, m_owner);
-    const auto other_key = derive_seal_key(*other, m_owner);
-    const auto text = seal("x\n", *key);
-    const auto body = unseal(*text, *other_key);
+    const auto others = load_keys(other_path, ::geteuid());
+    const auto other = derive_job_keys(others->all(), m_owner);
+    const auto text = seal("x\n", keys_of(m_owner).sealing());
+    const auto body = unseal(*text, *other);
     ASSERT_FALSE(body);
-    EXPECT_THAT(body.error().what, HasSubstr("another key"));
+    EXPECT_THAT(body.error().what, HasSubstr("a key that this node's key file does not hold"));
+}
+
+TEST_F(SealTest, EveryKeyOpensAndTheFirstSeals) {
+    const std::string old_text = *seal("old\n", keys_of(m_owner).sealing());
+    const auto added = add_key(m_key_path, ::geteuid());
+    ASSERT_TRUE(added);
+    read_keys();
+    EXPECT_EQ(*seal("old\n", keys_of(m_owner).sealing()), old_text) << "the new one does not seal yet";
+    ASSERT_TRUE(use_key(m_key_path, *added, ::geteuid()));
+    read_keys();
+    const std::string text = *seal("old\n", keys_of(m_owner).sealing());
+    EXPECT_NE(text, old_text);
+    EXPECT_TRUE(unseal(old_text, keys_of(m_owner)));
+    EXPECT_TRUE(unseal(text, keys_of(m_owner)));
+    ASSERT_TRUE(remove_key(m_key_path, m_keys[1].id, ::geteuid()));
+    read_keys();
+    EXPECT_FALSE(unseal(old_text, keys_of(m_owner)));
+    EXPECT_TRUE(unseal(text, keys_of(m_owner)));
+}
+
+TEST_F(SealTest, NoKeysIsAnError) {
+    const auto none = derive_job_keys({}, m_owner);
+    ASSERT_FALSE(none);
+    EXPECT_EQ(none.error().code, Code::store_key);
 }
 
 TEST_F(SealTest, OwnersThatCannotNameADirectoryAreRefused) {
     for (const char* cluster : {"", ".", "..", "a/b", ".hidden", "a b", "a|b"}) {
         Owner owner = m_owner;
         owner.cluster = cluster;
-        EXPECT_FALSE(derive_seal_key(m_key, owner)) << cluster;
+        EXPECT_FALSE(derive_seal_key(m_keys.front(), owner)) << cluster;
     }
     for (const char* uuid :
          {"", "0a1b2c3d", "0A1B2C3D4E5F60718293A4B5C6D7E8F9", "../../../../etc/passwd0000000000"}) {
         Owner owner = m_owner;
         owner.uuid = uuid;
-        EXPECT_FALSE(derive_seal_key(m_key, owner)) << uuid;
+        EXPECT_FALSE(derive_seal_key(m_keys.front(), owner)) << uuid;
     }
 }
 

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -18,6 +19,8 @@
 #include "store/commit.hpp"
 #include "store/complete.hpp"
 #include "store/key.hpp"
+#include "store/manifest.hpp"
+#include "volume/local_volume.hpp"
 
 namespace ckpt::store::test {
 
@@ -61,6 +64,18 @@ inline Files files_in(const fs::path& dir) {
         files[entry.path().filename()] = read_file(entry.path());
     return files;
 }
+inline void flip(const fs::path& path, std::size_t byte, unsigned bit) {
+    std::string content = read_file(path);
+    content[byte] = static_cast<char>(static_cast<unsigned char>(content[byte]) ^ (1U << bit));
+    write_file(path, content);
+}
+// So that no second copy and no parity helps.
+inline void ruin(const fs::path& path) {
+    std::string content = read_file(path);
+    for (std::size_t at = 0; at < content.size(); at += 16)
+        content[at] = static_cast<char>(content[at] ^ 0x04);
+    write_file(path, content);
+}
 
 inline constexpr std::uint32_t k_step = 0xfffffffb; // SLURM_BATCH_SCRIPT
 
@@ -69,9 +84,28 @@ protected:
     StoreTest() {
         fs::create_directory(m_base);
         EXPECT_TRUE(create_key(m_key_path));
-        auto key = load_key(m_key_path, ::geteuid());
-        EXPECT_TRUE(key);
-        m_key = std::move(*key);
+        read_keys();
+    }
+    void read_keys() {
+        auto keys = load_keys(m_key_path, ::geteuid());
+        ASSERT_TRUE(keys) << one_line(keys.error());
+        m_keys = std::move(*keys).take();
+    }
+
+    // Opened anew each time, as ckpt-sealer does.
+    [[nodiscard]] static LocalVolume volume(const fs::path& where) { return {open_path(where), where}; }
+    Result<CommitDone> commit_to_store(const CommitSpec& spec) {
+        LocalVolume here = volume(m_base);
+        return commit(Store{here, m_keys}, spec);
+    }
+    Result<Adoption> adopt_from_store(const AdoptSpec& spec, const fs::path& where) {
+        LocalVolume here = volume(where);
+        return adopt(Store{here, m_keys}, spec);
+    }
+    Result<Adoption> adopt_from_store(const AdoptSpec& spec) { return adopt_from_store(spec, m_base); }
+    Status complete_in_store(const CompleteSpec& spec) {
+        LocalVolume here = volume(m_base);
+        return complete(Store{here, m_keys}, spec);
     }
 
     // The images of a generation, recognisable by its number.
@@ -98,14 +132,14 @@ protected:
         spec.keep = keep;
         spec.taken_at = 1700000000 + id.generation;
         spec.reason = "interval";
+        spec.compression = 1;
         spec.parts.push_back({{k_step, 0, "n1", 1200, 4096, 3, "4.1.1", {}}, dir});
         return spec;
     }
     Result<CommitDone> commit_files(GenerationId id, const Files& files, std::uint32_t keep = 100) {
         const fs::path dump = make_dump(files);
         const Fd dir = open_path(dump);
-        const Fd base = open_path(m_base);
-        return commit(Base{base.get(), m_base}, m_key, spec_of(m_owner, id, keep, dir.get()));
+        return commit_to_store(spec_of(m_owner, id, keep, dir.get()));
     }
     void must_commit(GenerationId id, std::uint32_t keep = 100) {
         const auto done = commit_files(id, images(id), keep);
@@ -117,15 +151,27 @@ protected:
         Adoption adoption;
         Files files;
     };
+    [[nodiscard]] AdoptSpec adoption_by(std::uint32_t incarnation, int target,
+                                        std::optional<GenerationId> before = {}) const {
+        AdoptSpec spec;
+        spec.owner = m_owner;
+        spec.incarnation = incarnation;
+        spec.step_id = k_step;
+        spec.before = before;
+        spec.target = target;
+        return spec;
+    }
+    // Adopts into a directory of its own; the spec's target is set here.
+    Result<Taken> try_adopt(AdoptSpec spec, const fs::path& store) {
+        const fs::path target = make_dump({});
+        const Fd dir = open_path(target);
+        spec.target = dir.get();
+        CKPT_TRY(Adoption adoption, adopt_from_store(spec, store));
+        return Taken{std::move(adoption), files_in(target)};
+    }
     Result<Taken> try_adopt(std::uint32_t incarnation, std::optional<GenerationId> before = {},
                             const fs::path& store = {}) {
-        const fs::path target = make_dump({});
-        const fs::path where = store.empty() ? m_base : store;
-        const Fd base = open_path(where);
-        const Fd dir = open_path(target);
-        AdoptSpec spec{m_owner, incarnation, k_step, 0, before, dir.get()};
-        CKPT_TRY(Adoption adoption, adopt(Base{base.get(), where}, m_key, spec));
-        return Taken{std::move(adoption), files_in(target)};
+        return try_adopt(adoption_by(incarnation, -1, before), store.empty() ? m_base : store);
     }
     Taken must_adopt(std::uint32_t incarnation, std::optional<GenerationId> before = {},
                      const fs::path& store = {}) {
@@ -146,15 +192,50 @@ protected:
         EXPECT_THAT(taken.files, ::testing::IsEmpty());
     }
     Status end_job(std::uint32_t incarnation, bool drop) {
-        const Fd base = open_path(m_base);
-        return complete(Base{base.get(), m_base}, m_key, {m_owner, incarnation, 0, drop});
+        CompleteSpec spec;
+        spec.owner = m_owner;
+        spec.incarnation = incarnation;
+        spec.drop_generations = drop;
+        return complete_in_store(spec);
     }
 
     [[nodiscard]] fs::path job_path() const { return m_base / m_owner.cluster / job_dir_name(m_owner); }
     [[nodiscard]] fs::path path_of(GenerationId id) const {
         return job_path() / incarnation_dir_name(id.incarnation) / generation_dir_name(id.generation);
     }
-    [[nodiscard]] fs::path part_path(GenerationId id) const { return path_of(id) / part_dir_name(k_step, 0); }
+    [[nodiscard]] fs::path manifest_path(GenerationId id) const { return path_of(id) / "manifest"; }
+    [[nodiscard]] fs::path index_path(GenerationId id) const { return path_of(id) / index_name(k_step, 0); }
+    [[nodiscard]] fs::path record_path(std::uint32_t incarnation, std::string_view name) const {
+        return job_path() / incarnation_dir_name(incarnation) / name;
+    }
+    [[nodiscard]] Manifest manifest_of(GenerationId id) const {
+        const std::string text = read_file(manifest_path(id));
+        auto manifest = parse_manifest(text.substr(0, text.find('\n')));
+        EXPECT_TRUE(manifest);
+        return manifest ? std::move(*manifest) : Manifest{};
+    }
+    // The packs that a generation needs, in its order.
+    [[nodiscard]] std::vector<fs::path> packs_of(GenerationId id) const {
+        std::vector<fs::path> paths;
+        for (const PartEntry& part : manifest_of(id).parts)
+            for (const PackName& pack : part.images.packs)
+                paths.push_back(job_path() / "packs" / pack_file_name(pack));
+        return paths;
+    }
+    // What generations of the default images have one of.
+    [[nodiscard]] fs::path pack_path(GenerationId id) const {
+        const auto paths = packs_of(id);
+        EXPECT_EQ(paths.size(), 1U);
+        return paths.empty() ? fs::path() : paths.front();
+    }
+    [[nodiscard]] std::vector<std::string> packs() const {
+        std::vector<std::string> names;
+        if (!fs::exists(job_path() / "packs")) return names;
+        for (const auto& entry : fs::directory_iterator(job_path() / "packs"))
+            names.push_back(entry.path().filename());
+        std::ranges::sort(names);
+        return names;
+    }
     // Every generation, temporary or discarded directory: "inc-0/gen-000001".
     [[nodiscard]] std::vector<std::string> listing() const {
         std::vector<std::string> names;
@@ -170,7 +251,7 @@ protected:
     TempDir m_temp;
     fs::path m_base = m_temp.path() / "store";
     fs::path m_key_path = m_temp.path() / "key";
-    ClusterKey m_key;
+    std::vector<ClusterKey> m_keys;
     Owner m_owner{"alpha", 1000, 4711, "0a1b2c3d4e5f60718293a4b5c6d7e8f9"};
 };
 
