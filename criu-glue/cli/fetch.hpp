@@ -13,8 +13,8 @@ namespace ckpt::cli {
 
 using Json = nlohmann::json;
 
-// Sends an encoded request; the objects of the answer, to the end of the work. The last of them may say what went
-// wrong: that is the error.
+// Sends an encoded request; the objects of the answer, to the end of the work. The last of them may say what
+// went wrong: that is the error.
 Result<std::vector<Json>> fetch(const std::string& request);
 
 // One line.

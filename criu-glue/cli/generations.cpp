@@ -23,7 +23,8 @@ std::string nodes_of(const Json& object) {
     return out;
 }
 
-// Of every user in question, by the number of the job. A user whose generations cannot be seen does not hide the others'.
+// Of every user in question, by the number of the job. A user whose generations cannot be seen does not hide
+// the others'.
 Status collect(const ListOptions& options, bool details, std::vector<Json>& found) {
     CKPT_TRY(const auto users, users_in_question(options.user));
     Status first;
@@ -132,7 +133,8 @@ Status verify(const ListOptions& options) {
         const Verdict verdict = verdict_on(g);
         if (!verdict.good) ++bad;
         table.add({std::to_string(number(g, "job")), std::to_string(number(g, "incarnation")),
-                   std::to_string(number(g, "generation")), text::bytes(number(g, "stored_bytes")), verdict.text});
+                   std::to_string(number(g, "generation")), text::bytes(number(g, "stored_bytes")),
+                   verdict.text});
     }
     if (options.json)
         print_lines(found);
@@ -140,7 +142,8 @@ Status verify(const ListOptions& options) {
         std::cout << table.text(options.header);
     CKPT_CHECK(done);
     if (bad == 0) return {};
-    return fail(Code::store_corrupt, std::to_string(bad) + " of " + std::to_string(found.size()) + " generations are bad",
+    return fail(Code::store_corrupt,
+                std::to_string(bad) + " of " + std::to_string(found.size()) + " generations are bad",
                 "the one before is used in their place; look for disk errors or tampering");
 }
 

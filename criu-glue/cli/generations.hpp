@@ -12,7 +12,7 @@ namespace ckpt::cli {
 struct ListOptions {
     std::uint32_t job_id = 0; // 0 = all
     std::string user;         // root: only this user's; others see their own only
-    bool verify = false; // read every image back
+    bool verify = false;      // read every image back
     bool json = false;
     bool header = true;
 };

@@ -18,7 +18,8 @@ public:
     explicit Pruning(const PruneOptions& options) : m_options(options) {}
 
     Status of(const StoreUser& user) {
-        CKPT_TRY(auto objects, fetch(wire::encode(wire::PruneCommand{m_options.dry_run, user.uid, user.name})));
+        CKPT_TRY(auto objects,
+                 fetch(wire::encode(wire::PruneCommand{m_options.dry_run, user.uid, user.name})));
         for (Json& object : objects) {
             object["user"] = user.name;
             if (object.contains("note"))
@@ -56,12 +57,13 @@ private:
         const bool is_generation = object.contains("generation");
         m_table.add({std::to_string(number(object, "job")),
                      is_generation ? std::to_string(number(object, "incarnation")) : "-",
-                     is_generation ? std::to_string(number(object, "generation")) : "-", string(object, "user"),
-                     text::bytes(number(object, "bytes")), string(object, "reason")});
+                     is_generation ? std::to_string(number(object, "generation")) : "-",
+                     string(object, "user"), text::bytes(number(object, "bytes")), string(object, "reason")});
     }
 
     const PruneOptions& m_options;
-    Table m_table{{{"JOBID", true}, {"INC", true}, {"GEN", true}, {"USER", false}, {"SIZE", true}, {"WHY", false}}};
+    Table m_table{
+        {{"JOBID", true}, {"INC", true}, {"GEN", true}, {"USER", false}, {"SIZE", true}, {"WHY", false}}};
     std::size_t m_removed = 0;
     std::uint64_t m_bytes = 0;
     std::string m_stayed;

@@ -63,7 +63,8 @@ Result<Done> run(const std::vector<std::string>& argv, int input, bool quiet) {
 // What slurmctld has forgotten has ended.
 Status check_ended(std::uint32_t job_id) {
     const std::string number = std::to_string(job_id);
-    CKPT_TRY(const Done asked, run({std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld", "cause", number}, -1, true));
+    CKPT_TRY(const Done asked,
+             run({std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld", "cause", number}, -1, true));
     if (!asked.succeeded) return {};
     const std::string state = asked.output.substr(0, asked.output.find_first_of(" \n"));
     constexpr std::array k_waits{"pending", "requeue", "preempted"};
@@ -73,8 +74,9 @@ Status check_ended(std::uint32_t job_id) {
         return fail(Code::busy, "job " + number + " is pending and goes on from its checkpoint by itself",
                     "if it is held: scontrol release " + number);
     if (std::ranges::find(k_runs, state) != k_runs.end())
-        return fail(Code::busy, "job " + number + " is " + state, "scontrol requeue " + number +
-                    " starts it again from its last checkpoint; or scancel it first");
+        return fail(Code::busy, "job " + number + " is " + state,
+                    "scontrol requeue " + number +
+                        " starts it again from its last checkpoint; or scancel it first");
     if (std::ranges::find(k_ends, state) != k_ends.end())
         return fail(Code::busy, "job " + number + " is just ending", "try again in a moment");
     return {};
@@ -88,7 +90,8 @@ Status check_saved(const RestartFrom& from) {
     const auto found = fetch(wire::encode(request));
     if (!found) return {};
     const bool is_there = std::ranges::any_of(*found, [&](const Json& one) {
-        return flag(one, "verified") && (from.generation == 0 || number(one, "generation") == from.generation);
+        return flag(one, "verified") &&
+               (from.generation == 0 || number(one, "generation") == from.generation);
     });
     if (is_there) return {};
     return fail(Code::not_found,
@@ -99,7 +102,8 @@ Status check_saved(const RestartFrom& from) {
 
 Result<std::string> script_of(const RestartFrom& from, const std::string& restore) {
     CKPT_TRY(const std::string scontrol, program("scontrol"));
-    CKPT_TRY(Done script, run({scontrol, "write", "batch_script", std::to_string(from.job_id), "-"}, -1, true));
+    CKPT_TRY(Done script,
+             run({scontrol, "write", "batch_script", std::to_string(from.job_id), "-"}, -1, true));
     if (script.succeeded && !script.output.empty()) return std::move(script.output);
     return fail(Code::not_found, "slurmctld no longer has the script of job " + std::to_string(from.job_id),
                 "submit it yourself: sbatch " + restore + " SCRIPT");

@@ -15,8 +15,8 @@ struct RestartOptions {
     bool dry_run = false;
 };
 
-// Submits the job's script once more, to go on from the job's checkpoint, and prints the number of the new job.
-// Code::busy while the job itself has not ended.
+// Submits the job's script once more, to go on from the job's checkpoint, and prints the number of the new
+// job. Code::busy while the job itself has not ended.
 Status restart(const RestartOptions& options);
 
 // "4711@3" as {4711, 3}; without @ the generation is 0.

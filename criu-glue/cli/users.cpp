@@ -53,7 +53,8 @@ Result<std::vector<StoreUser>> everybody() {
         const std::string name = user_in(pattern, entry);
         if (name.empty()) continue;
         const passwd* found = ::getpwnam(name.c_str()); // NOLINT(concurrency-mt-unsafe): one thread
-        if (found != nullptr && may_have_store(policy.storage.base, name)) users.push_back({name, found->pw_uid});
+        if (found != nullptr && may_have_store(policy.storage.base, name))
+            users.push_back({name, found->pw_uid});
     }
     return users;
 }
@@ -71,7 +72,8 @@ UserPattern user_pattern(const std::string& base) {
 
 std::string user_in(const UserPattern& pattern, const std::string& entry) {
     const std::size_t around = pattern.before.size() + pattern.after.size();
-    if (entry.size() <= around || !entry.starts_with(pattern.before) || !entry.ends_with(pattern.after)) return {};
+    if (entry.size() <= around || !entry.starts_with(pattern.before) || !entry.ends_with(pattern.after))
+        return {};
     return entry.substr(pattern.before.size(), entry.size() - around);
 }
 
@@ -83,7 +85,8 @@ Result<std::vector<StoreUser>> users_in_question(const std::string& wanted) {
     if (entry == nullptr)
         return fail(Code::not_found, wanted.empty() ? "you have no user name" : "no user " + wanted);
     if (own != 0 && entry->pw_uid != own)
-        return fail(Code::not_permitted, "only root may see the checkpoints of other users", "leave --user away");
+        return fail(Code::not_permitted, "only root may see the checkpoints of other users",
+                    "leave --user away");
     return std::vector{StoreUser{entry->pw_name, entry->pw_uid}};
 }
 

@@ -16,11 +16,12 @@ struct StoreUser {
     uid_t uid = 0;
 };
 
-// The user named `wanted`, whom only root may name if it is somebody else; without a name the caller, or for root
-// everybody who has a directory in the store, in the order of their names.
+// The user named `wanted`, whom only root may name if it is somebody else; without a name the caller, or for
+// root everybody who has a directory in the store, in the order of their names.
 Result<std::vector<StoreUser>> users_in_question(const std::string& wanted);
 
-// What stands before and after the user's name in the component of `base` that has it, and where that component is:
+// What stands before and after the user's name in the component of `base` that has it, and where that
+// component is:
 // "/scratch/u-%u/x" is {"/scratch", "u-", ""}.
 struct UserPattern {
     std::string above;

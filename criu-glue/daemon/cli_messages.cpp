@@ -69,7 +69,8 @@ void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
 
 bool Server::may_list(ConnectionId id) {
     const uid_t uid = m_connections.at(id).peer.uid;
-    if (m_listings.size() < k_listings && (uid == 0 || m_listings.count(uid) < k_listings_per_user)) return true;
+    if (m_listings.size() < k_listings && (uid == 0 || m_listings.count(uid) < k_listings_per_user))
+        return true;
     send(id, answer_of({Code::busy, "the store is being listed already", "try again in a moment", 0}));
     return false;
 }
@@ -83,7 +84,8 @@ void Server::on_message(ConnectionId id, const wire::PruneCommand& m) {
     if (!pipe) return send(id, answer_of(pipe.error()));
     m_listings.insert(uid);
     const wire::UserIds user{uid == 0 ? m.uid : uid, wire::WriterRequest::k_unknown, {}};
-    start_prune({*base, user, false}, m.dry_run, std::move(pipe->write), [this, uid] { m_listings.extract(uid); });
+    start_prune({*base, user, false}, m.dry_run, std::move(pipe->write),
+                [this, uid] { m_listings.extract(uid); });
     const std::array to_client = {pipe->read.get()};
     send(id, wire::Answer{}, to_client);
 }

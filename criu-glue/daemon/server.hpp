@@ -197,7 +197,7 @@ private:
     bool m_starts_awaited = false;     // of jobs that are being launched when we are asked to stop
     std::int64_t m_nonsense_since = 0; // Unix seconds; lines about what users send are counted from then
     unsigned m_nonsense = 0;
-    std::multiset<uid_t> m_listings; // who has one under way
+    std::multiset<uid_t> m_listings;                    // who has one under way
     std::set<std::pair<std::string, uid_t>> m_to_prune; // {directory in the store, user}
     std::map<ConnectionId, Connection> m_connections;
     ConnectionId m_next_connection = 1;

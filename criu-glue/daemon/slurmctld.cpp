@@ -72,7 +72,8 @@ Result<UserJobs> user_jobs_of(const std::string& line) {
         if (parsed.ec != std::errc() || parsed.ptr != end) return bad();
         jobs.ids.push_back(range);
     }
-    if (jobs.ids.size() > k_ranges_max) return fail(Code::slurm_rpc, "slurmctld has too many jobs of this user");
+    if (jobs.ids.size() > k_ranges_max)
+        return fail(Code::slurm_rpc, "slurmctld has too many jobs of this user");
     return jobs;
 }
 

@@ -20,8 +20,11 @@ std::string line_of(const json& object) {
 }
 
 json describe(const store::Removal& removal, const store::StoredJob& job) {
-    json object = {{"cluster", job.cluster},   {"job", job.owner.job_id},    {"bytes", removal.bytes},
-                   {"reason", removal.reason}, {"whole", removal.with_directory}};
+    json object = {{"cluster", job.cluster},
+                   {"job", job.owner.job_id},
+                   {"bytes", removal.bytes},
+                   {"reason", removal.reason},
+                   {"whole", removal.with_directory}};
     if (removal.id.generation != 0) {
         object["incarnation"] = removal.id.incarnation;
         object["generation"] = removal.id.generation;
@@ -39,8 +42,8 @@ store::ActiveJobs active_jobs(const wire::PruneRequest& request) {
 // Removes, or only says what would be removed, and counts it.
 Status remove_or_tell(const store::Store& store, const wire::PruneRequest& request,
                       const std::vector<store::StoredJob>& jobs, int out, wire::PruneResult& result) {
-    const auto removals = store::decide_retention(jobs, active_jobs(request), room_rules(request.retention).retention,
-                                                  std::time(nullptr));
+    const auto removals = store::decide_retention(
+        jobs, active_jobs(request), room_rules(request.retention).retention, std::time(nullptr));
     const auto report = [&](const store::Removal& removal, const store::StoredJob& job, const Status& done) {
         json object = describe(removal, job);
         object["done"] = done.has_value() && !request.dry_run;

@@ -229,12 +229,13 @@ private:
         return write_adopted(m_job, m_spec.incarnation, adopted);
     }
 
-    // The other job's generations stay from here on (retention.hpp). One without a directory any more has none, which is seen
-    // when the generation is opened.
+    // The other job's generations stay from here on (retention.hpp). One without a directory any more has
+    // none, which is seen when the generation is opened.
     Status claim(const JobAt& other) const {
         CKPT_TRY(const JobState state, scan(other));
         if (state.incarnations.empty()) return {};
-        return write_claimed(other, state.incarnations.front().number, {m_spec.owner.job_id, std::time(nullptr)});
+        return write_claimed(other, state.incarnations.front().number,
+                             {m_spec.owner.job_id, std::time(nullptr)});
     }
 
     // Nothing was adopted. A caller who asked for something older has given up on what the record names: it

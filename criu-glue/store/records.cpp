@@ -16,8 +16,8 @@ constexpr std::string_view k_fault = "fault";
 
 // Reads the record `kind` from the file `name`; `take` fills the value from the members behind the identity.
 template <typename T, typename Take>
-Record<T> read_record(const JobAt& job, std::string_view kind, std::string_view name, std::uint32_t incarnation,
-                      Take take) {
+Record<T> read_record(const JobAt& job, std::string_view kind, std::string_view name,
+                      std::uint32_t incarnation, Take take) {
     Record<T> record;
     const auto body = read_sealed(job.volume, job.incarnation(incarnation), name, k_record_max, job.keys);
     if (!body) {

@@ -9,8 +9,9 @@
 namespace ckpt::store {
 namespace {
 
-constexpr std::int64_t k_claim_s = 24L * 3600; // until then the job that has claimed has become known to slurmctld
-constexpr std::int64_t k_commit_s = 3600;      // longer than any commit may take
+constexpr std::int64_t k_claim_s =
+    24L * 3600;                           // until then the job that has claimed has become known to slurmctld
+constexpr std::int64_t k_commit_s = 3600; // longer than any commit may take
 
 enum class Life : std::uint8_t { active, unknown, ended };
 
@@ -66,13 +67,15 @@ private:
         // A second is not over before the next has begun.
         if (has_ended && (m_rules.after_end == 0 || since > m_rules.after_end))
             return choose_all(index, job.ended_at ? "ended " + text::age(since) + " ago"
-                                     : knows(job) ? "slurmctld no longer knows the job; last change " + text::age(since) + " ago"
+                                     : knows(job) ? "slurmctld no longer knows the job; last change " +
+                                                        text::age(since) + " ago"
                                                   : "last change " + text::age(since) + " ago");
         if (m_rules.max_age == 0) return;
         for (const StoredGeneration& one : job.generations)
             if (m_now - one.created_at > m_rules.max_age && (has_ended || !is_needed(job, one.id)))
                 choose(index, one, "older than " + text::age(m_rules.max_age));
-        if (has_ended && !job.generations.empty() && m_chosen[index].removals.size() == job.generations.size())
+        if (has_ended && !job.generations.empty() &&
+            m_chosen[index].removals.size() == job.generations.size())
             choose_all(index, "older than " + text::age(m_rules.max_age));
     }
 
@@ -82,7 +85,8 @@ private:
 
     void choose(std::size_t index, const StoredGeneration& one, const std::string& reason) {
         Chosen& chosen = m_chosen[index];
-        const Removal removal{index, one.id, one.stored_bytes, reason, false, life_of(m_jobs[index]) != Life::ended};
+        const Removal removal{index,  one.id, one.stored_bytes,
+                              reason, false,  life_of(m_jobs[index]) != Life::ended};
         if (!chosen.removals.emplace(one.id, removal).second) return;
         m_total -= std::min(m_total, one.stored_bytes);
         m_left[index] += one.stored_bytes;
@@ -93,7 +97,8 @@ private:
         for (const StoredGeneration& one : job.generations)
             choose(index, one, reason);
         Chosen& chosen = m_chosen[index];
-        if (chosen.removals.empty()) chosen.removals.emplace(GenerationId{}, Removal{index, {}, 0, reason, false, false});
+        if (chosen.removals.empty())
+            chosen.removals.emplace(GenerationId{}, Removal{index, {}, 0, reason, false, false});
         chosen.whole = true;
         // What no manifest accounts for: records, indexes, what generations no longer there have left.
         const std::uint64_t rest = job.usage.bytes - std::min(job.usage.bytes, m_left[index]);
@@ -162,8 +167,8 @@ bool Users::operator==(const Users& other) const {
 }
 
 bool ActiveJobs::contains(std::uint32_t job_id) const {
-    return std::ranges::any_of(ranges,
-                               [job_id](const Range& range) { return range.first <= job_id && job_id <= range.last; });
+    return std::ranges::any_of(
+        ranges, [job_id](const Range& range) { return range.first <= job_id && job_id <= range.last; });
 }
 
 std::vector<Removal> decide_retention(const std::vector<StoredJob>& jobs, const ActiveJobs& active,

@@ -22,8 +22,8 @@ struct StoredGeneration {
     std::uint64_t stored_bytes = 0; // that its commit has added
 };
 
-// What must be as it was for a removal to go on: a job that starts again, and one that goes on from it, write a
-// record before they open a generation.
+// What must be as it was for a removal to go on: a job that starts again, and one that goes on from it, write
+// a record before they open a generation.
 struct Users {
     std::map<std::uint32_t, Record<Adopted>> started; // by incarnation
     std::vector<Claimed> claims;
@@ -72,9 +72,9 @@ struct Removal {
     bool is_active = false;      // the job goes on
 };
 
-// In the order in which they are to be done; those of a job follow one another. The newest generation of a job
-// that is active, or of which that is not known, is not among them, nor is anything of a job that another one
-// goes on from. Without complete `active`, a job has ended only if it ran to its end.
+// In the order in which they are to be done; those of a job follow one another. The newest generation of a
+// job that is active, or of which that is not known, is not among them, nor is anything of a job that another
+// one goes on from. Without complete `active`, a job has ended only if it ran to its end.
 std::vector<Removal> decide_retention(const std::vector<StoredJob>& jobs, const ActiveJobs& active,
                                       const RetentionRules& rules, std::int64_t now);
 

@@ -78,7 +78,8 @@ private:
             m_found.needed.insert(choice.doubtful.begin(), choice.doubtful.end());
         for (const IncarnationState& inc : state.incarnations) {
             if (inc.adopted.state == RecordState::absent) continue;
-            if (inc.adopted.value.from && !inc.adopted.value.of) m_found.needed.insert(*inc.adopted.value.from);
+            if (inc.adopted.value.from && !inc.adopted.value.of)
+                m_found.needed.insert(*inc.adopted.value.from);
             break;
         }
     }

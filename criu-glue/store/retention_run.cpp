@@ -28,7 +28,8 @@ private:
     Status remove_generation(GenerationId id) {
         const std::string dir = m_job.incarnation(id.incarnation);
         const std::string name = m_job.generation(id);
-        const std::string trash = dir + "/" + std::string(k_trash_prefix) + generation_dir_name(id.generation);
+        const std::string trash =
+            dir + "/" + std::string(k_trash_prefix) + generation_dir_name(id.generation);
         CKPT_CHECK(m_job.volume.rename(name, trash));
         CKPT_CHECK(m_job.volume.sync(dir));
         const Status unused = check_unused();
@@ -99,8 +100,8 @@ void sweep_directories(const Store& store, const std::vector<StoredJob>& jobs) {
 
 } // namespace
 
-Status remove_all(const Store& store, const std::vector<StoredJob>& jobs, const std::vector<Removal>& removals,
-                  const Report& report) {
+Status remove_all(const Store& store, const std::vector<StoredJob>& jobs,
+                  const std::vector<Removal>& removals, const Report& report) {
     sweep_directories(store, jobs);
     for (std::span<const Removal> rest(removals); !rest.empty();) {
         std::size_t count = 0;

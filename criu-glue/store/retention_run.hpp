@@ -15,11 +15,11 @@ namespace ckpt::store {
 // Told of each removal when it is done, or of what has kept it from being done.
 using Report = std::function<Status(const Removal& removal, const StoredJob& job, const Status& done)>;
 
-// Removes them one by one, in the steps of prune.cpp: a generation is renamed, then it is looked for somebody who
-// has begun to use the job since look(); then it is put back, and the rest of that job stays
-// (Code::not_permitted). What a job that is active leaves in its packs goes with its next commit. Fails only with
-// what `report` fails with.
-Status remove_all(const Store& store, const std::vector<StoredJob>& jobs, const std::vector<Removal>& removals,
-                  const Report& report);
+// Removes them one by one, in the steps of prune.cpp: a generation is renamed, then it is looked for somebody
+// who has begun to use the job since look(); then it is put back, and the rest of that job stays
+// (Code::not_permitted). What a job that is active leaves in its packs goes with its next commit. Fails only
+// with what `report` fails with.
+Status remove_all(const Store& store, const std::vector<StoredJob>& jobs,
+                  const std::vector<Removal>& removals, const Report& report);
 
 } // namespace ckpt::store

@@ -14,8 +14,8 @@ struct RoomRules {
     double min_free = 0; // share of the file system
 };
 
-// Before a commit of `incarnation` of that job: is there room for another generation? At the user's limit what
-// retention allows without slurmctld goes first. Code::store_full, with the figures, when there is none.
+// Before a commit of `incarnation` of that job: is there room for another generation? At the user's limit
+// what retention allows without slurmctld goes first. Code::store_full, with the figures, when there is none.
 Status make_room(const Store& store, const Owner& owner, std::uint32_t incarnation, const RoomRules& rules,
                  std::int64_t now);
 

@@ -20,7 +20,7 @@ struct IncarnationState {
     Record<Completed> completed;
     Record<Failed> failed;
     Record<Stopped> stopped;
-    std::vector<Claimed> claims;            // by other jobs; one that does not verify is of the beginning of time
+    std::vector<Claimed> claims; // by other jobs; one that does not verify is of the beginning of time
     std::vector<std::uint32_t> generations; // newest first
     bool commits = false;                   // a commit is under way, or was killed
 };

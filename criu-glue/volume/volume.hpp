@@ -56,7 +56,8 @@ struct Space {
 // What is on disk at and below a path.
 struct Usage {
     std::uint64_t bytes = 0; // of the blocks in use (st_blocks)
-    std::int64_t newest = 0; // when a file there last changed, or the directory where there is none: ctime, Unix seconds
+    std::int64_t newest =
+        0; // when a file there last changed, or the directory where there is none: ctime, Unix seconds
 };
 
 // Errors: Code::not_found for ENOENT, Code::store_full for ENOSPC and EDQUOT, Code::deadline when the file

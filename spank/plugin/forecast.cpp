@@ -83,18 +83,22 @@ std::optional<Error> short_store(std::uint32_t keep, std::uint64_t memory, const
     const std::uint64_t need = keep * memory;
     if (need == 0) return std::nullopt;
     const auto error = [&](std::uint64_t have, const char* what, const char* hint) {
-        return Error{Code::store_short,
-                     std::format("the checkpoints of this job may need about {} ({} of up to {}), of the {} that {} {}",
-                                 text::bytes(need), keep, text::bytes(memory), text::bytes(have), what, dir),
-                     hint, 0};
+        return Error{
+            Code::store_short,
+            std::format(
+                "the checkpoints of this job may need about {} ({} of up to {}), of the {} that {} {}",
+                text::bytes(need), keep, text::bytes(memory), text::bytes(have), what, dir),
+            hint, 0};
     };
     if (policy.user_limit > 0 && need > policy.user_limit)
-        return error(policy.user_limit, "you may have in", "a smaller --checkpoint-keep, or less --mem if the job does not need it");
+        return error(policy.user_limit, "you may have in",
+                     "a smaller --checkpoint-keep, or less --mem if the job does not need it");
     if (!room) return std::nullopt;
     const auto kept_free = static_cast<std::uint64_t>(policy.min_free * static_cast<double>(room->total));
     const std::uint64_t free = room->free - std::min(room->free, kept_free);
     if (need <= free) return std::nullopt;
-    return error(free, "are free at", "free space there, a smaller --checkpoint-keep, or less --mem if the job does not need it");
+    return error(free, "are free at",
+                 "free space there, a smaller --checkpoint-keep, or less --mem if the job does not need it");
 }
 
 } // namespace ckpt

@@ -27,11 +27,12 @@ struct RoomThere {
     std::uint64_t free = 0;
     std::uint64_t total = 0;
 };
-// Nothing when that is not known within `limit`: a file server that hangs must not hold up sbatch. What hangs is a child.
+// Nothing when that is not known within `limit`: a file server that hangs must not hold up sbatch. What hangs
+// is a child.
 std::optional<RoomThere> room_at(const std::string& dir, std::chrono::milliseconds limit);
 
-// What to tell the user of a job that keeps `keep` checkpoints of up to `memory` bytes in `dir`: nothing, or that there
-// may not be room for them (Code::store_short).
+// What to tell the user of a job that keeps `keep` checkpoints of up to `memory` bytes in `dir`: nothing, or
+// that there may not be room for them (Code::store_short).
 std::optional<Error> short_store(std::uint32_t keep, std::uint64_t memory, const std::string& dir,
                                  const std::optional<RoomThere>& room, const PolicyRetention& policy);
 

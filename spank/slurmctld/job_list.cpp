@@ -26,7 +26,8 @@ Result<std::vector<std::uint32_t>> unfinished_jobs(std::uint32_t uid) {
 Result<std::string> cluster_name() {
     slurm_conf_t* raw = nullptr;
     if (slurm_load_ctl_conf(0, &raw) != SLURM_SUCCESS)
-        return fail(Code::slurm_rpc, std::string("ask for the name of the cluster: ") + slurm_strerror(errno));
+        return fail(Code::slurm_rpc,
+                    std::string("ask for the name of the cluster: ") + slurm_strerror(errno));
     const std::unique_ptr<slurm_conf_t, void (*)(slurm_conf_t*)> conf(raw, slurm_free_ctl_conf);
     if (conf->cluster_name == nullptr) return fail(Code::slurm_rpc, "the cluster has no name");
     return std::string(conf->cluster_name);

@@ -9,8 +9,8 @@
 
 namespace ckpt {
 
-// The user's jobs that slurmctld has and that have not ended, or are still being cleaned up. Of an array what waits has
-// one id, the array's.
+// The user's jobs that slurmctld has and that have not ended, or are still being cleaned up. Of an array what
+// waits has one id, the array's.
 Result<std::vector<std::uint32_t>> unfinished_jobs(std::uint32_t uid);
 
 // Of slurm.conf.

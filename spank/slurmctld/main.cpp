@@ -27,7 +27,8 @@ constexpr const char* k_usage =
     "       ckpt-slurmctld hold JOBID REASON             requeue it held\n"
     "       ckpt-slurmctld comment JOBID TEXT            show it in its comment\n"
     "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n"
-    "       ckpt-slurmctld jobs UID                      print the cluster, and that user's jobs that have not ended\n";
+    "       ckpt-slurmctld jobs UID                      print the cluster, and that user's jobs that have "
+    "not ended\n";
 
 [[noreturn]] void wrong_usage() {
     (void)!::write(STDERR_FILENO, k_usage, std::string_view(k_usage).size());

@@ -34,8 +34,10 @@ TEST(Forecast, TheFiguresAreSaid) {
     const auto full = short_store(2, 4 * k_gib, "/shared/alice", RoomThere{9 * k_gib, 100 * k_gib}, policy);
     ASSERT_TRUE(full);
     EXPECT_EQ(full->code, Code::store_short);
-    EXPECT_EQ(full->what, "the checkpoints of this job may need about 8.0 GiB (2 of up to 4.0 GiB), of the 7.0 GiB that are "
-                          "free at /shared/alice");
+    EXPECT_EQ(
+        full->what,
+        "the checkpoints of this job may need about 8.0 GiB (2 of up to 4.0 GiB), of the 7.0 GiB that are "
+        "free at /shared/alice");
     policy.user_limit = 5 * k_gib;
     const auto limited = short_store(2, 4 * k_gib, "/shared/alice", std::nullopt, policy);
     ASSERT_TRUE(limited);

@@ -49,7 +49,8 @@ TEST_F(CommitTest, ZerosBecomeHolesAndComeBack) {
 TEST_F(CommitTest, WhatDidNotChangeIsStoredOnce) {
     Files files = images({0, 1});
     for (int page = 0; page < 64; ++page)
-        files["pages-1.img"].replace(static_cast<std::size_t>(page) * 4096, 16, std::to_string(page) + std::string(16, 'p'), 0, 16);
+        files["pages-1.img"].replace(static_cast<std::size_t>(page) * 4096, 16,
+                                     std::to_string(page) + std::string(16, 'p'), 0, 16);
     const auto first = commit_files({0, 1}, files);
     ASSERT_TRUE(first);
     files["core-1.img"] += "changed";

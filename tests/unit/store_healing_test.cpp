@@ -26,8 +26,9 @@ protected:
         if (healed == 0) {
             EXPECT_THAT(taken.adoption.skipped, IsEmpty());
         } else {
-            EXPECT_THAT(taken.adoption.skipped,
-                        ElementsAre(HasSubstr(std::to_string(healed) + " damaged blocks, which were put right")));
+            EXPECT_THAT(
+                taken.adoption.skipped,
+                ElementsAre(HasSubstr(std::to_string(healed) + " damaged blocks, which were put right")));
         }
     }
 };

@@ -224,7 +224,8 @@ TEST_F(OtherJobTest, ASourceThatWasPrunedIsUnusableAndNoFreshStart) {
         const auto taken = adopt_other(1, job);
         ASSERT_TRUE(taken) << one_line(taken.error());
         EXPECT_EQ(taken->adoption.found, Found::unusable);
-        EXPECT_THAT(taken->adoption.skipped, ElementsAre(HasSubstr("the other job has no generation any more")));
+        EXPECT_THAT(taken->adoption.skipped,
+                    ElementsAre(HasSubstr("the other job has no generation any more")));
         EXPECT_THAT(taken->files, IsEmpty());
         EXPECT_EQ(taken->adoption.of_job, 0U);
         EXPECT_FALSE(fs::exists(record_path(1, "adopted")));

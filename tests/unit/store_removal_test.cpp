@@ -39,7 +39,9 @@ public:
     Status make_dir(const std::string& path) override { return inner.make_dir(path); }
     Result<std::unique_ptr<NewFile>> create(const std::string& path) override { return inner.create(path); }
     Result<std::unique_ptr<OldFile>> open(const std::string& path) override { return inner.open(path); }
-    Result<std::string> read(const std::string& path, std::size_t max) override { return inner.read(path, max); }
+    Result<std::string> read(const std::string& path, std::size_t max) override {
+        return inner.read(path, max);
+    }
     Status rename(const std::string& from, const std::string& to) override {
         CKPT_CHECK(inner.rename(from, to));
         if (auto action = std::exchange(after_rename, {})) action();
@@ -93,7 +95,8 @@ protected:
         auto adoption = adopt(store(), spec);
         return {std::move(adoption), target.files()};
     }
-    void expect_start(std::uint32_t job, std::uint32_t incarnation, GenerationId id, std::uint32_t from_job = 0) {
+    void expect_start(std::uint32_t job, std::uint32_t incarnation, GenerationId id,
+                      std::uint32_t from_job = 0) {
         const Taken taken = start(job, incarnation, from_job);
         ASSERT_TRUE(taken.adoption) << one_line(taken.adoption.error());
         ASSERT_EQ(taken.adoption->found, Found::generation);
@@ -110,7 +113,9 @@ protected:
                 all.push_back(std::to_string(job.owner.job_id) + "/" + std::to_string(one.id.generation));
         return all;
     }
-    static ActiveJobs active(std::vector<ActiveJobs::Range> ranges = {}) { return {"alpha", true, std::move(ranges)}; }
+    static ActiveJobs active(std::vector<ActiveJobs::Range> ranges = {}) {
+        return {"alpha", true, std::move(ranges)};
+    }
     // Returns what could not be removed.
     std::vector<std::string> prune(const ActiveJobs& active, const RetentionRules& rules, std::int64_t now) {
         const auto jobs = look(store());
@@ -248,7 +253,9 @@ TEST_F(RemovalTest, AKilledRemovalIsFinishedByTheNext) {
     m_volume.inner.fail_no_more();
     EXPECT_THAT(prune(active({{8, 8}})), IsEmpty());
     EXPECT_FALSE(is_there(7));
-    EXPECT_TRUE(std::ranges::none_of(m_volume.inner.dirs, [](const std::string& dir) { return dir.find(".trash-") != std::string::npos; }));
+    EXPECT_TRUE(std::ranges::none_of(m_volume.inner.dirs, [](const std::string& dir) {
+        return dir.find(".trash-") != std::string::npos;
+    }));
     expect_start(8, 1, {0, 1});
 }
 
@@ -257,9 +264,12 @@ class AnyStoreTest : public RemovalTest, public ::testing::WithParamInterface<un
 
 TEST_P(AnyStoreTest, WhatIsActiveGoesOnFromItsNewest) {
     std::mt19937 random(GetParam());
-    const auto below = [&](std::uint32_t bound) { return std::uniform_int_distribution<std::uint32_t>(0, bound - 1)(random); };
+    const auto below = [&](std::uint32_t bound) {
+        return std::uniform_int_distribution<std::uint32_t>(0, bound - 1)(random);
+    };
     ActiveJobs jobs = active();
-    std::map<std::uint32_t, std::pair<std::uint32_t, GenerationId>> newest; // by active job: next incarnation, newest
+    std::map<std::uint32_t, std::pair<std::uint32_t, GenerationId>>
+        newest; // by active job: next incarnation, newest
     for (std::uint32_t job = 1; job <= 5; ++job) {
         std::uint32_t incarnation = 0;
         GenerationId last{0, 1};
@@ -284,8 +294,10 @@ TEST_P(AnyStoreTest, WhatIsActiveGoesOnFromItsNewest) {
     const auto decided = decide_retention(*before, jobs, rules, now);
     for (std::size_t job = 0; job < before->size(); ++job)
         for (const StoredGeneration& one : before->at(job).generations)
-            if (std::ranges::none_of(decided, [&](const Removal& r) { return r.job == job && r.id == one.id; }))
-                expected.push_back(std::to_string(before->at(job).owner.job_id) + "/" + std::to_string(one.id.generation));
+            if (std::ranges::none_of(decided,
+                                     [&](const Removal& r) { return r.job == job && r.id == one.id; }))
+                expected.push_back(std::to_string(before->at(job).owner.job_id) + "/" +
+                                   std::to_string(one.id.generation));
     EXPECT_THAT(prune(jobs, rules, now), IsEmpty());
     EXPECT_EQ(left(), expected);
     for (const auto& [job, next] : newest)

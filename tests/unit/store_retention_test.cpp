@@ -61,7 +61,8 @@ std::vector<std::string> gone(const std::vector<StoredJob>& jobs, const ActiveJo
 }
 
 TEST(Retention, AJobThatHasEndedGoesWithItsDirectory) {
-    EXPECT_THAT(gone({ended(job_of(7, 2, 15), 15), ended(job_of(8, 2, 13), 13)}, known()), ElementsAre("7/1", "7/2!"));
+    EXPECT_THAT(gone({ended(job_of(7, 2, 15), 15), ended(job_of(8, 2, 13), 13)}, known()),
+                ElementsAre("7/1", "7/2!"));
 }
 
 TEST(Retention, TheReasonSaysHowLongAgo) {
@@ -78,8 +79,9 @@ TEST(Retention, ACancelledJobHasNoRecordAndGoesByItsNewestFile) {
 }
 
 TEST(Retention, WithoutSlurmctldOnlyWhatRanToItsEndHasEnded) {
-    EXPECT_THAT(gone({job_of(7, 2, 15), ended(job_of(8, 1, 15), 15, false), ended(job_of(9, 1, 15), 15)}, k_unknown),
-                ElementsAre("9/1!"));
+    EXPECT_THAT(
+        gone({job_of(7, 2, 15), ended(job_of(8, 1, 15), 15, false), ended(job_of(9, 1, 15), 15)}, k_unknown),
+        ElementsAre("9/1!"));
 }
 
 TEST(Retention, AnotherClustersSlurmctldKnowsNothing) {
@@ -130,8 +132,10 @@ TEST(Retention, TheReasonNamesTheLimit) {
 }
 
 TEST(Retention, WithoutSlurmctldTheLimitLeavesWhatMayBeActive) {
-    EXPECT_THAT(gone({job_of(7, 3, 1), ended(job_of(8, 1, 1), 1)}, k_unknown, {14 * k_day, 0, 1}), ElementsAre("8/1!"));
-    EXPECT_THAT(gone({job_of(7, 3, 1)}, {"alpha", false, {{7, 7}}}, {14 * k_day, 0, 1}), ElementsAre("7/1", "7/2"));
+    EXPECT_THAT(gone({job_of(7, 3, 1), ended(job_of(8, 1, 1), 1)}, k_unknown, {14 * k_day, 0, 1}),
+                ElementsAre("8/1!"));
+    EXPECT_THAT(gone({job_of(7, 3, 1)}, {"alpha", false, {{7, 7}}}, {14 * k_day, 0, 1}),
+                ElementsAre("7/1", "7/2"));
 }
 
 TEST(Retention, RecordsWithoutGenerationsGoAfterTheirTime) {
@@ -160,7 +164,9 @@ TEST(Retention, ACommitUnderWayIsWaitedFor) {
 class Random {
 public:
     explicit Random(unsigned seed) : m_engine(seed) {}
-    std::uint32_t below(std::uint32_t bound) { return std::uniform_int_distribution<std::uint32_t>(0, bound - 1)(m_engine); }
+    std::uint32_t below(std::uint32_t bound) {
+        return std::uniform_int_distribution<std::uint32_t>(0, bound - 1)(m_engine);
+    }
 
 private:
     std::mt19937 m_engine;
@@ -174,7 +180,8 @@ protected:
         for (StoredGeneration& one : job.generations)
             if (m_random.below(3) == 0) one.created_at = k_now - m_random.below(400) * k_day;
         if (!job.generations.empty() && m_random.below(3) == 0)
-            job.needed = {job.generations[m_random.below(static_cast<std::uint32_t>(job.generations.size()))].id};
+            job.needed = {
+                job.generations[m_random.below(static_cast<std::uint32_t>(job.generations.size()))].id};
         if (m_random.below(3) == 0) job = ended(job, m_random.below(40), m_random.below(2) == 0);
         if (m_random.below(5) == 0) job = claimed(job, 1 + m_random.below(12), m_random.below(5));
         return job;
@@ -202,7 +209,8 @@ TEST_P(RetentionTest, NothingActiveLosesItsNewest) {
             const StoredJob& job = jobs.at(removal.job);
             EXPECT_TRUE(once.insert({removal.job, removal.id}).second);
             EXPECT_FALSE(removal.reason.empty());
-            const bool may_go_on = active.contains(job.owner.job_id) || (!active.is_complete && !job.ended_for_good);
+            const bool may_go_on =
+                active.contains(job.owner.job_id) || (!active.is_complete && !job.ended_for_good);
             if (may_go_on) {
                 EXPECT_FALSE(job.needed.contains(removal.id)) << job.owner.job_id;
                 EXPECT_NE(removal.id, job.generations.back().id) << job.owner.job_id;

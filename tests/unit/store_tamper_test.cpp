@@ -176,11 +176,12 @@ TEST_F(TamperTest, SomethingElseInPlaceOfADirectory) {
     const fs::path aside = m_temp.path() / "aside-dir";
     for (const fs::path& path : {job_path() / "packs", job_path() / "inc-0"}) {
         fs::rename(path, aside);
-        expect_found(1, path.filename() == "packs" ? Found::unusable : Found::nothing); // nothing is left of it
+        expect_found(1,
+                     path.filename() == "packs" ? Found::unusable : Found::nothing); // nothing is left of it
         fs::remove_all(job_path() / "inc-1");
-        const std::vector<std::function<void()>> others{
-            [&] { fs::create_symlink(aside, path); }, [&] { write_file(path, "a file"); },
-            [&] { ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0); }};
+        const std::vector<std::function<void()>> others{[&] { fs::create_symlink(aside, path); },
+                                                        [&] { write_file(path, "a file"); },
+                                                        [&] { ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0); }};
         for (const auto& make_other : others) {
             make_other();
             expect_found(1, Found::unusable);

@@ -84,7 +84,8 @@ TEST_P(VolumeTest, WhatIsWrittenComesBack) {
     auto file = m_volume->create("file");
     ASSERT_TRUE(file) << one_line(file.error());
     const std::string_view all = bytes;
-    for (const auto& [from, size] : {std::pair<std::size_t, std::size_t>{0, 1}, {1, 0}, {1, 99}, {100, all.size()}})
+    for (const auto& [from, size] :
+         {std::pair<std::size_t, std::size_t>{0, 1}, {1, 0}, {1, 99}, {100, all.size()}})
         ASSERT_TRUE((*file)->write(all.substr(from, size)));
     ASSERT_TRUE((*file)->finish());
     EXPECT_TRUE(on_disk("file") == bytes);
@@ -292,9 +293,9 @@ TEST_P(VolumeTest, PathsStayInside) {
     std::ofstream(m_root / "file") << "outside";
     fs::create_directory(m_path / "dir");
     const std::string absolute = m_root / "file";
-    for (const std::string& path : {std::string("../file"), absolute, std::string("dir/../../file"), std::string(".."),
-                                    std::string("dir/.."), std::string("."), std::string("dir/"), std::string(300, 'x'),
-                                    std::string("a\0b", 3)}) {
+    for (const std::string& path : {std::string("../file"), absolute, std::string("dir/../../file"),
+                                    std::string(".."), std::string("dir/.."), std::string("."),
+                                    std::string("dir/"), std::string(300, 'x'), std::string("a\0b", 3)}) {
         EXPECT_FALSE(m_volume->open(path)) << path;
         EXPECT_FALSE(m_volume->read(path, 100)) << path;
         EXPECT_FALSE(m_volume->create(path)) << path;
