@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fixture.py up|down [v1]: a cluster that system tests share, with the product and the test programs on it. v1: there Slurm uses
-cgroup v1 and limits memory; where that is not possible there is none, and its tests are skipped."""
+"""fixture.py up|down [v1|tmp]: a cluster that system tests share, with the product and the test programs on it. v1: there Slurm uses
+cgroup v1 and limits memory; where that is not possible there is none, and its tests are skipped. tmp: there each job has a /tmp of
+its own (job_container/tmpfs)."""
 
 import os
 import subprocess
@@ -13,6 +14,8 @@ from lib.product import STORE, set_policy
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 # More than the two processors that a small machine has, so that many jobs, which mostly sleep, run at once.
 CPUS = 20
+PRIVATE_TMP = ("--conf", "JobContainerType=job_container/tmpfs", "--conf", "PrologFlags=Contain",
+               "--file", "job_container.conf=AutoBasePath=true\nBasePath=/var/spool/containers\n")
 # Partitions named after what becomes of their jobs when one of "urgent" comes.
 PREEMPTION = (
     "PreemptType=preempt/partition_prio",
@@ -26,10 +29,10 @@ PREEMPTION = (
 )
 
 
-def up(*cgroup):
+def up(*options):
     # A job number that no other number in a job's environment is.
     lines = (f"NodeName=n[1-2] CPUs={CPUS} RealMemory=4000 State=UNKNOWN", "FirstJobId=7001", *PREEMPTION)
-    must(cluster.call("up", *cgroup, *(word for line in lines for word in ("--conf", line))))
+    must(cluster.call("up", *options, *(word for line in lines for word in ("--conf", line))))
     must(cluster.call("install", "--build", os.environ["CKPT_BUILD"]))
     install_programs()
     cluster.run("ctl", "install", "-d", "-m", "711", STORE)
@@ -52,6 +55,8 @@ def must(done):
 
 if sys.argv[1:] == ["up"]:
     up()
+elif sys.argv[1:] == ["up", "tmp"]:
+    up(*PRIVATE_TMP)
 elif sys.argv[1] == "up":
     if memory_is_limited():
         up("--cgroup", sys.argv[2])
