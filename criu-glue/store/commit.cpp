@@ -49,7 +49,8 @@ Status check_place(const JobAt& job, const CommitSpec& spec) {
     return {};
 }
 
-// What a commit that was killed has left behind.
+// What a commit that was killed has left behind. Packs that cannot be told apart stay: a manifest that cannot
+// be read is no reason against a new checkpoint, and prune() says so.
 Status sweep(const JobAt& job, std::uint32_t incarnation) {
     const std::string dir = job.incarnation(incarnation);
     CKPT_TRY(const auto names, job.volume.list(dir));
@@ -57,7 +58,8 @@ Status sweep(const JobAt& job, std::uint32_t incarnation) {
         if (name.starts_with(k_temp_prefix) &&
             generation_of(std::string_view(name).substr(k_temp_prefix.size())))
             CKPT_CHECK(job.volume.remove(dir + "/" + name));
-    return sweep_packs(job, incarnation);
+    (void)sweep_packs(job, incarnation);
+    return {};
 }
 
 class Commit {
