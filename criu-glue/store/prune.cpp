@@ -37,14 +37,16 @@ public:
         return m_job.volume.remove(trash);
     }
 
-    // What a removal that was killed has left behind.
+    // What a removal that was killed has left behind; of incarnations before this one, whatever was.
     Status sweep(const JobState& state) {
         for (const IncarnationState& inc : state.incarnations) {
             if (inc.number > m_incarnation || !inc.unreadable.empty()) continue;
             const std::string dir = m_job.incarnation(inc.number);
             CKPT_TRY(const auto names, m_job.volume.list(dir));
             for (const std::string& name : names)
-                if (name.starts_with(k_trash_prefix)) CKPT_CHECK(m_job.volume.remove(dir + "/" + name));
+                if (name.starts_with(k_trash_prefix) ||
+                    (name.starts_with(k_temp_prefix) && inc.number < m_incarnation))
+                    CKPT_CHECK(m_job.volume.remove(dir + "/" + name));
         }
         return {};
     }
