@@ -7,6 +7,8 @@
 #include <ctime>
 #include <format>
 #include <set>
+#include <string>
+#include <utility>
 
 #include "os/safe_path.hpp"
 #include "store/choice.hpp"
@@ -88,7 +90,7 @@ private:
             CKPT_TRY(from,
                      choose_other_job(m_store, m_spec.owner, m_spec.other_job, m_spec.other_generation));
         }
-        if (!from || m_result.of_job != 0 || m_spec.before) return Try::passed_over;
+        if (!from || m_spec.before) return Try::passed_over;
         const Owner owner{m_spec.owner.cluster, m_spec.owner.uid, from->of->job_id, from->of->uuid};
         CKPT_TRY(const JobAt other, job_at(m_store, owner));
         CKPT_TRY(const auto candidates, generations_up_to(other, *from->from));
@@ -106,7 +108,7 @@ private:
     }
 
     Result<Try> try_one(const JobAt& job, GenerationId id, const std::optional<OtherJob>& of) {
-        if (m_passed_over.contains({job.owner.job_id, id})) return Try::passed_over;
+        if (m_passed_over.contains({job.dir, id})) return Try::passed_over;
         CKPT_TRY(const Try sound, check_manifest(job, id));
         if (sound != Try::taken) return sound;
         if (of) {
@@ -126,6 +128,9 @@ private:
         m_result.node = part->node;
         m_result.is_here = !of && m_spec.here == id;
         const auto unpacked = m_result.is_here ? Status() : unpack(job, id, *part);
+        // prune() may have renamed it for a moment, until it saw the record: looked at once more.
+        if (!unpacked && unpacked.error().errnum == ENOENT && !std::exchange(m_missed, true))
+            return Try::vanished;
         if (!unpacked) return pass_over(job, id, unpacked.error());
         m_result.found = Found::generation;
         return Try::taken;
@@ -138,6 +143,17 @@ private:
         m_result.adopted_before = of ? 0 : adoptions_in_a_row(m_state, id, m_spec.incarnation);
         const bool stopped = m_manifest.tree_was_stopped || (!of && was_its_last(id));
         m_result.tree_was_stopped = stopped && !of && !was_continued(id);
+    }
+
+    // What was chosen last was passed over after all.
+    void forget_chosen() {
+        m_result.id = {};
+        m_result.of_job = 0;
+        m_result.is_here = false;
+        m_result.taken_at = 0;
+        m_result.node.clear();
+        m_result.tree_was_stopped = false;
+        m_result.adopted_before = 0;
     }
 
     // Nothing of its incarnation ran on after it, which was certain only when it had been committed.
@@ -184,20 +200,20 @@ private:
     // adoption.
     Result<Try> pass_over(const JobAt& job, GenerationId id, const Error& error) {
         if (error.code != Code::store_corrupt || !is_damage(error)) return tl::unexpected(error);
-        m_passed_over.insert({job.owner.job_id, id});
+        m_passed_over.insert({job.dir, id});
         m_result.skipped.push_back(std::format("{} is skipped: {}", to_text(id), error.what));
         return Try::passed_over;
     }
 
     // No candidate is left.
     Status conclude(const Choice& choice) {
-        m_result.id = {};
+        forget_chosen();
         if (!choice.doubt.empty()) m_result.skipped.push_back(choice.doubt + "; what is older is not used");
         if (choice.lost)
             m_result.skipped.push_back(to_text(*choice.lost) + " is lost; it had been adopted before");
         if (m_other_lost) m_result.skipped.push_back("the other job has no generation any more");
         if (!choice.candidates.empty() || !choice.doubtful.empty() || choice.hidden || choice.lost ||
-            choice.elsewhere || m_spec.other_job != 0) {
+            choice.elsewhere || (m_spec.other_job != 0 && !choice.completed)) {
             m_result.found = Found::unusable;
             return {};
         }
@@ -268,7 +284,8 @@ private:
     Adoption m_result;
     JobState m_state;                                               // of this round
     Manifest m_manifest;                                            // of the candidate at hand
-    std::set<std::pair<std::uint32_t, GenerationId>> m_passed_over; // with the number of the job
+    std::set<std::pair<std::string, GenerationId>> m_passed_over; // with the directory of the job
+    bool m_missed = false; // one was not where it had been a moment before
     bool m_other_lost = false;                                      // the other job has nothing (any more)
     Record<Adopted> m_before;                                       // this incarnation's record when we came
     Record<Adopted> m_on_disk;                                      // and now

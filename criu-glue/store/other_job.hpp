@@ -14,8 +14,8 @@
 namespace ckpt::store {
 
 // The newest generation of job `job_id`, or the one numbered `generation` if that is not 0. Where a number
-// was used for several jobs (Slurm reuses them), the newest job counts. Code::not_found names what there is
-// none of. `who`: whose volume it is, and of which cluster.
+// was used for several jobs (Slurm reuses them), the newest job counts. Code::restore_impossible names what
+// there is none of. `who`: whose volume it is, and of which cluster.
 Result<Adopted> choose_other_job(const Store& store, const Owner& who, std::uint32_t job_id,
                                  std::uint32_t generation);
 
