@@ -123,7 +123,9 @@ private:
     Result<Manifest> verify_as_claimed(const Place& at, GenerationId id) {
         const std::string dir = at.cluster + "/" + at.job_dir + "/" + incarnation_dir_name(id.incarnation) +
                                 "/" + generation_dir_name(id.generation);
-        CKPT_TRY(const std::vector<Manifest> claims, claimed_manifests(m_volume, dir));
+        const auto read = claimed_manifests(m_volume, dir);
+        if (!read && read.error().code == Code::not_found) return missing_manifest(m_volume, dir);
+        CKPT_TRY(const std::vector<Manifest> claims, read);
         Result<Manifest> last =
             fail(Code::store_corrupt, "the manifest is that of " + to_text(claims.front().id) + " of job " +
                                           std::to_string(claims.front().owner.job_id));

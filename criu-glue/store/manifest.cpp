@@ -115,12 +115,16 @@ Result<Manifest> parse_manifest(std::string_view json) {
     return manifest;
 }
 
+tl::unexpected<Error> missing_manifest(Volume& volume, const std::string& generation_dir) {
+    const auto there = volume.list(generation_dir);
+    return there ? fail(Code::store_corrupt, "the manifest is missing") : tl::unexpected(there.error());
+}
+
 Result<Manifest> verified_manifest(const JobAt& job, GenerationId id) {
     const std::string dir = job.generation(id);
     CKPT_CHECK(job.volume.list(dir).map([](const auto&) {}));
     auto body = read_sealed(job.volume, dir, k_manifest_name, k_manifest_max, job.keys);
-    if (!body && body.error().code == Code::not_found)
-        return fail(Code::store_corrupt, "the manifest is missing");
+    if (!body && body.error().code == Code::not_found) return missing_manifest(job.volume, dir);
     if (!body) return tl::unexpected(body.error());
     CKPT_TRY(Manifest manifest, parse_manifest(*body));
     // The key binds the job; a generation of the same job copied to another place is caught here.

@@ -56,6 +56,9 @@ Result<Manifest> parse_manifest(std::string_view json);
 // when the generation is not there (any more), Code::os when it cannot be read.
 Result<Manifest> verified_manifest(const JobAt& job, GenerationId id);
 
+// There is no manifest: Code::store_corrupt if the generation is there, Code::not_found if it has gone too.
+tl::unexpected<Error> missing_manifest(Volume& volume, const std::string& generation_dir);
+
 // What a manifest says of itself, in both its copies as far as they can be read, one if they say the same:
 // for when its keys are not known yet, or its seal cannot be checked. Code::store_corrupt when neither can.
 Result<std::vector<Manifest>> claimed_manifests(Volume& volume, const std::string& generation_dir);
