@@ -11,6 +11,17 @@
 #include "volume/messages.hpp"
 
 namespace ckpt::store {
+namespace {
+
+constexpr std::size_t k_text_max = 300;
+constexpr std::size_t k_name_max = 4096; // of a path
+
+void make_printable(std::string& text, std::size_t max) {
+    text.resize(std::min(text.size(), max));
+    std::ranges::replace_if(text, [](char c) { return c < ' ' || c > '~'; }, '?');
+}
+
+} // namespace
 
 class VolumeChannel {
 public:
@@ -55,16 +66,13 @@ private:
     }
     // It reaches logs and outputs: the other side may be lying.
     static wire::Outcome believable(wire::Outcome outcome) {
-        constexpr std::size_t k_text_max = 300;
         constexpr std::array k_known{Code::not_found, Code::store_full, Code::not_permitted,
                                      Code::store_corrupt};
         if (outcome.code == 0) return outcome;
         if (std::ranges::find(k_known, static_cast<Code>(outcome.code)) == k_known.end())
             outcome.code = static_cast<std::uint32_t>(Code::os);
-        for (std::string* text : {&outcome.what, &outcome.hint}) {
-            text->resize(std::min(text->size(), k_text_max));
-            std::ranges::replace_if(*text, [](char c) { return c < ' ' || c > '~'; }, '?');
-        }
+        make_printable(outcome.what, k_text_max);
+        make_printable(outcome.hint, k_text_max);
         return outcome;
     }
 
@@ -159,6 +167,7 @@ Result<std::unique_ptr<RemoteVolume>> RemoteVolume::connect(Fd socket) {
     std::unique_ptr<RemoteVolume> volume(
         new RemoteVolume(std::make_unique<VolumeChannel>(std::move(socket))));
     CKPT_TRY(VolumeReply reply, volume->m_channel->call(about(Operation::name, {})));
+    make_printable(reply.bytes, k_name_max);
     volume->m_name = std::move(reply.bytes);
     return volume;
 }
