@@ -28,7 +28,12 @@ namespace ckpt::store::images_test {
 namespace fs = std::filesystem;
 using test::MemoryVolume;
 using Files = std::map<std::string, std::string>; // name → content
-using Random = std::mt19937_64;
+
+// The same every time: the seed says which.
+class Random : public std::mt19937_64 {
+public:
+    explicit Random(std::uint64_t seed) : std::mt19937_64(seed) {}
+};
 
 inline constexpr std::size_t k_page = 4096;
 

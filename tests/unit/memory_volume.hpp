@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -30,7 +31,7 @@ public:
     std::uint64_t changes = 0;
     std::vector<std::string> unsynced; // files without finish()
 
-    enum class Calls { reading, changing };
+    enum class Calls : std::uint8_t { reading, changing };
     // From call number `nth` of this kind on (0: the next one) every one fails, or this one only.
     void fail_from(Calls kind, std::uint64_t nth, int errnum, bool once = false) {
         m_fault = Fault{kind, (kind == Calls::reading ? reads : changes) + nth, errnum, once};

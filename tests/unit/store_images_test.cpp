@@ -141,7 +141,7 @@ TEST(StoreImages, AMappingThatGrowsShiftsNothing) {
 TEST(StoreImages, PagesOfAForkAreStoredOnce) {
     Job job;
     Random random(4);
-    Process parent{.mappings = {{1000, memory(random, 1000)}}};
+    const Process parent{.mappings = {{1000, memory(random, 1000)}}};
     Files files = parent.images();
     const auto alone = job.seal(files, 1);
     Process child{.pid = 2, .pages_id = 2, .mappings = parent.mappings};
@@ -216,7 +216,7 @@ TEST(StoreImages, ASecondGenerationIsWhatHasChanged) {
 // Anything that may happen to memory between two generations.
 void live_on(Random& random, std::vector<Process>& processes, std::uint32_t& last_pid) {
     for (Process& process : processes) {
-        process.pages_id = static_cast<std::uint32_t>(random() % 5 + 5 * process.pid);
+        process.pages_id = static_cast<std::uint32_t>(random() % 5 + std::uint64_t{5} * process.pid);
         for (auto& [first, bytes] : process.mappings) {
             change(random, bytes, random() % 8 == 0 ? 0.6 : 0.03);
             if (random() % 4 == 0) bytes += memory(random, random() % 20);
@@ -255,6 +255,7 @@ void go_on(Job& job, std::vector<Taken>& chain, Files files) {
     chain.push_back({generation, std::move(files), sealed->entry});
     if (chain.size() > 2) chain.erase(chain.begin());
     std::vector<const ImagesEntry*> kept;
+    kept.reserve(chain.size());
     for (const Taken& taken : chain)
         kept.push_back(&taken.entry);
     job.prune(kept);
@@ -293,17 +294,17 @@ TEST(StoreImages, ManyGenerationsOfSmallChangesReferToFewPacks) {
     Job job;
     Random random(8);
     Files files{{"pages-1.img", memory(random, 300)}};
-    std::optional<ImagesEntry> last;
+    ImagesEntry last;
     for (int generation = 1; generation <= 80; ++generation) {
-        const auto sealed = job.seal(files, generation, last ? &*last : nullptr);
+        const auto sealed = job.seal(files, generation, generation == 1 ? nullptr : &last);
         ASSERT_TRUE(sealed) << one_line(sealed.error());
         ASSERT_LE(sealed->entry.packs.size(), 64U);
         last = sealed->entry;
         files["pages-1.img"].replace(random() % 300 * k_page, k_page, memory_page(random));
         if (generation == 80) break;
     }
-    job.prune({&*last});
-    const auto verified = job.verify(*last, 80);
+    job.prune({&last});
+    const auto verified = job.verify(last, 80);
     EXPECT_TRUE(verified) << one_line(verified.error());
 }
 
