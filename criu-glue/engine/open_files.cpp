@@ -42,7 +42,10 @@ Status scan_regular(int fd_dir, int fdinfo_dir, const std::string& name, const s
     CKPT_TRY(const FdInfo info, fd_info(fdinfo_dir, name));
     const bool writable = (info.flags & O_ACCMODE) != O_RDONLY && (info.flags & O_PATH) == 0;
     if (!writable) {
-        if (path.ends_with(k_script_name)) scan.script = ScriptPosition{path, info.position};
+        if (path.ends_with(k_script_name)) {
+            const Fd script(::openat(fd_dir, name.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+            scan.script = ScriptPosition{path, info.position, script ? script_content(script.get()) : 0};
+        }
         return {};
     }
     if (st.st_nlink == 0 || is_kernel_file(fd_dir, name)) return {}; // CRIU saves deleted files itself
@@ -76,6 +79,18 @@ Result<std::uint64_t> status_pipe_of(pid_t root) {
 }
 
 } // namespace
+
+std::uint64_t script_content(int fd) {
+    constexpr std::size_t k_script_max = 16 << 20; // Slurm takes 4 MiB (SchedulerParameters=max_script_size)
+    const auto text = read_all(fd, k_script_max);
+    if (!text) return 0;
+    std::uint64_t hash = 0xcbf29ce484222325; // FNV-1a: mistakes, not attacks; the user's script is the user's own
+    for (const char c : *text) {
+        hash ^= static_cast<unsigned char>(c);
+        hash *= 0x100000001b3;
+    }
+    return hash == 0 ? 1 : hash;
+}
 
 Result<DumpRecord> record_tree(pid_t root) {
     DumpRecord record;

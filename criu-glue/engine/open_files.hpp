@@ -20,4 +20,8 @@ void add_offsets_of_shim(DumpRecord& record, std::span<const int, 3> stdio);
 // What the descriptors are.
 std::array<StdioIdentity, 3> identify_stdio(std::span<const int, 3> fds);
 
+// A number that two scripts share only if they are the same, or 0 when it cannot be read. Moves the
+// descriptor's offset.
+std::uint64_t script_content(int fd);
+
 } // namespace ckpt

@@ -130,7 +130,8 @@ DumpRecord record_of(const Json& in) {
     in.at("status_pipe").get_to(record.status_pipe);
     if (const Json& script = in.at("script"); !script.is_null())
         record.script = ScriptPosition{unescape_bytes(script.at("path").get<std::string>()),
-                                       script.at("position").get<std::uint64_t>()};
+                                       script.at("position").get<std::uint64_t>(),
+                                       script.value("content", std::uint64_t{0})};
     in.at("monotonic_ns").get_to(record.clocks.monotonic_ns);
     in.at("boottime_ns").get_to(record.clocks.boottime_ns);
     for (const Json& file : in.at("files"))
@@ -166,7 +167,7 @@ std::string to_json(const DumpRecord& record) {
         out["stdio"].push_back(
             {{"kind", kind_name(one.kind)}, {"inode", one.inode}, {"path", escape_bytes(one.path)}});
     if (record.script)
-        out["script"] = {{"path", escape_bytes(record.script->path)}, {"position", record.script->position}};
+        out["script"] = {{"path", escape_bytes(record.script->path)}, {"position", record.script->position}, {"content", record.script->content}};
     for (const OpenFile& file : record.files)
         out["files"].push_back(file_json(file));
     for (const LocalFile& file : record.local_files)

@@ -42,6 +42,7 @@ struct StdioIdentity {
 struct ScriptPosition {
     std::string path;
     std::uint64_t position = 0;
+    std::uint64_t content = 0; // open_files.hpp:script_content
     bool operator==(const ScriptPosition&) const = default;
 };
 

@@ -21,6 +21,7 @@
 #include "engine/open_files.hpp"
 #include "engine/pid_gap.hpp"
 #include "engine/rollback_files.hpp"
+#include "engine/user_child.hpp"
 #include "engine/saved_output.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
@@ -127,6 +128,7 @@ private:
     // Every check that needs no criu; changes nothing.
     Status prepare() {
         CKPT_TRY(const DumpRecord record, read_record(m_fds.images.get()));
+        CKPT_CHECK(check_script(record));
         CKPT_TRY(const bool other_gids, check_image_creds(m_fds.images.get(), m_request.user));
         CKPT_CHECK(check_ghosts(m_fds.images.get(), m_request.user));
         CKPT_CHECK(check_rseq(m_fds.images.get()));
@@ -154,9 +156,29 @@ private:
         replaced.insert(m_links.replaced().begin(), m_links.replaced().end());
         if (m_request.files == wire::Files::none) return {};
         CKPT_CHECK(m_outputs.plan(record.outputs, stdio, left()));
+        std::set<std::string> left_behind; // output that another job goes on with elsewhere
+        for (const StdioIdentity& one : record.stdio)
+            if (one.kind == StdioIdentity::Kind::file &&
+                std::ranges::find(stdio, one.path, &StdioIdentity::path) == stdio.end())
+                left_behind.insert(one.path);
         replaced.merge(m_outputs.paths());
-        return m_rollback.plan(recorded_files(record, replaced),
+        return m_rollback.plan(recorded_files(record, replaced, left_behind),
                                {m_request.tree_was_stopped, m_request.ignore_changed}, left());
+    }
+
+    // A shell goes on reading where it was, whatever it reads there.
+    Status check_script(const DumpRecord& record) {
+        if (!record.script || record.script->content == 0 || m_request.script.empty()) return {};
+        CKPT_TRY(const std::string now,
+                 as_user(identity_of_user(m_request.user), m_fds.mount_ns.get(), left(),
+                         [this]() -> Result<std::string> {
+                             const Fd script(::open(m_request.script.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+                             if (!script) return fail_errno(Code::os, "read the job's script");
+                             return std::to_string(script_content(script.get()));
+                         }));
+        if (now == std::to_string(record.script->content)) return {};
+        return fail(Code::restore_impossible, "the job's script is not the one that was running at the checkpoint",
+                    "submit the same script: sckpt restart JOBID does");
     }
 
     Status give_to_user() {
