@@ -84,7 +84,8 @@ std::uint64_t script_content(int fd) {
     constexpr std::size_t k_script_max = 16 << 20; // Slurm takes 4 MiB (SchedulerParameters=max_script_size)
     const auto text = read_all(fd, k_script_max);
     if (!text) return 0;
-    std::uint64_t hash = 0xcbf29ce484222325; // FNV-1a: mistakes, not attacks; the user's script is the user's own
+    std::uint64_t hash =
+        0xcbf29ce484222325; // FNV-1a: mistakes, not attacks; the user's script is the user's own
     for (const char c : *text) {
         hash ^= static_cast<unsigned char>(c);
         hash *= 0x100000001b3;

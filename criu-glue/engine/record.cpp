@@ -167,7 +167,9 @@ std::string to_json(const DumpRecord& record) {
         out["stdio"].push_back(
             {{"kind", kind_name(one.kind)}, {"inode", one.inode}, {"path", escape_bytes(one.path)}});
     if (record.script)
-        out["script"] = {{"path", escape_bytes(record.script->path)}, {"position", record.script->position}, {"content", record.script->content}};
+        out["script"] = {{"path", escape_bytes(record.script->path)},
+                         {"position", record.script->position},
+                         {"content", record.script->content}};
     for (const OpenFile& file : record.files)
         out["files"].push_back(file_json(file));
     for (const LocalFile& file : record.local_files)

@@ -21,8 +21,8 @@
 #include "engine/open_files.hpp"
 #include "engine/pid_gap.hpp"
 #include "engine/rollback_files.hpp"
-#include "engine/user_child.hpp"
 #include "engine/saved_output.hpp"
+#include "engine/user_child.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
@@ -172,12 +172,14 @@ private:
         CKPT_TRY(const std::string now,
                  as_user(identity_of_user(m_request.user), m_fds.mount_ns.get(), left(),
                          [this]() -> Result<std::string> {
-                             const Fd script(::open(m_request.script.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+                             const Fd script(
+                                 ::open(m_request.script.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
                              if (!script) return fail_errno(Code::os, "read the job's script");
                              return std::to_string(script_content(script.get()));
                          }));
         if (now == std::to_string(record.script->content)) return {};
-        return fail(Code::restore_impossible, "the job's script is not the one that was running at the checkpoint",
+        return fail(Code::restore_impossible,
+                    "the job's script is not the one that was running at the checkpoint",
                     "submit the same script: sckpt restart JOBID does");
     }
 

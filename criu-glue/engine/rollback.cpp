@@ -47,7 +47,8 @@ Result<std::optional<Cut>> decide_replaced(const RecordedFile& file, const FileN
 
 Result<std::optional<Cut>> decide_one(const RecordedFile& file, const FileNow& now,
                                       const RollbackRules& rules, RollbackPlan& plan) {
-    if (file.is_left && (!now.exists || now.inode != file.inode || now.size <= file.size)) return std::nullopt;
+    if (file.is_left && (!now.exists || now.inode != file.inode || now.size <= file.size))
+        return std::nullopt;
     if (!now.exists)
         return refuse(file.path,
                       rules.ignore_changed ? "is missing or no longer writable, and CRIU needs it"

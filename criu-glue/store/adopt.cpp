@@ -282,14 +282,14 @@ private:
     const JobAt& m_job;
     const AdoptSpec& m_spec;
     Adoption m_result;
-    JobState m_state;                                               // of this round
-    Manifest m_manifest;                                            // of the candidate at hand
+    JobState m_state;                                             // of this round
+    Manifest m_manifest;                                          // of the candidate at hand
     std::set<std::pair<std::string, GenerationId>> m_passed_over; // with the directory of the job
-    bool m_missed = false; // one was not where it had been a moment before
-    bool m_other_lost = false;                                      // the other job has nothing (any more)
-    Record<Adopted> m_before;                                       // this incarnation's record when we came
-    Record<Adopted> m_on_disk;                                      // and now
-    bool m_has_own = false;                                         // this incarnation has committed
+    bool m_missed = false;     // one was not where it had been a moment before
+    bool m_other_lost = false; // the other job has nothing (any more)
+    Record<Adopted> m_before;  // this incarnation's record when we came
+    Record<Adopted> m_on_disk; // and now
+    bool m_has_own = false;    // this incarnation has committed
 };
 
 } // namespace
