@@ -2,6 +2,7 @@
 #include "store/retention_look.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 #include "store/choice.hpp"
@@ -124,7 +125,10 @@ Result<std::vector<StoredJob>> look(const Store& store) {
             found.dir_name = name;
             found.owner = claimed_owner(store.volume, cluster, name).value_or(somebody(cluster, name));
             CKPT_TRY(const JobAt job, job_at(store, found));
-            if (Look(job, found).run()) jobs.push_back(std::move(found));
+            const Status looked = Look(job, found).run();
+            if (looked) jobs.push_back(std::move(found));
+            if (!looked && looked.error().errnum == EPIPE) // the volume has gone
+                return tl::unexpected(looked.error());
         }
     }
     return jobs;

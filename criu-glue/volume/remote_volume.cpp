@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <limits>
 #include <utility>
 
 #include "os/safe_path.hpp"
@@ -224,7 +225,8 @@ Result<Space> RemoteVolume::space() {
 
 Result<Usage> RemoteVolume::usage(const std::string& path) {
     CKPT_TRY(const VolumeReply reply, m_channel->call(about(Operation::usage, path)));
-    return Usage{reply.first, static_cast<std::int64_t>(reply.second)};
+    constexpr std::uint64_t k_last = std::numeric_limits<std::int64_t>::max();
+    return Usage{reply.first, static_cast<std::int64_t>(std::min(reply.second, k_last))};
 }
 
 } // namespace ckpt::store

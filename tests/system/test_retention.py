@@ -156,6 +156,28 @@ class Retention(SystemTest):
         self.assertRegex(error, r"^sckpt: error: 1 of 1 generations are bad; .* \[CKPT-603\]\n$")
         self.finish(job)
 
+    def test_what_restart_would_submit(self):
+        job = self.started("would-restart")
+        with self.subTest("while it runs"):
+            done = sckpt("restart", job.id)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertRegex(done.stderr, rf"^sckpt: error: job {job.id} is running; scontrol requeue {job.id} .* \[CKPT-308\]\n$")
+        job.as_user("scancel", job.name)
+        end(job)
+
+        def told():
+            done = sckpt("restart", "--dry-run", f"{job.id}@1", "--", "--mem=10M", "-p", "debug")
+            return done if "is just ending" not in done.stderr else None
+
+        with self.subTest("when it has ended"):
+            done = wait_for(f"{job} is cleaned up", told)
+            command, script = done.stdout.split("\n", 1)
+            self.assertRegex(command, rf"/sbatch --parsable --checkpoint-restore={job.id}@1 --mem=10M -p debug <<'SCRIPT'$", done.stderr)
+            self.assertEqual(script, SCRIPT + "SCRIPT\n")
+        with self.subTest("of nothing"):
+            self.assertRegex(sckpt("restart", f"{job.id}@7").stderr, r"has no checkpoint 7 to go on from; .* \[CKPT-304\]\n$")
+            self.assertIn("CKPT-101", sckpt("restart", "never").stderr)
+
     def test_too_little_room_is_said_at_submit(self):
         job = submit("#!/bin/sh\ntrue\n", "--checkpoint", "--mem=100M", name="small")
         self.assertNotIn("CKPT-107", job.advice)

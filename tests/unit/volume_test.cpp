@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <ctime>
 
 #include "memory_volume.hpp"
 #include "volume/local_volume.hpp"
@@ -317,6 +318,23 @@ TEST_P(VolumeTest, SpaceIsThatOfTheFileSystem) {
     ASSERT_TRUE(space);
     EXPECT_GT(space->total, 0U);
     EXPECT_LE(space->free, space->total);
+}
+
+TEST_P(VolumeTest, UsageIsWhatLiesOnDisk) {
+    ASSERT_TRUE(m_volume->make_dir("a"));
+    ASSERT_TRUE(m_volume->make_dir("a/b"));
+    const auto before = std::time(nullptr);
+    must_write("a/b/file", std::string(300000, 'x'));
+    fs::resize_file(m_path / "a/b/file", 100U << 20U); // mostly a hole
+    const auto usage = m_volume->usage("a");
+    ASSERT_TRUE(usage) << one_line(usage.error());
+    EXPECT_GE(usage->bytes, 300000U);
+    EXPECT_LT(usage->bytes, 10U << 20U);
+    EXPECT_GE(usage->newest, before - 1); // the kernel's clock is coarse
+    EXPECT_LE(usage->newest, std::time(nullptr));
+    const auto missing = m_volume->usage("a/c");
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code, Code::not_found);
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, VolumeTest, ::testing::Values("local", "remote"),
