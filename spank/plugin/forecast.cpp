@@ -58,7 +58,7 @@ bool is_readable_within(int fd, std::chrono::milliseconds limit) {
 } // namespace
 
 std::uint64_t memory_asked_for(const AskedMemory& asked) {
-    if (!asked.mem.empty()) return size_of(asked.mem);
+    if (const std::uint64_t memory = size_of(asked.mem); memory > 0) return memory;
     return size_of(asked.mem_per_cpu) * count_of(asked.cpus_per_task) * count_of(asked.tasks);
 }
 

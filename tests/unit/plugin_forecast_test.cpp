@@ -16,6 +16,7 @@ TEST(Forecast, TheMemoryIsWhatSbatchWasAskedFor) {
     EXPECT_EQ(memory_asked_for({"4G", "1G", "2", "3"}), 4 * k_gib);
     EXPECT_EQ(memory_asked_for({"", "1G", "2", "3"}), 6 * k_gib);
     EXPECT_EQ(memory_asked_for({"", "1G", "unset", "1"}), k_gib);
+    EXPECT_EQ(memory_asked_for({"unset", "1G", "2", "1"}), 2 * k_gib);
     EXPECT_EQ(memory_asked_for({}), 0U);
     EXPECT_EQ(memory_asked_for({"0", "", "", ""}), 0U);
 }
