@@ -144,7 +144,7 @@ class Retention(SystemTest):
 
         def verified():
             done = sckpt("verify", "--noheader", job.id)
-            return done.returncode, " ".join(done.stdout.split()[4:]), done.stderr
+            return done.returncode, " ".join(done.stdout.split()[5:]), done.stderr
 
         self.assertEqual(verified(), (0, "OK", ""))
         damage(pack, 10)
