@@ -395,10 +395,10 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
                               std::nullopt,
                               from.incarnation,
                               from.generation,
-                              from.of_job,
                               text::age(now() - from.taken_at),
                               job->facts.node,
-                              {}};
+                              {},
+                              from.of_job};
     const auto result = result_of<wire::RestoreResult>(packet);
     if (!result) {
         ended.error = result.error();

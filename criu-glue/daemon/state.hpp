@@ -66,10 +66,10 @@ struct RestoreEnded {
     std::optional<Error> error;
     std::uint32_t incarnation = 0; // of the generation that was tried
     std::uint32_t generation = 0;
-    std::uint32_t of_job = 0;            // whose it is, if it is another job's
     std::string age;                     // "12 min"
     std::string node;                    // this node, as the job's output names it
     std::vector<std::string> complaints; // that the rollback has cut from the output
+    std::uint32_t of_job = 0;            // whose generation it is, if it is another job's
 };
 struct ShimReturned { // its tree was started under an earlier daemon
     TaskKey task;
