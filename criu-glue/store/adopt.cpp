@@ -2,7 +2,6 @@
 #include "store/adopt.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <ctime>
 #include <format>
@@ -12,6 +11,7 @@
 
 #include "os/safe_path.hpp"
 #include "store/choice.hpp"
+#include "store/damage.hpp"
 #include "store/manifest.hpp"
 #include "store/other_job.hpp"
 #include "store/scan.hpp"
@@ -22,14 +22,6 @@ namespace {
 // How often the choice is made anew because a commit pruned what had been chosen. Every round needs a new
 // commit of the incarnation before, which has ended.
 constexpr int k_rounds = 8;
-
-// Failures that will be the same tomorrow: the generation is bad and an older one may be taken. Anything else
-// (ESTALE, EACCES, EMFILE, a file server that does not answer) says nothing about it, and falling back would
-// throw good work away for good.
-bool is_damage(const Error& error) {
-    constexpr std::array k_damage{0, EIO, ENOENT, ENOTDIR, EISDIR, ELOOP, ENXIO, EUCLEAN, EBADMSG};
-    return std::ranges::find(k_damage, error.errnum) != k_damage.end();
-}
 
 // A failure to read the store, as opposed to one to write the local copy or the record.
 Error of_store(Error error) {

@@ -3,6 +3,7 @@
 
 #include <charconv>
 
+#include "store/damage.hpp"
 #include "store/json_fields.hpp"
 #include "store/manifest.hpp"
 #include "store/sealed_file.hpp"
@@ -24,6 +25,7 @@ Record<T> read_record(const JobAt& job, std::string_view kind, std::string_view 
         if (body.error().code == Code::not_found) return record;
         record.state = RecordState::damaged;
         record.why = body.error().what;
+        if (!is_damage(body.error())) record.unread = body.error();
         return record;
     }
     const Json object = Json::parse(*body, nullptr, false);

@@ -64,6 +64,8 @@ struct Record {
     RecordState state = RecordState::absent;
     T value{};
     std::string why; // damaged
+    // Of a damaged one: the store could not be read, and nobody knows what the record is like (damage.hpp).
+    std::optional<Error> unread{};
 };
 
 // The incarnation's directory has to exist for what is written.

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
+
+#include "store/damage.hpp"
 
 namespace ckpt::store {
 namespace {
@@ -15,10 +18,16 @@ std::optional<std::uint32_t> number_used_by(std::string_view name) {
     return generation_of(name);
 }
 
-IncarnationState read_incarnation(const JobAt& job, std::uint32_t number, std::uint32_t& newest) {
+template <typename T>
+Status was_read(const Record<T>& record) {
+    return record.unread ? Status(tl::unexpected(*record.unread)) : Status();
+}
+
+Result<IncarnationState> read_incarnation(const JobAt& job, std::uint32_t number, std::uint32_t& newest) {
     IncarnationState state;
     state.number = number;
     const auto entries = job.volume.list(job.incarnation(number));
+    if (!entries && !is_damage(entries.error())) return tl::unexpected(entries.error());
     if (!entries) {
         state.unreadable = incarnation_dir_name(number) + ": " + entries.error().what;
         return state;
@@ -27,6 +36,10 @@ IncarnationState read_incarnation(const JobAt& job, std::uint32_t number, std::u
     state.completed = read_completed(job, number);
     state.failed = read_failed(job, number);
     state.stopped = read_stopped(job, number);
+    CKPT_CHECK(was_read(state.adopted));
+    CKPT_CHECK(was_read(state.completed));
+    CKPT_CHECK(was_read(state.failed));
+    CKPT_CHECK(was_read(state.stopped));
     newest = std::max(newest, state.completed.value.newest_generation);
     for (const std::string& entry : *entries) {
         if (const auto generation = generation_of(entry)) state.generations.push_back(*generation);
@@ -52,8 +65,10 @@ Result<JobState> scan(const JobAt& job) {
     CKPT_TRY(const auto names, job.volume.list(job.dir));
     JobState state;
     for (const std::string& name : names)
-        if (const auto number = incarnation_of(name))
-            state.incarnations.push_back(read_incarnation(job, *number, state.newest_generation));
+        if (const auto number = incarnation_of(name)) {
+            CKPT_TRY(IncarnationState inc, read_incarnation(job, *number, state.newest_generation));
+            state.incarnations.push_back(std::move(inc));
+        }
     std::ranges::sort(state.incarnations, std::greater<>(), &IncarnationState::number);
     return state;
 }

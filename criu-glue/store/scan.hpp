@@ -32,7 +32,8 @@ struct JobState {
     [[nodiscard]] const IncarnationState* incarnation(std::uint32_t number) const;
 };
 
-// Fails only when the job's directory itself cannot be read.
+// Fails when the job's directory cannot be read, or something in it for a reason that says nothing about what
+// is there (damage.hpp): then nobody knows who is fenced and whether the job has ended.
 Result<JobState> scan(const JobAt& job);
 
 } // namespace ckpt::store
