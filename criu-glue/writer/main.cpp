@@ -27,7 +27,7 @@ using namespace ckpt;
 constexpr auto k_request_limit = std::chrono::seconds(10);
 
 void harden() {
-    ::umask(077);
+    ::umask(022); // everything is made with the mode it shall have
     ::clearenv(); // NOLINT(concurrency-mt-unsafe): one thread
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
