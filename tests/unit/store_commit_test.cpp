@@ -63,6 +63,26 @@ TEST_F(CommitTest, WhatDidNotChangeIsStoredOnce) {
     EXPECT_TRUE(must_adopt(1).files == files);
 }
 
+// Pages of the key before cannot be opened with the one in force.
+TEST_F(CommitTest, AfterAKeyWasReplacedNothingIsShared) {
+    const Files files = images({0, 1});
+    ASSERT_TRUE(commit_files({0, 1}, files));
+    const auto added = add_key(m_key_path, ::geteuid());
+    ASSERT_TRUE(added);
+    ASSERT_TRUE(use_key(m_key_path, *added, ::geteuid()));
+    read_keys();
+    ASSERT_TRUE(commit_files({0, 2}, files));
+    EXPECT_EQ(manifest_of({0, 2}).key_id, *added);
+    EXPECT_NE(packs_of({0, 2}), packs_of({0, 1}));
+    EXPECT_TRUE(must_adopt(1).files == files);
+    EXPECT_TRUE(must_adopt(1, GenerationId{0, 2}).files == files) << "the old key opens what it has sealed";
+    ASSERT_TRUE(remove_key(m_key_path, m_keys[1].id, ::geteuid()));
+    read_keys();
+    fs::remove_all(job_path() / "inc-1");
+    EXPECT_TRUE(must_adopt(1).files == files);
+    expect_found(1, Found::unusable, GenerationId{0, 2});
+}
+
 TEST_F(CommitTest, OnlyTheOwnerMayReadWhatWasWritten) {
     const mode_t old = ::umask(0);
     must_commit({0, 1});

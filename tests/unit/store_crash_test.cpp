@@ -196,6 +196,31 @@ TEST_F(CrashTest, OnlyDamageLeadsToAnOlderGeneration) {
     }
 }
 
+// Nor does it say that the job has ended or was taken over.
+TEST_F(CrashTest, ARecordThatCannotBeReadIsAnError) {
+    fresh_store();
+    expect_adopted(1, {0, 2});
+    struct stat st{};
+    ASSERT_EQ(::stat(record_path(1, "adopted").c_str(), &st), 0);
+    for (const int errnum : {ESTALE, EACCES, ETIMEDOUT}) {
+        Faults faults;
+        faults.fail_read_of(st.st_ino, errnum);
+        const auto done = commit_files({1, 3}, images({1, 3}));
+        ASSERT_FALSE(done);
+        EXPECT_EQ(done.error().code, Code::store_unwritable);
+        EXPECT_EQ(done.error().errnum, errnum);
+        const auto late = commit_files({0, 3}, images({0, 3}));
+        ASSERT_FALSE(late);
+        EXPECT_EQ(late.error().errnum, errnum);
+        const auto taken = try_adopt(2);
+        ASSERT_FALSE(taken);
+        EXPECT_EQ(taken.error().errnum, errnum);
+        EXPECT_FALSE(end_job(1, true));
+        EXPECT_FALSE(fs::exists(record_path(1, "completed")));
+    }
+    expect_adopted(2, {0, 2});
+}
+
 // Without a crash that loses what was not synced, the order of the calls must be looked at itself.
 TEST_F(CrashTest, EverythingIsDurableBeforeTheGenerationAppears) {
     const Fd dir = open_path(make_dump(images({0, 1})));
