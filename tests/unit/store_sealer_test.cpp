@@ -1,103 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// ckpt-sealer itself, over its socket, with a store on a small file system of its own. Needs root for the
-// mount.
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
+// What ckptd asks of ckpt-sealer, end to end.
+#include <random>
 
-#include "os/process.hpp"
-#include "os/socket.hpp"
-#include "store_testbed.hpp"
-#include "wire/worker.hpp"
+#include "store_sealer_testbed.hpp"
 
 namespace ckpt::store::test {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-class SealerTest : public StoreTest {
-protected:
-    // Owned by root down from "/", unlike anything below /tmp.
-    const std::string m_mount = "/run/ckpt-sealer-test-" + std::to_string(::getpid());
-
-    // The mounts of one test are its own and go with it: every test of ctest is a process.
-    void SetUp() override {
-        if (::geteuid() != 0) GTEST_SKIP() << "needs root to mount a file system";
-        if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
-            GTEST_SKIP() << "needs CAP_SYS_ADMIN to mount a file system";
-        ASSERT_EQ(::mkdir(m_mount.c_str(), 0755), 0);
-        ASSERT_EQ(::mount("store", m_mount.c_str(), "tmpfs", 0, "size=2m,mode=0755"), 0);
-        ASSERT_TRUE(create_key(m_mount + "/key"));
-        m_owner.cluster = "alpha";
-    }
-    void TearDown() override {
-        ::umount2(m_mount.c_str(), MNT_DETACH);
-        ::rmdir(m_mount.c_str());
-    }
-
-    [[nodiscard]] wire::StorePlace place(std::uint32_t incarnation) const {
-        return {m_store,        m_mount + "/key", m_owner.cluster, m_owner.uuid,
-                m_owner.job_id, m_owner.uid,      incarnation};
-    }
-    static Result<std::string> ask(const std::string& request, const std::vector<int>& fds, int& status) {
-        CKPT_TRY(auto pair, make_socket_pair());
-        SpawnSpec spec;
-        spec.path = CKPT_SEALER;
-        spec.argv = {"ckpt-sealer"};
-        spec.fds = {{pair.second.get(), wire::k_worker_fd}};
-        CKPT_TRY(Child child, spawn(spec));
-        pair.second.reset();
-        CKPT_CHECK(send_packet(pair.first.get(), request, fds));
-        auto answer = receive_packet(pair.first.get(), std::chrono::seconds(30));
-        CKPT_TRY(status, child.wait(std::chrono::seconds(30)));
-        if (!answer) return tl::unexpected(answer.error());
-        return answer->bytes;
-    }
-    template <typename Answer, typename Request>
-    Answer must_ask(const Request& request, const std::vector<int>& fds) {
-        int status = -1;
-        const auto bytes = ask(wire::encode(request), fds, status);
-        EXPECT_TRUE(bytes) << one_line(bytes.error());
-        EXPECT_EQ(status, 0);
-        if (!bytes) return {};
-        const auto answer = wire::decode<Answer>(*bytes);
-        EXPECT_TRUE(answer) << one_line(answer.error());
-        return answer ? *answer : Answer{};
-    }
-    wire::CommitResult commit_of(std::uint32_t incarnation, std::uint32_t generation, const Files& files) {
-        wire::CommitRequest request;
-        request.place = place(incarnation);
-        request.generation = generation;
-        request.keep = 3;
-        request.taken_at = 1700000000;
-        request.reason = "on demand";
-        request.parts.push_back({k_step, 0, "n1", 10, 20, 1, "4.1.1"});
-        const Fd dir = open_path(make_dump(files));
-        return must_ask<wire::CommitResult>(request, {dir.get()});
-    }
-    wire::AdoptResult adopt_by(std::uint32_t incarnation, const fs::path& target) {
-        wire::AdoptRequest request;
-        request.place = place(incarnation);
-        request.step_id = k_step;
-        const Fd dir = open_path(target);
-        return must_ask<wire::AdoptResult>(request, {dir.get()});
-    }
-
-    const std::string m_store = m_mount + "/site/store";
-};
+std::string noise(std::size_t size) {
+    std::mt19937 random(1);
+    std::string bytes(size, '\0');
+    std::ranges::generate(bytes, [&] { return static_cast<char>(random()); });
+    return bytes;
+}
 
 TEST_F(SealerTest, TheLifeOfAJob) {
-    EXPECT_EQ(adopt_by(0, make_dump({})).found, wire::Found::nothing);
+    EXPECT_EQ(adopt_by(0, make_local({}), true).found, wire::Found::nothing);
     const auto committed = commit_of(0, 1, images({0, 1}));
     ASSERT_EQ(committed.outcome.code, 0U) << committed.outcome.what;
     EXPECT_THAT(committed.notes, IsEmpty());
-    EXPECT_GT(committed.stored_bytes, 1000U);
+    EXPECT_GT(committed.stored_bytes, 500U);
 
-    const fs::path target = make_dump({});
-    const auto adopted = adopt_by(1, target);
+    const fs::path target = make_local({});
+    const auto adopted = adopt_by(1, target, false);
     ASSERT_EQ(adopted.outcome.code, 0U) << adopted.outcome.what;
     EXPECT_EQ(adopted.found, wire::Found::generation);
     EXPECT_EQ(adopted.generation, 1U);
@@ -107,16 +35,16 @@ TEST_F(SealerTest, TheLifeOfAJob) {
     const fs::path list = m_temp.path() / "list";
     const Fd out(::open(list.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     wire::InspectRequest inspection;
-    inspection.base = m_store;
-    inspection.key_file = place(0).key_file;
-    EXPECT_EQ(must_ask<wire::InspectResult>(inspection, {out.get()}).outcome.code, 0U);
+    inspection.verify = true;
+    EXPECT_EQ(must_ask<wire::InspectResult>(inspection, {out.get()}, false).outcome.code, 0U);
     EXPECT_THAT(read_file(list), HasSubstr("\"verified\":true"));
+    EXPECT_THAT(read_file(list), HasSubstr("\"intact\":true"));
 
     wire::CompleteRequest end;
     end.place = place(1);
     end.drop_generations = true;
-    EXPECT_EQ(must_ask<wire::CompleteResult>(end, {}).outcome.code, 0U);
-    EXPECT_EQ(adopt_by(2, make_dump({})).found, wire::Found::completed);
+    EXPECT_EQ(must_ask<wire::CompleteResult>(end, {}, false).outcome.code, 0U);
+    EXPECT_EQ(adopt_by(2, make_local({}), false).found, wire::Found::completed);
 }
 
 TEST_F(SealerTest, AFailureTravelsToTheNextIncarnation) {
@@ -125,16 +53,16 @@ TEST_F(SealerTest, AFailureTravelsToTheNextIncarnation) {
     end.place = place(0);
     end.how = wire::HowEnded::out_of_memory;
     end.memory_limit = 5000000000;
-    ASSERT_EQ(must_ask<wire::CompleteResult>(end, {}).outcome.code, 0U);
-    const auto next = adopt_by(1, make_dump({}));
+    ASSERT_EQ(must_ask<wire::CompleteResult>(end, {}, false).outcome.code, 0U);
+    const auto next = adopt_by(1, make_local({}), false);
     EXPECT_EQ(next.found, wire::Found::generation);
     EXPECT_EQ(next.last_ended, wire::HowEnded::out_of_memory);
     EXPECT_EQ(next.last_memory_limit, 5000000000U);
     end.place = place(1);
     end.how = wire::HowEnded::fault;
     end.signal = 11;
-    ASSERT_EQ(must_ask<wire::CompleteResult>(end, {}).outcome.code, 0U);
-    const auto last = adopt_by(2, make_dump({}));
+    ASSERT_EQ(must_ask<wire::CompleteResult>(end, {}, false).outcome.code, 0U);
+    const auto last = adopt_by(2, make_local({}), false);
     EXPECT_EQ(last.last_ended, wire::HowEnded::fault);
     EXPECT_EQ(last.last_signal, 11);
     EXPECT_FALSE(last.fault_again);
@@ -146,65 +74,95 @@ TEST_F(SealerTest, AStopTravelsToTheNextIncarnation) {
     end.place = place(0);
     end.how = wire::HowEnded::stopped;
     end.generation = 1;
-    ASSERT_EQ(must_ask<wire::CompleteResult>(end, {}).outcome.code, 0U);
-    const auto next = adopt_by(1, make_dump({}));
+    ASSERT_EQ(must_ask<wire::CompleteResult>(end, {}, false).outcome.code, 0U);
+    const auto next = adopt_by(1, make_local({}), false);
     EXPECT_EQ(next.found, wire::Found::generation);
     EXPECT_TRUE(next.tree_was_stopped);
 }
 
+TEST_F(SealerTest, AnotherJobsGenerationAndOneThatIsHere) {
+    ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
+    wire::AdoptRequest same = adopt_request(1);
+    same.here_generation = 1;
+    const Fd unused = open_path(make_local({}));
+    const auto here = must_ask<wire::AdoptResult>(same, {unused.get()}, false);
+    EXPECT_EQ(here.found, wire::Found::generation);
+    EXPECT_TRUE(here.is_here);
+
+    const std::uint32_t source = std::exchange(m_owner.job_id, 5000);
+    m_owner.uuid = std::string(32, '5');
+    wire::AdoptRequest request = adopt_request(0);
+    request.other_job = source;
+    const fs::path target = make_local({});
+    const Fd dir = open_path(target);
+    const auto taken = must_ask<wire::AdoptResult>(request, {dir.get()}, true);
+    ASSERT_EQ(taken.outcome.code, 0U) << taken.outcome.what;
+    EXPECT_EQ(taken.of_job, source);
+    EXPECT_TRUE(files_in(target) == images({0, 1}));
+}
+
 TEST_F(SealerTest, AFullFileSystemLeavesTheLastGeneration) {
     ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
-    const auto full = commit_of(0, 2, {{"pages-1.img", std::string(4U << 20U, 'x')}});
+    const auto full = commit_of(0, 2, {{"pages-1.img", noise(4U << 20U)}});
     EXPECT_EQ(full.outcome.code, static_cast<std::uint32_t>(Code::store_full));
     EXPECT_EQ(full.outcome.errnum, ENOSPC);
     EXPECT_THAT(full.outcome.what,
                 HasSubstr("generation 2 of incarnation 0 in " + m_store + "/alpha/4711-0a1b2c3d"));
-    const fs::path target = make_dump({});
-    EXPECT_EQ(adopt_by(1, target).generation, 1U);
-    EXPECT_TRUE(files_in(target) == images({0, 1}));
-}
-
-TEST_F(SealerTest, ABaseThatOthersCouldSwapIsRefused) {
-    ASSERT_EQ(::mkdir((m_mount + "/site").c_str(), 0777), 0);
-    ASSERT_EQ(::chmod((m_mount + "/site").c_str(), 0777), 0);
-    const auto refused = commit_of(0, 1, images({0, 1}));
-    EXPECT_EQ(refused.outcome.code, static_cast<std::uint32_t>(Code::not_permitted));
-    EXPECT_THAT(refused.outcome.what, HasSubstr(m_mount + "/site is writable by others"));
-    EXPECT_EQ(adopt_by(1, make_dump({})).outcome.code, static_cast<std::uint32_t>(Code::not_permitted));
-    EXPECT_FALSE(fs::exists(m_store));
+    EXPECT_EQ(std::distance(fs::directory_iterator(fs::path(m_store) / "alpha/4711-0a1b2c3d/packs"), {}), 1);
+    expect_restores(1, {0, 1});
 }
 
 TEST_F(SealerTest, AMissingStoreIsNotAJobWithoutGenerations) {
-    const auto missing = adopt_by(1, make_dump({}));
+    const auto missing = adopt_by(1, make_local({}), false);
     EXPECT_EQ(missing.outcome.code, static_cast<std::uint32_t>(Code::store_unwritable));
     EXPECT_THAT(missing.outcome.hint, HasSubstr("mounted"));
     EXPECT_FALSE(fs::exists(m_store));
 }
 
+TEST_F(SealerTest, WhoseEndIsRecordedWhereNothingWasStoredLeavesNothing) {
+    wire::CompleteRequest end;
+    end.place = place(0);
+    EXPECT_EQ(must_ask<wire::CompleteResult>(end, {}, false).outcome.code, 0U);
+    EXPECT_FALSE(fs::exists(m_store));
+}
+
 TEST_F(SealerTest, AKeyThatOthersReadIsRefused) {
-    ASSERT_EQ(::chmod((m_mount + "/key").c_str(), 0644), 0);
+    ASSERT_EQ(::chmod(m_key_file.c_str(), 0644), 0);
     EXPECT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, static_cast<std::uint32_t>(Code::store_key));
-    ASSERT_EQ(::unlink((m_mount + "/key").c_str()), 0);
-    EXPECT_EQ(adopt_by(0, make_dump({})).outcome.code, static_cast<std::uint32_t>(Code::store_key));
+    ASSERT_EQ(::chmod(m_key_file.c_str(), 0600), 0);
+    ASSERT_EQ(::chown(m_key_file.c_str(), k_service, k_service), 0);
+    EXPECT_EQ(adopt_by(0, make_local({}), true).outcome.code, static_cast<std::uint32_t>(Code::store_key));
+    write_file(m_key_file, "no key");
+    ASSERT_EQ(::chown(m_key_file.c_str(), 0, 0), 0);
+    EXPECT_EQ(adopt_by(0, make_local({}), true).outcome.code, static_cast<std::uint32_t>(Code::store_key));
 }
 
 TEST_F(SealerTest, RequestsWithTheWrongDescriptorsAreRefused) {
-    wire::CommitRequest request;
-    request.place = place(0);
-    request.generation = 1;
-    request.parts.resize(1);
-    EXPECT_EQ(must_ask<wire::CommitResult>(request, {}).outcome.code,
-              static_cast<std::uint32_t>(Code::wire_malformed));
-    wire::AdoptRequest adoption;
-    adoption.place = place(0);
-    EXPECT_EQ(must_ask<wire::AdoptResult>(adoption, {}).outcome.code,
-              static_cast<std::uint32_t>(Code::wire_malformed));
+    const auto malformed = static_cast<std::uint32_t>(Code::wire_malformed);
+    EXPECT_EQ(must_ask<wire::CommitResult>(commit_request(0, 1), {}, true).outcome.code, malformed);
+    EXPECT_EQ(must_ask<wire::AdoptResult>(adopt_request(0), {}, true).outcome.code, malformed);
+    EXPECT_EQ(must_ask<wire::InspectResult>(wire::InspectRequest{}, {}, true).outcome.code, malformed);
+    Fd channel;
+    auto sealer = start(CKPT_SEALER, Identity{k_service, k_service, {}}, channel);
+    ASSERT_TRUE(sealer);
+    wire::CompleteRequest end;
+    end.place = place(0);
+    ASSERT_TRUE(send_packet(channel.get(), wire::encode(end))); // neither stream nor key
+    const auto answer = receive_packet(channel.get(), k_limit);
+    ASSERT_TRUE(answer);
+    EXPECT_EQ(wire::decode<wire::CompleteResult>(answer->bytes)->outcome.code, malformed);
 }
 
 TEST_F(SealerTest, WhatIsNoRequestGetsNoAnswer) {
-    int status = 0;
-    EXPECT_FALSE(ask("hello", {}, status));
-    EXPECT_FALSE(ask(wire::encode(wire::CommitResult{}), {}, status));
+    for (const std::string& request : {std::string("hello"), wire::encode(wire::CommitResult{})}) {
+        Fd stream;
+        Worker writer = start_writer(stream, true);
+        Worker sealer = start_sealer(request, {}, stream);
+        stream.reset();
+        EXPECT_FALSE(answer_of(sealer));
+        EXPECT_NE(sealer.process.wait(k_limit), 0);
+        EXPECT_EQ(writer.process.wait(k_limit), 0);
+    }
 }
 
 } // namespace
