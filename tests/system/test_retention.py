@@ -178,6 +178,29 @@ class Retention(SystemTest):
             self.assertRegex(sckpt("restart", f"{job.id}@7").stderr, r"has no checkpoint 7 to go on from; .* \[CKPT-304\]\n$")
             self.assertIn("CKPT-101", sckpt("restart", "never").stderr)
 
+    def test_a_cancelled_job_goes_on_as_another(self):
+        job = self.started("cancelled-for-good")
+        job.as_user("scancel", job.name)
+        end(job)
+
+        def submitted():
+            done = sckpt("restart", job.id, "--", "--nodelist=n1", f"--chdir={job.directory}", f"--output={job.directory}/on.out")
+            return done if "is just ending" not in done.stderr else None
+
+        done = wait_for(f"{job} is cleaned up", submitted)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        on = Job(done.stdout.strip(), job.directory, f"{job.directory}/on.out", job.user)
+        on.wait_output("restored generation 1")
+        with self.subTest("what it goes on from stays"):
+            set_policy("n1", retention={"after_end": "1s"})
+            self.addCleanup(clear_policy, "n1")
+            self.assertEqual(those_of(job, removals()), [])
+            self.assertEqual(saved(job), [(0, 1)])
+        on.path("go").touch()
+        self.assert_ended(end(on))
+        self.assertEqual(application_lines(job.output()) + application_lines(on.output()), EXPECTED)
+        assert_clean(job, on)
+
     def test_too_little_room_is_said_at_submit(self):
         job = submit("#!/bin/sh\ntrue\n", "--checkpoint", "--mem=100M", name="small")
         self.assertNotIn("CKPT-107", job.advice)
