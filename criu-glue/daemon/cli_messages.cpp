@@ -69,10 +69,11 @@ void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
 
 bool Server::may_list(ConnectionId id) {
     const uid_t uid = m_connections.at(id).peer.uid;
-    if (m_listings.size() < k_listings && (uid == 0 || m_listings.count(uid) < k_listings_per_user))
-        return true;
-    send(id, answer_of({Code::busy, "the store is being listed already", "try again in a moment", 0}));
-    return false;
+    Status may = check_key();
+    if (m_listings.size() >= k_listings || (uid != 0 && m_listings.count(uid) >= k_listings_per_user))
+        may = fail(Code::busy, "the store is being listed already", "try again in a moment");
+    if (!may) send(id, answer_of(may.error()));
+    return may.has_value();
 }
 
 void Server::on_message(ConnectionId id, const wire::PruneCommand& m) {

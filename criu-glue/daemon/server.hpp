@@ -166,6 +166,8 @@ private:
     void prune_daily();
     void prune_next();
     void remember_user(const Job& job);
+    // Whether the key can be opened for a sealer: one that is not started can tell nobody.
+    [[nodiscard]] Status check_key() const;
     // ckpt-sealer with this request, and ckpt-writer, through which it reaches the store.
     Workers::Id start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
                              std::chrono::milliseconds limit, Workers::Done done);

@@ -27,6 +27,10 @@ Result<Fd> open_key(const std::string& path) {
 
 } // namespace
 
+Status Server::check_key() const {
+    return open_key(m_config.key_file).map([](const Fd&) {});
+}
+
 Server::UserStore Server::store_of(const Job& job, bool make, bool in_background) {
     return {job.place.base, job.user, make, in_background};
 }

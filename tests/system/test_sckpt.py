@@ -65,7 +65,7 @@ class Sckpt(SystemTest):
             plan = explained()["plan"]
             self.assertEqual(plan["keep"], {"value": 3, "from": "limit of policy"})
             self.assertEqual(plan["on"], {"value": "timelimit", "from": "user"})
-            self.assertEqual(plan["dir"], {"value": STORE, "from": "policy"})
+            self.assertEqual(plan["dir"], {"value": f"{STORE}/alice", "from": "policy"})
             self.assertEqual(plan["interval"], {"value": "auto", "from": "built-in"})
         with self.subTest("the interval"):
             parts = {name: one["value"] for name, one in explained()["interval"].items()}
