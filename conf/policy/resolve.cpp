@@ -79,7 +79,9 @@ Result<Planned<std::string>> Resolver::base(const JobFacts& facts) const {
         standard.error().what = "storage.base: " + standard.error().what;
         return tl::unexpected(std::move(standard).error());
     }
-    if (!m_request.dir) return choose<std::string>({}, *standard, PolicyStorage{}.base, "storage.base");
+    if (!m_request.dir)
+        return choose<std::string>({}, *standard, user_base(PolicyStorage{}.base, facts.user).value_or(""),
+                                   "storage.base");
 
     auto dir = expand_base(*m_request.dir, facts.user);
     if (!dir) {

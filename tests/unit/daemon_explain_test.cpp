@@ -53,7 +53,7 @@ TEST(Explain, EveryValueHasItsOrigin) {
     const Plan plan = plan_of({{"checkpoint-interval", "90s"}, {"checkpoint-keep", "5"}}, policy);
     EXPECT_THAT(section(explain(plan, policy, {}), "plan"),
                 ElementsAre(Row{"enabled", "on", "user"}, Row{"interval", "90s", "user"},
-                            Row{"dir", "/var/spool/slurm-checkpoint/store", "built-in"},
+                            Row{"dir", "/var/spool/slurm-checkpoint/store/alice", "built-in"},
                             Row{"on", "timelimit,preempt,requeue,drain", "built-in"},
                             Row{"signal", "none", "built-in"}, Row{"method", "auto", "built-in"},
                             Row{"keep", "3", "limit of policy"}, Row{"restore", "auto", "built-in"},

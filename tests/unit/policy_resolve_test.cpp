@@ -87,7 +87,7 @@ TEST(Resolve, UserBeatsPolicyBeatsBuiltIn) {
     EXPECT_EQ(plan.max_restarts.origin, Origin::policy);
     EXPECT_EQ(plan.keep.origin, Origin::policy) << "stated, though equal to the built-in value";
     EXPECT_EQ(plan.interval.origin, Origin::built_in);
-    EXPECT_EQ(plan.base.value, "/var/spool/slurm-checkpoint/store");
+    EXPECT_EQ(plan.base.value, "/var/spool/slurm-checkpoint/store/alice");
 }
 
 TEST(Resolve, ADetailSwitchesOnUnlessOffWasSaid) {
