@@ -318,6 +318,8 @@ void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& 
     ended.task = task;
     auto result = result_of<wire::AdoptResult>(packet);
     if (!result) {
+        log::warning("job " + std::to_string(job_id) +
+                     ": the store gives no answer: " + one_line(result.error()));
         ended.error = result.error();
         return handle(job_id, ended);
     }

@@ -48,7 +48,8 @@ struct TaskRegistered {
 struct ShimArrived {
     TaskKey task;
 };
-// The store was asked for a generation to start from; `error` when it could not be asked.
+// The store was asked for a generation to start from; `error` when it could not be asked, with EPIPE when a
+// worker of ours has ended before it had answered.
 struct AdoptEnded {
     TaskKey task;
     enum class Found : std::uint8_t { nothing, generation, completed, unusable } found = Found::nothing;
@@ -255,6 +256,8 @@ struct TaskState {
     } phase = Phase::registered;
     bool shim_present = false;
     bool term_held = false; // its shim holds a SIGTERM back
+    effect::Adopt asked;    // what the store was asked last
+    bool asked_again = false;
 };
 
 // A generation whose images are being taken: all tasks or nothing.

@@ -3,6 +3,8 @@
 // from zero over the results of an earlier one unless the store says that there is nothing to go on from.
 #include "state_steps.hpp"
 
+#include <cerrno>
+
 namespace ckpt::state {
 
 namespace {
@@ -22,10 +24,25 @@ void start_unmanaged(const Error& why, TaskState& task, const TaskKey& key, Effe
         one_line(why) + "; the job runs without checkpoints"});
 }
 
-void adopt(TaskState& task, const TaskKey& key, Effects& out) {
+void ask_store(TaskState& task, const effect::Adopt& question, Effects& out) {
     task.phase = Phase::adopting;
+    task.asked = question;
+    task.asked_again = false;
+    out.emplace_back(question);
+}
+
+void adopt(TaskState& task, const TaskKey& key, Effects& out) {
     out.emplace_back(effect::HoldBackTerm{key}); // tells the shim that the answer takes a while
-    out.emplace_back(effect::Adopt{key, 0, 0});
+    ask_store(task, effect::Adopt{key, 0, 0}, out);
+}
+
+// Somebody has killed the worker, such as the kernel for want of memory, or its user. That says nothing about
+// the store, and nobody should have to release the job for it; but whatever it was, it may come again.
+bool ask_store_again(TaskState& task, const Error& error, Effects& out) {
+    if (error.errnum != EPIPE || task.asked_again) return false;
+    task.asked_again = true;
+    out.emplace_back(task.asked);
+    return true;
 }
 
 void hold(TaskState& task, const TaskKey& key, const std::string& reason, Effects& out) {
@@ -48,6 +65,12 @@ bool is_due(std::uint32_t count, std::uint32_t limit) {
 std::string cannot_restore(const Error& error) {
     const bool says_all = error.code == Code::restore_impossible;
     return (says_all ? "" : "an earlier checkpoint cannot be restored on this node: ") + one_line(error);
+}
+
+std::string none_is_left(const std::string& restore_error) {
+    const std::string line = "none of the earlier checkpoints can be restored here";
+    if (!restore_error.empty()) return line + ": " + restore_error;
+    return one_line({Code::restore_impossible, line, "", 0});
 }
 
 Error not_found_again() {
@@ -95,6 +118,7 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     using Found = event::AdoptEnded::Found;
     TaskState& task = job.tasks[e.task];
     if (task.phase != Phase::adopting) return;
+    if (e.error && ask_store_again(task, *e.error, out)) return;
     if (e.newest_generation > job.last_generation) job.last_generation = e.newest_generation;
     job.before = e.last_end.failure;
     for (const std::string& line : e.skipped)
@@ -123,10 +147,7 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
         return start_fresh(task, e.task, "the job had run to its end before; starting from the beginning",
                            out);
     case Found::unusable:
-        return hold(task, e.task,
-                    "none of the earlier checkpoints can be restored here" +
-                        (job.restore_error.empty() ? "" : ": " + job.restore_error),
-                    out);
+        return hold(task, e.task, none_is_left(job.restore_error), out);
     case Found::generation:
         if (const auto again = same_end_again(e.last_end, e.memory_limit, job.job_id, e.generation))
             return hold(task, e.task, one_line(*again), out);
@@ -148,10 +169,9 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     if (task.phase != Phase::restoring) return;
     if (e.error) {
         // the generation before this one may still restore; the store knows which that is
-        task.phase = Phase::adopting;
         job.restore_error = one_line(*e.error);
         out.emplace_back(effect::Say{job.restore_error + "; trying the checkpoint before it"});
-        out.emplace_back(effect::Adopt{e.task, e.incarnation, e.generation});
+        ask_store(task, effect::Adopt{e.task, e.incarnation, e.generation}, out);
         return;
     }
     task.phase = Phase::running;

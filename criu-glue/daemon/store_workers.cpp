@@ -4,6 +4,8 @@
 #include <fcntl.h>
 
 #include <array>
+#include <cerrno>
+#include <utility>
 #include <vector>
 
 #include "log.hpp"
@@ -23,6 +25,12 @@ Result<Fd> open_key(const std::string& path) {
     auto error = fail_errno(Code::store_key, "cannot read the key file " + path);
     if (error.value().errnum == ENOENT) error.value().hint = k_key_hint;
     return error;
+}
+
+// It has closed its end without a word; what it was asked for may be done or not.
+Error no_answer() {
+    return {Code::store_unwritable, "ckpt-sealer has ended without an answer: it was killed, or memory ran out",
+            "", EPIPE};
 }
 
 } // namespace
@@ -50,7 +58,11 @@ Workers::Id Server::start_sealer(const UserStore& store, const std::string& requ
                     writer_fds, limit, [](const Result<Packet>&) {}); // what fails there, the sealer reports
     std::vector<int> all = {stream->first.get(), key->get()};
     all.insert(all.end(), fds.begin(), fds.end());
-    return m_workers.start("ckpt-sealer", request, all, limit, std::move(done),
+    const auto named = [done = std::move(done)](Result<Packet> packet) {
+        const bool is_silent = !packet && packet.error().code == Code::not_found;
+        done(is_silent ? tl::unexpected(no_answer()) : std::move(packet));
+    };
+    return m_workers.start("ckpt-sealer", request, all, limit, named,
                            WorkerRuns{0, m_sealer, store.in_background});
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "daemon_state_testbed.hpp"
 
 namespace ckpt {
@@ -167,6 +169,37 @@ TEST(Start, GenerationThatDoesNotRestoreIsFollowedByTheOneBefore) {
     ASSERT_EQ(all<effect::Adopt>(out).size(), 1U);
     EXPECT_EQ(all<effect::Adopt>(out)[0].before_generation, 7U);
     EXPECT_FALSE(has<effect::StartTask>(out));
+}
+
+event::AdoptEnded without_answer() {
+    event::AdoptEnded e;
+    e.task = k_batch;
+    e.error = Error{Code::store_unwritable, "a worker has ended", "", EPIPE};
+    return e;
+}
+
+TEST(Start, AWorkerThatIsKilledDoesNotHoldTheJobUntilASecondOneIs) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    const Effects again = advance(job, without_answer());
+    EXPECT_EQ(all<effect::Adopt>(again).size(), 1U);
+    EXPECT_FALSE(has<effect::HoldJob>(again));
+    const Effects held = advance(job, without_answer());
+    EXPECT_FALSE(has<effect::Adopt>(held));
+    EXPECT_TRUE(has<effect::HoldJob>(held));
+}
+
+TEST(Start, WhatIsAskedOnceMoreIsTheSame) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    advance(job, without_answer());
+    advance(job, found_generation(1));
+    advance(job, event::RestoreEnded{k_batch, some_error(), 0, 7, "1 s", "n2", {}});
+    const Effects again = advance(job, without_answer());
+    ASSERT_EQ(all<effect::Adopt>(again).size(), 1U) << "another question";
+    EXPECT_EQ(all<effect::Adopt>(again)[0].before_generation, 7U);
 }
 
 TEST(Start, NumbersGoOnAfterTheHighestEverUsed) {
