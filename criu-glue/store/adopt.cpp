@@ -193,7 +193,8 @@ private:
     Result<Try> pass_over(const JobAt& job, GenerationId id, const Error& error) {
         if (error.code != Code::store_corrupt || !is_damage(error)) return tl::unexpected(error);
         m_passed_over.insert({job.dir, id});
-        m_result.skipped.push_back(std::format("{} is skipped: {}", to_text(id), error.what));
+        m_result.skipped.push_back(
+            one_line({error.code, std::format("{} is skipped: {}", to_text(id), error.what), "", 0}));
         return Try::passed_over;
     }
 

@@ -19,14 +19,17 @@ struct Newest {
     std::int64_t created_at = 0;
 };
 
-// The newest generation that verifies (or the one with that number) of one job.
+// The newest generation (or the one with that number) of one job, if it or an older one verifies: what does
+// not is passed over where it is tried, with a line.
 Result<std::optional<Newest>> newest_of(const JobAt& job, std::uint32_t generation) {
     CKPT_TRY(const auto ids, generations_up_to(job, k_newest));
+    std::optional<GenerationId> newest;
     for (const GenerationId id : ids) {
         if (generation != 0 && id.generation != generation) continue;
+        if (!newest) newest = id;
         const auto manifest = verified_manifest(job, id);
         if (!manifest) continue;
-        return Newest{{id, OtherJob{job.owner.job_id, job.owner.uuid}}, manifest->created_at};
+        return Newest{{*newest, OtherJob{job.owner.job_id, job.owner.uuid}}, manifest->created_at};
     }
     return std::nullopt;
 }

@@ -216,6 +216,19 @@ TEST_F(OtherJobTest, AnOlderOneOfTheirsWhenTheNewestIsDamaged) {
     expect_other(0, {0, 1}, "first");
 }
 
+TEST_F(OtherJobTest, ANewestOfTheirsThatDoesNotVerifyIsNamed) {
+    commit_by(m_other, {0, 1}, "first");
+    commit_by(m_other, {0, 2}, "second");
+    std::swap(m_owner, m_other);
+    ruin(manifest_path({0, 2}));
+    std::swap(m_owner, m_other);
+    const auto taken = adopt_other(0, k_source);
+    ASSERT_TRUE(taken) << one_line(taken.error());
+    EXPECT_EQ(taken->adoption.id, (GenerationId{0, 1}));
+    EXPECT_THAT(taken->adoption.skipped,
+                ElementsAre(AllOf(HasSubstr("generation 2 of incarnation 0 is skipped"), HasSubstr("CKPT-603"))));
+}
+
 TEST_F(OtherJobTest, ASourceThatWasPrunedIsUnusableAndNoFreshStart) {
     commit_by(m_other, {0, 1}, "first");
     expect_other(0, {0, 1}, "first");
