@@ -29,8 +29,8 @@ Result<Fd> open_key(const std::string& path) {
 
 // It has closed its end without a word; what it was asked for may be done or not.
 Error no_answer() {
-    return {Code::store_unwritable, "ckpt-sealer has ended without an answer: it was killed, or memory ran out",
-            "", EPIPE};
+    return {Code::store_unwritable,
+            "ckpt-sealer has ended without an answer: it was killed, or memory ran out", "", EPIPE};
 }
 
 } // namespace

@@ -74,9 +74,15 @@ TEST(Overlay, CommandLineWinsFieldByField) {
     EXPECT_EQ(overlay(below, apply_options({{"checkpoint", "off"}}).value()).enabled, false);
 }
 
+const JobFacts k_alices = [] {
+    JobFacts facts;
+    facts.user = "alice";
+    return facts;
+}();
+
 TEST(SubmitAdvice, TellsWhatWasCapped) {
     const auto advice = [](const std::vector<std::pair<std::string, std::string>>& options) {
-        return submit_advice(apply_options(options).value(), {}, {});
+        return submit_advice(apply_options(options).value(), k_alices, {});
     };
     EXPECT_THAT(advice({{"checkpoint", ""}})->notes, IsEmpty());
     const Plan plan = advice({{"checkpoint", ""}, {"checkpoint-keep", "50"}}).value();
@@ -87,9 +93,9 @@ TEST(SubmitAdvice, TellsWhatWasCapped) {
 }
 
 TEST(SubmitAdvice, RefusesWhatThisReleaseDoesNotDo) {
-    for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
-             {"checkpoint-method", "app:USR1"}, {"checkpoint-restore", "12@3"}}) {
-        const auto advice = submit_advice(apply_options({{name, value}}).value(), {}, {});
+    for (const auto& [name, value] :
+         std::vector<std::pair<std::string, std::string>>{{"checkpoint-method", "app:USR1"}}) {
+        const auto advice = submit_advice(apply_options({{name, value}}).value(), k_alices, {});
         ASSERT_FALSE(advice) << name;
         EXPECT_THAT(advice.error().what, HasSubstr("--" + name + "=" + value));
         EXPECT_NE(advice.error().hint, "");

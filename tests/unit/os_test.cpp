@@ -126,7 +126,7 @@ TEST(Spawn, DescriptorsMayTradePlaces) {
     EXPECT_EQ(*read_all(second->read.get(), 64), "two\n");
 }
 
-TEST(Spawn, LowPriorityIsGivenAndTakenBack) {
+TEST(Spawn, LowPriorityIsGiven) {
     SpawnSpec spec;
     spec.path = "/bin/sleep";
     spec.argv = {"sleep", "100"};
@@ -138,10 +138,6 @@ TEST(Spawn, LowPriorityIsGivenAndTakenBack) {
     const int ours = ::getpriority(PRIO_PROCESS, 0);
     EXPECT_EQ(::getpriority(PRIO_PROCESS, pid), std::max(ours, 10));
     EXPECT_EQ(::syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, pid) >> IOPRIO_CLASS_SHIFT, IOPRIO_CLASS_IDLE);
-    if (::geteuid() != 0) GTEST_SKIP() << "to raise it again takes root";
-    raise_priority(*child);
-    EXPECT_EQ(::getpriority(PRIO_PROCESS, pid), ours);
-    EXPECT_NE(::syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, pid) >> IOPRIO_CLASS_SHIFT, IOPRIO_CLASS_IDLE);
 }
 
 TEST(Child, WaitIsBounded) {

@@ -225,8 +225,9 @@ TEST_F(OtherJobTest, ANewestOfTheirsThatDoesNotVerifyIsNamed) {
     const auto taken = adopt_other(0, k_source);
     ASSERT_TRUE(taken) << one_line(taken.error());
     EXPECT_EQ(taken->adoption.id, (GenerationId{0, 1}));
-    EXPECT_THAT(taken->adoption.skipped,
-                ElementsAre(AllOf(HasSubstr("generation 2 of incarnation 0 is skipped"), HasSubstr("CKPT-603"))));
+    EXPECT_THAT(
+        taken->adoption.skipped,
+        ElementsAre(AllOf(HasSubstr("generation 2 of incarnation 0 is skipped"), HasSubstr("CKPT-603"))));
 }
 
 TEST_F(OtherJobTest, ASourceThatWasPrunedIsUnusableAndNoFreshStart) {
