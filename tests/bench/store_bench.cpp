@@ -30,6 +30,10 @@ Fd open_dir(const fs::path& path) {
     return Fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
+void give_to_sealer(const fs::path& path) {
+    if (::chown(path.c_str(), bench::k_service, bench::k_service) != 0) std::perror(path.c_str());
+}
+
 // What the file system does without us: the images copied and made durable.
 Result<double> copy_seconds(const fs::path& from, const fs::path& to) {
     const auto began = std::chrono::steady_clock::now();
@@ -47,9 +51,9 @@ public:
         fs::remove_all(m_root);
         for (const char* name : {"images", "target"}) {
             fs::create_directories(m_root / name);
-            (void)::chown((m_root / name).c_str(), bench::k_service, bench::k_service);
+            give_to_sealer(m_root / name);
         }
-        (void)::chmod(m_root.c_str(), 0755);
+        fs::permissions(m_root, fs::perms::owner_all | fs::perms::others_exec | fs::perms::group_exec);
     }
     Bench(const Bench&) = delete;
     Bench& operator=(const Bench&) = delete;
@@ -86,7 +90,7 @@ private:
         const fs::path images = m_root / "images";
         bench::Memory(m_mib * k_pages_per_mib, 1).write(images, generation - 1, k_changed);
         for (const auto& file : fs::directory_iterator(images))
-            (void)::chown(file.path().c_str(), bench::k_service, bench::k_service);
+            give_to_sealer(file.path());
         CKPT_TRY(const double copied, copy_seconds(images / "pages-1.img", m_root / "copy"));
         std::printf("%6lu MiB  %-8s %6.2f s  %7.1f MiB/s  (copy and fsync of the same images)\n",
                     static_cast<unsigned long>(m_mib), "copy", copied, static_cast<double>(m_mib) / copied);
