@@ -44,8 +44,7 @@ struct Cut {
 
 // Merges the record's openings by path, leaving out those in `replaced` (the restored tree gets another file
 // instead).
-// `left`: paths of earlier standard output and error, which is this job's, or the job's it goes on from,
-// though it now writes elsewhere.
+// `left`: standard output and error of another job, which go on in this one's.
 std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::set<std::string>& replaced,
                                          const std::set<std::string>& left = {});
 
