@@ -4,6 +4,7 @@ with, and none is restored from another's."""
 
 from lib import *
 from lib.jobs import parse
+from lib.store import directory_of
 
 COUNT = """#!/bin/bash
 #SBATCH --checkpoint
@@ -56,9 +57,7 @@ class Stores(SystemTest):
         return Job(wait_for(f"{name} runs", started)["JobId"], array.directory, f"/home/alice/stores/element-{index}.out", "alice", name)
 
     def store_of(self, job):
-        found = list(cluster.shared("/shared/checkpoints").glob(f"*/{job.id}-*"))
-        self.assertEqual(len(found), 1, f"directories of {job} in the store")
-        return found[0].name
+        return directory_of(job).name
 
 
 main()

@@ -6,6 +6,7 @@ import re
 
 from lib import *
 from lib.product import restart_daemon, wait_for_daemon
+from lib.store import directory_of
 
 SCRIPT = """#!/bin/bash
 . /shared/programs/gate.sh
@@ -75,14 +76,13 @@ class NoWayToRestore(SystemTest):
         self.assert_held_until("criu", lambda: clear_policy("n2"), "CRIU|criu|restore")
 
     def test_images_tampered_with(self):
-        """Every file of the generation but its manifest, one byte in the middle."""
-        (directory,) = cluster.shared("/shared/checkpoints").glob(f"*/{self.jobs['tampered'].id}-*")
+        """Every file of the generation but its manifest; more of it than can be put right."""
+        directory = directory_of(self.jobs["tampered"])
         files = [path for path in directory.rglob("*") if path.is_file() and path.stat().st_size and path.name != "manifest"]
         self.assertTrue(files)
         originals = {path: path.read_bytes() for path in files}
         for path, data in originals.items():
-            middle = len(data) // 2
-            path.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1:])
+            path.write_bytes(bytes(byte ^ 1 for byte in data))
 
         def repair():
             for path, data in originals.items():
