@@ -10,6 +10,7 @@
 #include "os/procfs.hpp"
 #include "os/tree.hpp"
 #include "server.hpp"
+#include "slurmctld.hpp"
 #include "text/text.hpp"
 #include "wire/worker.hpp"
 
@@ -112,7 +113,7 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     if (!task.root_pidfd) return fail(Code::not_found, "the job's processes have ended");
     const Seconds limit = dump_limit(job, e);
     const DumpNeed need = dump_need(job);
-    make_room_for(need.bytes);
+    make_room_for(std::max(need.bytes, job.newest_bytes));
     CKPT_CHECK(dump_fits(need, {limit, m_local->space()}));
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::image_name(e.generation, e.task)));
     wire::DumpRequest request;
@@ -231,9 +232,11 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         request.parts.push_back(part);
     }
     request.compression = m_policy.storage.compression;
-    request.bandwidth = share_of_bandwidth();
-    request.leases = m_policy.admission.leases;
-    request.lease_slots = m_policy.admission.commits;
+    if (!is_waited_for(job) && !is_last(e.reason)) { // else the trees may stand still until it is through
+        request.bandwidth = share_of_bandwidth();
+        request.leases = m_policy.admission.leases;
+        request.lease_slots = m_policy.admission.commits;
+    }
     request.retention = retention();
     const auto began = std::chrono::steady_clock::now();
     job.commit_worker =
@@ -272,6 +275,18 @@ void Server::perform(Job& job, const effect::DiscardImages& e) {
 
 // ---- adopt and restore ----
 
+[[nodiscard]] static Status has_ended(std::uint32_t job_id, const Result<UserJobs>& unfinished) {
+    if (!unfinished) return tl::unexpected(unfinished.error());
+    const auto holds = [job_id](const wire::JobRange& range) {
+        return range.first <= job_id && job_id <= range.last;
+    };
+    if (std::ranges::none_of(unfinished->ids, holds)) return {};
+    const std::string number = std::to_string(job_id);
+    return fail(Code::restore_impossible,
+                "job " + number + " has not ended, and two cannot go on from where it was",
+                "scancel " + number + " first, then scontrol release this one");
+}
+
 Status Server::start_adopt(Job& job, const effect::Adopt& e) {
     if (!m_local) return fail(Code::restore_impossible, "the local directory for images is not usable");
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::restore_name(e.task)));
@@ -301,14 +316,26 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e) {
     return {};
 }
 
-void Server::perform(Job& job, const effect::Adopt& e) {
-    const Status started = start_adopt(job, e);
+void Server::adopt_or_fail(Job& job, const effect::Adopt& e, const Status& may) {
+    const Status started = may ? start_adopt(job, e) : may;
     if (started) return;
     event::AdoptEnded ended;
     ended.task = e.task;
     ended.error = started.error();
     m_loop.after(std::chrono::milliseconds(0),
                  [this, job_id = job.facts.job_id, ended] { handle(job_id, ended); });
+}
+
+// Going on from a job that still runs would cut and put back files under it.
+void Server::perform(Job& job, const effect::Adopt& e) {
+    const Restore& restore = job.state.plan.restore.value;
+    if (restore.kind != Restore::Kind::job || job.place.incarnation > 0) return adopt_or_fail(job, e, {});
+    ask_user_jobs(m_workers, job.facts.uid,
+                  [this, job_id = job.facts.job_id, serial = job.serial, e,
+                   other = restore.job_id](const Result<UserJobs>& jobs) {
+                      Job* still = find_job(job_id, serial);
+                      if (still != nullptr) adopt_or_fail(*still, e, has_ended(other, jobs));
+                  });
 }
 
 void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> packet) {

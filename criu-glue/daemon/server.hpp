@@ -183,6 +183,7 @@ private:
     Status start_restore(Job& job, const effect::Restore& e);
     Status start_commit(Job& job, const effect::Commit& e);
     Status start_adopt(Job& job, const effect::Adopt& e);
+    void adopt_or_fail(Job& job, const effect::Adopt& e, const Status& may);
     void adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> result);
     void restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> result);
     void dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,

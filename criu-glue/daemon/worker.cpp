@@ -15,7 +15,7 @@ namespace ckpt {
 namespace {
 
 constexpr std::size_t k_text_max = 64 * 1024;
-constexpr std::chrono::seconds k_exit_grace{5};
+constexpr std::chrono::seconds k_exit_grace{60}; // a restore tidies up behind its answer
 // The whole environment of our workers: nothing from whoever started the daemon reaches CRIU or libslurm.
 const std::vector<std::string> k_environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"};
 

@@ -127,7 +127,9 @@ private:
 
     // Every check that needs no criu; changes nothing.
     Status prepare() {
-        CKPT_TRY(const DumpRecord record, read_record(m_fds.images.get()));
+        CKPT_TRY(DumpRecord record, read_record(m_fds.images.get()));
+        // What this job wants counts, whatever the one did that it goes on from.
+        if (m_request.files != wire::Files::copy) record.copied_files.clear();
         CKPT_CHECK(check_script(record));
         CKPT_TRY(const bool other_gids, check_image_creds(m_fds.images.get(), m_request.user));
         CKPT_CHECK(check_ghosts(m_fds.images.get(), m_request.user));
