@@ -34,6 +34,7 @@ Status make_job_dir(const JobAt& job) {
 
 Error store_error(Error error, const std::string& action) {
     error.what = action + ": " + error.what;
+    if (error.code == Code::restore_impossible) return error; // this node's trouble
     if (error.errnum == ENOSPC || error.errnum == EDQUOT) {
         error.code = Code::store_full;
         if (error.hint.empty()) error.hint = "free space there or raise the quota";

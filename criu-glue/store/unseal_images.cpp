@@ -14,6 +14,18 @@ Error about(Error error, const std::string& name) {
     return error;
 }
 
+// It is not the store that is full or broken.
+Error on_this_node(const Error& error) {
+    return {Code::restore_impossible, "the node's own directory for images (storage.local): " + error.what,
+            "make room there, or let the job start on another node", error.errnum};
+}
+
+template <typename T>
+Result<T> locally(Result<T> done) {
+    if (done) return done;
+    return tl::unexpected(on_this_node(done.error()));
+}
+
 class Unsealer {
 public:
     Unsealer(const ImagesPlace& place, IndexReader index, PageHasher hasher)
@@ -46,14 +58,14 @@ Result<ImagesRead> Unsealer::all(const int* target) {
 Status Unsealer::file(const IndexFile& file, const int* target) {
     std::optional<ImageTarget> out;
     if (target != nullptr) {
-        CKPT_TRY(out, ImageTarget::create(*target, file.name));
+        CKPT_TRY(out, locally(ImageTarget::create(*target, file.name)));
     }
     for (std::uint64_t page = 0;; page += m_run.count) {
         CKPT_TRY(const bool more, m_index.next_run(m_run));
         if (!more) break;
         if (m_run.data) CKPT_CHECK(run(file, page, out ? &*out : nullptr));
     }
-    return out ? out->finish(file.size) : Status{};
+    return out ? locally(out->finish(file.size)) : Status{};
 }
 
 // `page`: the number in the file of the run's first.
@@ -65,7 +77,8 @@ Status Unsealer::run(const IndexFile& file, std::uint64_t page, ImageTarget* out
         if (hash != m_run.hashes[i]) return fail(Code::store_corrupt, "another page than was stored");
         if (out == nullptr) continue;
         const std::uint64_t at = page * k_page_size;
-        CKPT_CHECK(out->write(at, {bytes, std::min<std::uint64_t>(k_page_size, file.size - at)}));
+        const std::uint64_t length = std::min<std::uint64_t>(k_page_size, file.size - at);
+        CKPT_CHECK(locally(out->write(at, {bytes, length})));
     }
     return {};
 }
