@@ -155,8 +155,9 @@ private:
         wire::UserIds user;
         bool make = false; // when it is missing
         bool in_background = false;
+        bool is_sites = true; // policy names it, not the user
     };
-    static UserStore store_of(const Job& job, bool make, bool in_background = false);
+    [[nodiscard]] UserStore store_of(const Job& job, bool make, bool in_background = false) const;
     [[nodiscard]] std::uint64_t share_of_bandwidth() const;
     [[nodiscard]] static bool is_waited_for(const Job& job);
     // retention (retention.cpp)

@@ -39,8 +39,9 @@ Status Server::check_key() const {
     return open_key(m_config.key_file).map([](const Fd&) {});
 }
 
-Server::UserStore Server::store_of(const Job& job, bool make, bool in_background) {
-    return {job.place.base, job.user, make, in_background};
+Server::UserStore Server::store_of(const Job& job, bool make, bool in_background) const {
+    const auto sites = user_base(m_policy.storage.base, job.facts.user);
+    return {job.place.base, job.user, make, in_background, sites && *sites == job.place.base};
 }
 
 Workers::Id Server::start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
@@ -54,7 +55,8 @@ Workers::Id Server::start_sealer(const UserStore& store, const std::string& requ
         return 0;
     }
     const std::array writer_fds = {stream->second.get()};
-    m_workers.start("ckpt-writer", wire::encode(wire::WriterRequest{store.base, store.user, store.make}),
+    m_workers.start("ckpt-writer",
+                    wire::encode(wire::WriterRequest{store.base, store.user, store.make, store.is_sites}),
                     writer_fds, limit, [](const Result<Packet>&) {}); // what fails there, the sealer reports
     std::vector<int> all = {stream->first.get(), key->get()};
     all.insert(all.end(), fds.begin(), fds.end());

@@ -27,6 +27,11 @@ void harden() {
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__                      // which reserves terabytes
+    constexpr rlim_t k_memory = rlim_t{2} << 30U; // what a user's files say must not take the node's
+    const rlimit memory{k_memory, k_memory};
+    ::setrlimit(RLIMIT_AS, &memory);
+#endif
     (void)std::signal(SIGXFSZ, SIG_IGN);
     (void)std::signal(SIGPIPE, SIG_IGN);
 }

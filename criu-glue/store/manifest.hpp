@@ -16,7 +16,8 @@
 namespace ckpt::store {
 
 constexpr std::uint64_t k_format = 2;
-constexpr std::size_t k_manifest_max = std::size_t{64} << 20U;
+// Parsed before its seal can be checked, when its owner is not known: that must not take much memory.
+constexpr std::size_t k_manifest_max = std::size_t{1} << 20U;
 
 // One task's images.
 struct PartEntry {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cerrno>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "os/safe_path.hpp"
@@ -29,24 +30,33 @@ public:
     explicit VolumeChannel(Fd socket) : m_socket(std::move(socket)) {}
 
     Result<VolumeReply> call(const VolumeCall& call) {
-        CKPT_CHECK(collect());
+        collect();
         CKPT_CHECK(send(call));
         return receive();
     }
 
-    // Sends it and goes on; collect() or the next call meets its failure.
-    Status begin(const VolumeCall& call) {
-        CKPT_CHECK(collect());
+    // Sends a write and goes on; failure_of() the file tells how it went, as far as that is known.
+    Status begin_write(const VolumeCall& call) {
+        collect();
+        CKPT_CHECK(failure_of(call.handle));
         CKPT_CHECK(send(call));
-        m_pending = true;
+        m_pending = call.handle;
         return {};
     }
 
-    Status collect() {
-        if (!std::exchange(m_pending, false)) return {};
-        CKPT_TRY([[maybe_unused]] const VolumeReply reply, receive());
-        return {};
+    // Waits for the write under way. Its failure stays with its file, whoever comes next: what reads another
+    // one may take a failure for that one's damage.
+    void collect() {
+        const std::uint32_t handle = std::exchange(m_pending, 0);
+        if (handle == 0) return;
+        if (auto reply = receive(); !reply) m_failed.emplace(handle, reply.error());
     }
+    Status failure_of(std::uint32_t handle) {
+        collect();
+        const auto failed = m_failed.find(handle);
+        return failed == m_failed.end() ? Status() : Status(tl::unexpected(failed->second));
+    }
+    void forget(std::uint32_t handle) { m_failed.erase(handle); }
 
 private:
     static Error gone(Error error) {
@@ -78,7 +88,8 @@ private:
     }
 
     Fd m_socket;
-    bool m_pending = false;
+    std::uint32_t m_pending = 0; // of the file that is being written to; 0 = none
+    std::map<std::uint32_t, Error> m_failed;
 };
 
 namespace {
@@ -105,17 +116,19 @@ public:
     NewRemoteFile& operator=(NewRemoteFile&&) = delete;
     ~NewRemoteFile() override {
         if (!m_finished) (void)m_channel.call(of_file(Operation::close, m_handle));
+        m_channel.forget(m_handle);
     }
     Status write(std::string_view bytes) override {
         while (!bytes.empty()) {
             VolumeCall call = of_file(Operation::write, m_handle);
             call.bytes = bytes.substr(0, k_chunk_max);
             bytes.remove_prefix(call.bytes.size());
-            CKPT_CHECK(m_channel.begin(call));
+            CKPT_CHECK(m_channel.begin_write(call));
         }
         return {};
     }
     Status finish() override {
+        CKPT_CHECK(m_channel.failure_of(m_handle));
         m_finished = true;
         CKPT_TRY([[maybe_unused]] const VolumeReply reply,
                  m_channel.call(of_file(Operation::finish, m_handle)));

@@ -135,13 +135,14 @@ struct RestoreResult {
 // the user, until the other end goes.
 struct WriterRequest {
     static constexpr std::uint16_t k_type = 46;
-    std::string base;  // as in StorePlace
-    UserIds user;      // gid k_unknown: the name service says what the user's groups are
-    bool make = false; // the directory when it is missing
+    std::string base;      // as in StorePlace
+    UserIds user;          // gid k_unknown: the name service says what the user's groups are
+    bool make = false;     // the directory when it is missing
+    bool is_sites = false; // policy names it, not the user: root may make it
     static constexpr std::uint32_t k_unknown = 0xffffffff;
     template <class V>
     void fields(V& v) {
-        v(base, user, make);
+        v(base, user, make, is_sites);
     }
 };
 struct WriterResult {

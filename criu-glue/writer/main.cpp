@@ -31,6 +31,11 @@ void harden() {
     ::clearenv(); // NOLINT(concurrency-mt-unsafe): one thread
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__                      // which reserves terabytes
+    constexpr rlim_t k_memory = rlim_t{1} << 30U; // what a user's files say must not take the node's
+    const rlimit memory{k_memory, k_memory};
+    ::setrlimit(RLIMIT_AS, &memory);
+#endif
     (void)std::signal(SIGXFSZ, SIG_IGN);
     (void)std::signal(SIGPIPE, SIG_IGN);
 }
@@ -53,7 +58,8 @@ Status become(const Identity& user) {
 
 // From here on with the user's rights only.
 Result<Fd> open_directory(const wire::WriterRequest& request, const Identity& user) {
-    auto dir = open_as_root(request.base, user, request.make);
+    Result<Fd> dir = fail(Code::not_permitted, "the user's own choice");
+    if (request.is_sites) dir = open_as_root(request.base, user, request.make);
     CKPT_CHECK(become(user));
     if (!dir) dir = open_as_user(request.base, request.make);
     if (dir) CKPT_CHECK(check_user_dir(dir->get(), request.base, user.uid));

@@ -57,7 +57,7 @@ Result<Used> ask(const std::string& base, const std::string& key, unsigned uid, 
     Used used;
     const auto began = std::chrono::steady_clock::now();
     CKPT_TRY(auto stream, make_stream_pair());
-    const wire::WriterRequest for_writer{base, {uid, uid, {}}, true};
+    const wire::WriterRequest for_writer{base, {uid, uid, {}}, true, true};
     CKPT_TRY(const Worker writer,
              start(CKPT_WRITER, std::nullopt, wire::encode(for_writer), {stream.second.get()}));
     stream.second.reset();

@@ -65,7 +65,7 @@ protected:
         auto pair = make_stream_pair();
         Worker writer;
         writer.process = start(CKPT_WRITER, std::nullopt, writer.channel).value();
-        const wire::WriterRequest request{m_store, {k_user, k_user, {}}, make};
+        const wire::WriterRequest request{m_store, {k_user, k_user, {}}, make, true};
         const std::vector<int> fds{pair->second.get()};
         EXPECT_TRUE(send_packet(writer.channel.get(), wire::encode(request), fds));
         stream = std::move(pair->first);
