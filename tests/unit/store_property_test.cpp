@@ -85,7 +85,7 @@ protected:
         const auto state = scan(at);
         ASSERT_TRUE(state);
         const Choice choice = choose(*state, m_incarnation + 1);
-        std::vector<GenerationId> offered(choice.candidates.rbegin(), choice.candidates.rend());
+        const std::vector<GenerationId> offered(choice.candidates.rbegin(), choice.candidates.rend());
         EXPECT_TRUE(offered == m_alive) << ::testing::PrintToString(texts(offered)) << " are offered, "
                                         << ::testing::PrintToString(texts(m_alive)) << " should be";
         EXPECT_EQ(choice.completed, m_ended && m_alive.empty());
@@ -116,10 +116,11 @@ protected:
         // much parity at worst; its index and manifest are small, as is a record.
         const std::uint64_t images = (k_pages + 2) * k_page;
         const std::uint64_t records = m_incarnation + 1 + m_strays;
-        EXPECT_LE(size, m_alive.size() * (2 * 3 * images + 16384) + records * 4096);
+        EXPECT_LE(size, m_alive.size() * (6 * images + 16384) + records * 4096);
     }
     static std::vector<std::string> texts(const std::vector<GenerationId>& ids) {
         std::vector<std::string> all;
+        all.reserve(ids.size());
         for (const GenerationId id : ids)
             all.push_back(to_text(id));
         return all;
@@ -277,7 +278,7 @@ protected:
         if (m_keys.size() < k_keys_max) rotate_step();
     }
 
-    std::mt19937 m_random;
+    std::mt19937 m_random{0}; // each sequence has a seed of its own
     std::map<GenerationId, Files> m_made;
     std::vector<GenerationId> m_alive; // oldest first: what the next incarnation may start from
     std::uint32_t m_incarnation = 0;
