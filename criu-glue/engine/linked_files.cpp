@@ -235,6 +235,14 @@ Status LinkedFiles::plan(const DumpRecord& record, const std::set<std::string>& 
                             directory_of(file.link));
         if (way == Way::from_content && !file.sibling.empty()) m_replaced.insert(file.sibling);
         m_steps.push_back({file, way});
+        // Opened more than once, it is one file all the same.
+        const auto first = std::ranges::find_if(m_steps, [&](const Step& step) {
+            return step.way == Way::from_content && step.file.inode == file.inode &&
+                   step.file.link != file.link;
+        });
+        if (way != Way::from_content || first == m_steps.end()) continue;
+        m_steps.back().way = Way::from_sibling;
+        m_steps.back().file.sibling = first->file.link;
     }
     return {};
 }
