@@ -191,7 +191,8 @@ private:
     // The next older one may be tried only if it is the generation that is bad; anything else ends the
     // adoption.
     Result<Try> pass_over(const JobAt& job, GenerationId id, const Error& error) {
-        if (error.code != Code::store_corrupt || !is_damage(error)) return tl::unexpected(error);
+        if (error.code != Code::store_corrupt) return tl::unexpected(error);
+        if (!is_damage(error)) return tl::unexpected(Error{Code::os, error.what, error.hint, error.errnum});
         m_passed_over.insert({job.dir, id});
         m_result.skipped.push_back(
             one_line({error.code, std::format("{} is skipped: {}", to_text(id), error.what), "", 0}));

@@ -29,7 +29,7 @@ Result<std::optional<Newest>> newest_of(const JobAt& job, std::uint32_t generati
         if (!newest) newest = id;
         const auto manifest = verified_manifest(job, id);
         if (!manifest) continue;
-        return Newest{{*newest, OtherJob{job.owner.job_id, job.owner.uuid}}, manifest->created_at};
+        return Newest{{newest, OtherJob{job.owner.job_id, job.owner.uuid}}, manifest->created_at};
     }
     return std::nullopt;
 }
