@@ -70,9 +70,9 @@ class StoreKills(SystemTest):
         if not cluster.is_on("n1"):
             cluster.start_node("n1")
 
-    def saved(self, name, node="n1"):
+    def saved(self, name, node="n1", mib=2):
         """A job with one generation."""
-        job = submit(script(), "--checkpoint-interval=none", node=node, name=name)
+        job = submit(script(mib), "--checkpoint-interval=none", node=node, name=name)
         job.wait_output("line 30")
         self.create(job, node)
         return job
@@ -162,12 +162,12 @@ class StoreKills(SystemTest):
         assert_clean(*jobs)
 
     def test_a_power_loss_while_a_checkpoint_is_saved(self):
-        job = self.saved("power")
+        job = self.saved("power", mib=8)  # the power is not cut at once
         self.change(job, 1)
         known = packs(directory_of(job))
         asking = cluster.background("n1", "sckpt", "create", job.id, user=job.user)
         self.addCleanup(asking.communicate)
-        wait_for("its pack grows", lambda: any((directory_of(job) / "packs" / name).stat().st_size > 2 << 20 for name in packs(directory_of(job)) - known))
+        wait_for("its pack grows", lambda: any((directory_of(job) / "packs" / name).stat().st_size > 1 << 20 for name in packs(directory_of(job)) - known))
         cluster.kill_node("n1")
         self.assertNotEqual(untidy(directory_of(job)), [])
         job.wait_info("is requeued", lambda info: info["JobState"] == "PENDING", timeout=90)
