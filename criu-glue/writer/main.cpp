@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -56,12 +57,17 @@ Status become(const Identity& user) {
     return {};
 }
 
+// What no rights help against; the user's attempt would fail for another reason, and hide this one.
+bool is_final(const Error& error) {
+    return error.errnum == EROFS || error.errnum == ENOSPC || error.errnum == EDQUOT;
+}
+
 // From here on with the user's rights only.
 Result<Fd> open_directory(const wire::WriterRequest& request, const Identity& user) {
     Result<Fd> dir = fail(Code::not_permitted, "the user's own choice");
     if (request.is_sites) dir = open_as_root(request.base, user, request.make);
     CKPT_CHECK(become(user));
-    if (!dir) dir = open_as_user(request.base, request.make);
+    if (!dir && !is_final(dir.error())) dir = open_as_user(request.base, request.make);
     if (dir) CKPT_CHECK(check_user_dir(dir->get(), request.base, user.uid));
     return dir;
 }
