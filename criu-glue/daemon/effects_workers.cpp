@@ -207,10 +207,14 @@ std::uint64_t Server::share_of_bandwidth() const {
     return all == 0 ? 0 : std::max<std::uint64_t>(all / (static_cast<std::uint64_t>(others) + 1), 1);
 }
 
-// Whether somebody waits for what is on its way to the store.
-bool Server::is_waited_for(const Job& job) {
+// Whether the job, or its end, waits for what is on its way to the store.
+bool Server::is_held_up(const Job& job) {
     const JobState& state = job.state;
-    return state.ending || state.standing || state.limit_waits || state.on_demand_waits || state.epilog_waits;
+    return state.ending || state.standing || state.limit_waits || state.epilog_waits;
+}
+
+bool Server::is_waited_for(const Job& job) {
+    return is_held_up(job) || job.state.on_demand_waits;
 }
 
 Status Server::start_commit(Job& job, const effect::Commit& e) {
@@ -232,7 +236,7 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         request.parts.push_back(part);
     }
     request.compression = m_policy.storage.compression;
-    if (!is_waited_for(job) && !is_last(e.reason)) { // else the trees may stand still until it is through
+    if (!is_last(e.reason) && !is_held_up(job)) { // else the trees may stand still until it is through
         request.bandwidth = share_of_bandwidth();
         request.leases = m_policy.admission.leases;
         request.lease_slots = m_policy.admission.commits;

@@ -159,7 +159,8 @@ private:
     };
     [[nodiscard]] UserStore store_of(const Job& job, bool make, bool in_background = false) const;
     [[nodiscard]] std::uint64_t share_of_bandwidth() const;
-    [[nodiscard]] static bool is_waited_for(const Job& job);
+    [[nodiscard]] static bool is_held_up(const Job& job);
+    [[nodiscard]] static bool is_waited_for(const Job& job); // by its user, too
     // retention (retention.cpp)
     [[nodiscard]] wire::Retention retention() const;
     bool may_list(ConnectionId id);
