@@ -404,7 +404,6 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     request.files = files_of(job);
     request.ignore_changed = m_policy.failure.changed_file == ChangedFile::ignore;
     request.tail_limit = m_policy.engine.tail_limit;
-    request.of_other_job = job.adopted.at(e.task).of_job != 0;
     const std::array fds = {images.get(), tails.get(), task.mount_namespace.get(), task.shim_pidfd.get()};
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + k_worker_margin,

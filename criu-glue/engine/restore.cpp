@@ -158,13 +158,8 @@ private:
         replaced.insert(m_links.replaced().begin(), m_links.replaced().end());
         if (m_request.files == wire::Files::none) return {};
         CKPT_CHECK(m_outputs.plan(record.outputs, stdio, left()));
-        std::set<std::string> left_behind; // output of the job that this one goes on from
-        for (const StdioIdentity& one : record.stdio)
-            if (m_request.of_other_job && one.kind == StdioIdentity::Kind::file &&
-                std::ranges::find(stdio, one.path, &StdioIdentity::path) == stdio.end())
-                left_behind.insert(one.path);
         replaced.merge(m_outputs.paths());
-        return m_rollback.plan(recorded_files(record, replaced, left_behind),
+        return m_rollback.plan(recorded_files(record, replaced),
                                {m_request.tree_was_stopped, m_request.ignore_changed}, left());
     }
 

@@ -47,8 +47,6 @@ Result<std::optional<Cut>> decide_replaced(const RecordedFile& file, const FileN
 
 Result<std::optional<Cut>> decide_one(const RecordedFile& file, const FileNow& now,
                                       const RollbackRules& rules, RollbackPlan& plan) {
-    if (file.is_left && (!now.exists || now.inode != file.inode || now.size <= file.size))
-        return std::nullopt;
     if (!now.exists)
         return refuse(file.path,
                       rules.ignore_changed ? "is missing or no longer writable, and CRIU needs it"
@@ -72,20 +70,17 @@ Result<std::optional<Cut>> decide_one(const RecordedFile& file, const FileNow& n
 
 } // namespace
 
-std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::set<std::string>& replaced,
-                                         const std::set<std::string>& left) {
+std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::set<std::string>& replaced) {
     std::map<std::string, RecordedFile> by_path;
     for (const OpenFile& file : record.files) {
-        const bool is_left = left.contains(file.path);
-        if (replaced.contains(file.path) && !is_left) continue;
+        if (replaced.contains(file.path)) continue;
         RecordedFile& merged = by_path[file.path];
         merged.path = file.path;
         merged.inode = file.inode;
         merged.size = file.size;
         merged.furthest = std::max(merged.furthest, file.position);
         merged.only_append &= (file.flags & O_APPEND) != 0;
-        merged.size_checked |= criu_checks_size(file.flags) && !is_left;
-        merged.is_left = is_left;
+        merged.size_checked |= criu_checks_size(file.flags);
     }
     std::vector<RecordedFile> out;
     out.reserve(by_path.size());

@@ -31,7 +31,6 @@ struct RecordedFile {
     std::uint64_t furthest = 0; // largest offset of any descriptor of the job's or the shim's
     bool only_append = true;    // every opening had O_APPEND
     bool size_checked = false;  // CRIU refuses the restore when the size differs
-    bool is_left = false;       // the restored tree has another in its place: cut if it can be, or left alone
 };
 
 struct Cut {
@@ -44,9 +43,7 @@ struct Cut {
 
 // Merges the record's openings by path, leaving out those in `replaced` (the restored tree gets another file
 // instead).
-// `left`: standard output and error of another job, which go on in this one's.
-std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::set<std::string>& replaced,
-                                         const std::set<std::string>& left = {});
+std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::set<std::string>& replaced);
 
 struct RollbackRules {
     bool tree_was_stopped = false; // nothing of the job wrote after the dump

@@ -105,11 +105,10 @@ struct RestoreRequest {
     Files files = Files::append;   // none: no file is put back
     bool ignore_changed = false;   // a file that somebody else has changed is left, where CRIU can do with it
     std::uint64_t tail_limit = 0;  // bytes kept of what is cut from one file
-    bool of_other_job = false;     // whose output ends at the cut, as it goes on in this one's
     template <class V>
     void fields(V& v) {
         v(criu, user, cgroup_dirs, timeout_ms, status_pipe, script, tree_was_stopped, files, ignore_changed,
-          tail_limit, of_other_job);
+          tail_limit);
     }
 };
 
