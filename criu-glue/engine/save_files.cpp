@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/save_files.hpp"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <set>
 #include <string>
 
@@ -18,10 +20,13 @@ namespace ckpt {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 class Files {
 public:
     Files(const wire::DumpRequest& request, const DumpFds& fds, std::chrono::milliseconds patience)
-        : m_request(request), m_fds(fds), m_user(identity_of_user(request.user)), m_patience(patience) {}
+        : m_request(request), m_fds(fds), m_user(identity_of_user(request.user)),
+          m_deadline(Clock::now() + patience) {}
 
     Result<DumpRecord> save() {
         CKPT_TRY(m_record, record_tree(m_request.root_pid));
@@ -41,8 +46,8 @@ private:
     Status save_links() {
         CKPT_TRY(const auto links, links_in_images(m_fds.images.get()));
         const LinkRules rules{m_request.ghost_limit, m_request.leave_stopped};
-        CKPT_TRY(m_record.links, ckpt::save_links(links, m_user, m_fds.mount_ns.get(), m_fds.images.get(),
-                                                  rules, m_patience));
+        CKPT_TRY(m_record.links,
+                 ckpt::save_links(links, m_user, m_fds.mount_ns.get(), m_fds.images.get(), rules, left()));
         rename_linked(m_record.files, m_record.links);
         return {};
     }
@@ -56,8 +61,7 @@ private:
     }
 
     Status save_local() {
-        auto roots =
-            local_roots(m_request.node_local, m_environment, m_user, m_fds.mount_ns.get(), m_patience);
+        auto roots = local_roots(m_request.node_local, m_environment, m_user, m_fds.mount_ns.get(), left());
         const LocalRules rules{std::move(roots), m_request.node_local_limit, m_user.uid, passed()};
         CKPT_TRY(m_record.local_files, save_local_files(m_request.root_pid, rules, m_fds.images.get()));
         return {};
@@ -68,23 +72,29 @@ private:
         for (const LocalFile& file : m_record.local_files)
             handled.insert(file.full_path());
         CKPT_TRY(const auto mapped, files_mapped_for_writing(m_request.root_pid));
-        CKPT_TRY(m_record.copied_files, ckpt::save_copies(files_to_copy(m_record.files, mapped, handled),
-                                                          m_user, m_fds.mount_ns.get(), m_fds.images.get(),
-                                                          m_request.copy_limit, m_patience));
+        CKPT_TRY(m_record.copied_files,
+                 ckpt::save_copies(files_to_copy(m_record.files, mapped, handled), m_user,
+                                   m_fds.mount_ns.get(), m_fds.images.get(), m_request.copy_limit, left()));
         return {};
     }
 
     Status save_output() {
         if (!output_is_emptied(m_environment)) return {};
         CKPT_TRY(m_record.outputs, ckpt::save_output(m_record.stdio, m_user, m_fds.mount_ns.get(),
-                                                     m_fds.images.get(), m_request.tail_limit, m_patience));
+                                                     m_fds.images.get(), m_request.tail_limit, left()));
         return {};
+    }
+
+    // The job stands still: all of it together has what is left of the dump's time.
+    [[nodiscard]] std::chrono::milliseconds left() const {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(m_deadline - Clock::now());
+        return std::max(left, std::chrono::milliseconds(0));
     }
 
     const wire::DumpRequest& m_request;
     const DumpFds& m_fds;
     Identity m_user;
-    std::chrono::milliseconds m_patience;
+    Clock::time_point m_deadline;
     std::string m_environment; // the task's
     DumpRecord m_record;
 };
