@@ -33,6 +33,17 @@ protected:
         return task;
     }
 
+    // Waits, in the script, until its latest background process is the program `name`.
+    static std::string until_it_is(const std::string& name) {
+        return "\nuntil [ \"$(cat /proc/$!/comm)\" = " + name + " ]; do sleep 0.01; done";
+    }
+
+    // Holds 500 MiB, and the script waits until it does.
+    static std::string large_process() {
+        return R"(python3 -c 'x = bytearray(500 << 20); open("large", "w"); import time; time.sleep(1000)' &
+until [ -e large ]; do sleep 0.01; done)";
+    }
+
     static void expect_running(Task& task) {
         const std::size_t size = task.output().size();
         if (!eventually([&] { return task.output().size() > size; })) {
@@ -78,12 +89,12 @@ TEST_F(Refusal, AStrangerInTheCgroup) {
 }
 
 TEST_F(Refusal, ALiveSrun) {
-    const auto task = counting_after("cp /bin/sleep srun; ./srun 1000 &");
+    const auto task = counting_after("cp /bin/sleep srun; ./srun 1000 &" + until_it_is("srun"));
     expect_refusal(*task, Code::dump_live_srun, "srun");
 }
 
 TEST_F(Refusal, AUserNamespace) {
-    const auto task = counting_after("unshare -U sleep 1000 &");
+    const auto task = counting_after("unshare -U sleep 1000 &" + until_it_is("sleep"));
     expect_refusal(*task, Code::dump_refused, "namespace of its own");
 }
 
@@ -91,7 +102,7 @@ TEST_F(Refusal, AProgramThatCannotBeRead) {
     const std::string program = m_root + "/unreadable";
     std::filesystem::copy_file("/bin/sleep", program);
     ASSERT_EQ(::chmod(program.c_str(), 0711), 0);
-    const auto task = counting_after(program + " 1000 &");
+    const auto task = counting_after(program + " 1000 &" + until_it_is("unreadable"));
     expect_refusal(*task, Code::dump_refused, "may be run but not read");
 }
 
@@ -126,8 +137,7 @@ TEST_F(Refusal, ALargeDeletedFile) {
 }
 
 TEST_F(Refusal, ADeadlineLeavesTheJobRunning) {
-    const auto task =
-        counting_after("python3 -c 'x = bytearray(500 << 20); import time; time.sleep(1000)' &\nsleep 2");
+    const auto task = counting_after(large_process());
     for (const bool leave_stopped : {false, true}) {
         const Fd images = images_dir(leave_stopped ? "gen-1" : "gen-2");
         DumpCall hasty;
@@ -168,8 +178,7 @@ while True:
 }
 
 TEST_F(Refusal, AKilledEngineLeavesTheJobRunning) {
-    const auto task =
-        counting_after("python3 -c 'x = bytearray(500 << 20); import time; time.sleep(1000)' &\nsleep 2");
+    const auto task = counting_after(large_process());
     const Fd images = images_dir("gen-1");
     DumpCall killed;
     killed.kill_engine_after = std::chrono::milliseconds(200);
@@ -182,7 +191,8 @@ TEST_F(Refusal, AKilledEngineLeavesTheJobRunning) {
 
 // A process the user had stopped stays stopped, whatever becomes of the dump.
 TEST_F(Refusal, AStoppedProcessStaysStopped) {
-    const auto task = counting_after("sleep 1000 & kill -STOP $!; echo $! > stopped");
+    const auto task =
+        counting_after("sleep 1000 &" + until_it_is("sleep") + "; kill -STOP $!; echo $! > stopped");
     const Fd images = images_dir("gen-1");
     DumpCall hasty;
     hasty.timeout_ms = 1;
