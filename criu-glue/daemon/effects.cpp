@@ -67,6 +67,7 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
         keep_on_file(*job);
     }
     forget_if_over(job_id);
+    empty_trash();
     admit_dumps_soon();
     if (m_stopping) stop_when_saved();
 }
@@ -277,6 +278,7 @@ void Server::forget_job(std::uint32_t job_id) {
     }
     if (m_job_files) m_job_files->remove(job_id);
     if (m_local) m_local->remove_job(job.local_name);
+    empty_trash();
     log::info("job " + std::to_string(job_id) + " is closed");
 }
 

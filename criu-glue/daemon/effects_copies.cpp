@@ -10,6 +10,9 @@ namespace ckpt {
 namespace {
 
 constexpr std::int64_t k_kept_s = std::int64_t{24} * 3600;
+constexpr std::chrono::minutes k_removal_limit{10};
+constexpr std::chrono::milliseconds k_removal_pause{3000}; // after a failure
+constexpr std::size_t k_removed_at_once = 100;             // names on a command line
 
 } // namespace
 
@@ -49,6 +52,27 @@ void Server::make_room_for(std::uint64_t bytes) {
 
 void Server::expire_copies() {
     remove_copies(m_copies.expire(std::time(nullptr) - k_kept_s));
+    empty_trash();
+}
+
+void Server::empty_trash() {
+    if (!m_local || m_removal_runs) return;
+    const std::vector<std::string> paths = m_local->trash().collect(k_removed_at_once);
+    if (paths.empty()) return;
+    m_removal_runs = true;
+    std::vector<std::string> argv{"/bin/rm", "-rf", "--"};
+    argv.insert(argv.end(), paths.begin(), paths.end());
+    m_workers.run_text(argv, k_removal_limit, [this, paths](const Result<std::string>& done) {
+        if (done)
+            m_local->trash().forget(paths);
+        else if (!m_local->trash().retry(paths))
+            log::warning("images of no use stay until ckptd starts anew: " + one_line(done.error()));
+        const auto pause = done ? std::chrono::milliseconds(0) : k_removal_pause;
+        m_loop.after(pause, [this] {
+            m_removal_runs = false;
+            empty_trash();
+        });
+    });
 }
 
 } // namespace ckpt

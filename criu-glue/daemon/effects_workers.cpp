@@ -382,8 +382,8 @@ void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& 
     ended.adopted_before = result->adopted_before;
     if (result->end_again) ended.end_again = result->wait_status;
     ended.skipped = std::move(result->skipped);
-    job->adopted[task] = {result->incarnation, result->generation, result->of_job, result->taken_at,
-                          result->tree_was_stopped};
+    job->adopted[task] = {result->incarnation, result->generation,       result->of_job,
+                          result->taken_at,    result->tree_was_stopped, result->is_here};
     handle(job_id, ended);
 }
 
@@ -431,7 +431,8 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
                               text::age(now() - from.taken_at),
                               job->facts.node,
                               {},
-                              from.of_job};
+                              from.of_job,
+                              from.from_copy};
     const auto result = result_of<wire::RestoreResult>(packet);
     if (!result) {
         ended.error = result.error();

@@ -65,6 +65,7 @@ struct AdoptedGeneration {
     std::uint32_t of_job = 0;
     std::int64_t taken_at = 0;
     bool tree_was_stopped = false;
+    bool from_copy = false; // that had stayed on this node
 };
 
 // Bytes per second, measured; 0 = not yet.

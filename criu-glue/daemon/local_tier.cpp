@@ -40,34 +40,36 @@ void expire_tails_of(int root, const std::string& job) {
     ::unlinkat(root, job.c_str(), AT_REMOVEDIR); // unless the job is here
 }
 
-// Empties a job's directory except for the tails; an empty directory goes as well.
-void sweep_job(int root, const std::string& job) {
-    {
-        const auto dir = open_beneath(root, job, O_RDONLY | O_DIRECTORY);
-        if (!dir) return;
-        const auto names = list_dir(dir->get());
-        if (!names) return;
-        for (const std::string& name : *names)
-            if (name != k_tails) (void)remove_tree(dir->get(), name);
-        ::unlinkat(dir->get(), k_tails, AT_REMOVEDIR); // only if nothing was cut
-    }
-    ::unlinkat(root, job.c_str(), AT_REMOVEDIR);
-}
-
 } // namespace
 
 Result<LocalTier> LocalTier::prepare(const std::string& path, const std::set<std::string>& kept,
                                      const Identity& keeper) {
     CKPT_TRY(Fd root, make_trusted_dir(path, k_mode));
+    CKPT_TRY(Trash trash, Trash::open(root.get(), path));
     CKPT_TRY(const auto jobs, list_dir(root.get()));
+    LocalTier tier(std::move(root), std::move(trash), keeper);
     for (const std::string& job : jobs)
-        if (!kept.contains(job)) sweep_job(root.get(), job);
-    return LocalTier(std::move(root), keeper);
+        if (!kept.contains(job) && job != Trash::k_name) tier.sweep_job(job);
+    return tier;
 }
 
-Result<Fd> LocalTier::make(const std::string& job, const std::string& name) const {
+// Empties a job's directory except for the tails; an empty directory goes as well.
+void LocalTier::sweep_job(const std::string& job) {
+    {
+        const auto dir = open_beneath(m_root.get(), job, O_RDONLY | O_DIRECTORY);
+        if (!dir) return;
+        const auto names = list_dir(dir->get());
+        if (!names) return;
+        for (const std::string& name : *names)
+            if (name != k_tails) (void)m_trash.take(dir->get(), name);
+        ::unlinkat(dir->get(), k_tails, AT_REMOVEDIR); // only if nothing was cut
+    }
+    ::unlinkat(m_root.get(), job.c_str(), AT_REMOVEDIR);
+}
+
+Result<Fd> LocalTier::make(const std::string& job, const std::string& name) {
     CKPT_TRY(const Fd dir, make_dir_beneath(m_root.get(), job, k_mode));
-    CKPT_CHECK(remove_tree(dir.get(), name));
+    CKPT_CHECK(m_trash.take(dir.get(), name));
     CKPT_TRY(Fd made, make_dir_beneath(dir.get(), name, k_mode));
     if (::fchown(made.get(), m_keeper_uid, m_keeper_gid) != 0)
         return fail_errno(Code::os, "give a directory for images to its keeper");
@@ -84,9 +86,9 @@ Result<Fd> LocalTier::tails(const std::string& job) const {
     return make_dir_beneath(dir.get(), k_tails, k_mode);
 }
 
-void LocalTier::remove(const std::string& job, const std::string& name) const {
+void LocalTier::remove(const std::string& job, const std::string& name) {
     const auto dir = open_beneath(m_root.get(), job, O_RDONLY | O_DIRECTORY);
-    if (dir) (void)remove_tree(dir->get(), name);
+    if (dir) (void)m_trash.take(dir->get(), name);
 }
 
 Status LocalTier::keep_copy(const std::string& job, const std::string& name, const std::string& copy) const {
@@ -97,24 +99,24 @@ Status LocalTier::keep_copy(const std::string& job, const std::string& name, con
     return {};
 }
 
-Status LocalTier::use_copy(const std::string& copy, const std::string& job, const std::string& name) const {
+Status LocalTier::use_copy(const std::string& copy, const std::string& job, const std::string& name) {
     CKPT_TRY(const Fd dir, make_dir_beneath(m_root.get(), job, k_mode));
     CKPT_TRY(const Fd copies, open_beneath(m_root.get(), k_copies, O_RDONLY | O_DIRECTORY));
-    CKPT_CHECK(remove_tree(dir.get(), name));
+    CKPT_CHECK(m_trash.take(dir.get(), name));
     if (::renameat(copies.get(), copy.c_str(), dir.get(), name.c_str()) != 0)
         return fail_errno(Code::os, "use the images on the node");
     return {};
 }
 
-void LocalTier::remove_copy(const std::string& copy) const {
+void LocalTier::remove_copy(const std::string& copy) {
     const auto copies = open_beneath(m_root.get(), k_copies, O_RDONLY | O_DIRECTORY);
-    if (copies) (void)remove_tree(copies->get(), copy);
+    if (copies) (void)m_trash.take(copies->get(), copy);
 }
 
 std::uint64_t LocalTier::space() const {
     struct statvfs fs{};
     if (::fstatvfs(m_root.get(), &fs) != 0) return std::numeric_limits<std::uint64_t>::max();
-    return static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize;
+    return static_cast<std::uint64_t>(fs.f_bavail) * fs.f_frsize + m_trash.bytes();
 }
 
 void LocalTier::expire_tails() const {
@@ -124,8 +126,8 @@ void LocalTier::expire_tails() const {
         expire_tails_of(m_root.get(), job);
 }
 
-void LocalTier::remove_job(const std::string& job) const {
-    sweep_job(m_root.get(), job);
+void LocalTier::remove_job(const std::string& job) {
+    sweep_job(job);
 }
 
 std::string LocalTier::image_name(std::uint32_t generation, const TaskKey& task) {

@@ -56,6 +56,7 @@ Status Server::try_to_open(const std::set<std::string>& kept) {
     CKPT_TRY(m_sealer, account(m_config.sealer));
     CKPT_TRY(LocalTier local, LocalTier::prepare(m_policy.storage.local, kept, m_sealer));
     m_local.emplace(std::move(local));
+    empty_trash();
     return {};
 }
 

@@ -149,6 +149,7 @@ private:
     Status use_copy(const Job& job, const TaskKey& task);
     void make_room_for(std::uint64_t bytes);
     void expire_copies();
+    void empty_trash();
     // A user's directory in the store.
     struct UserStore {
         std::string base;
@@ -211,7 +212,8 @@ private:
     Policy m_policy;
     DumpQueue m_dumps;
     bool m_admission_is_due = false;
-    Rates m_rates; // of this node: what a job has that was never dumped here
+    bool m_removal_runs = false; // of the local tier's trash
+    Rates m_rates;               // of this node: what a job has that was never dumped here
     std::optional<LocalTier> m_local;
     LocalCopies m_copies;
     Identity m_sealer; // as whom ckpt-sealer runs

@@ -71,6 +71,7 @@ struct RestoreEnded {
     std::string node;                    // this node, as the job's output names it
     std::vector<std::string> complaints; // that the rollback has cut from the output
     std::uint32_t of_job = 0;            // whose generation it is, if it is another job's
+    bool from_copy = false; // its images were those that had stayed on this node: the store's are others
 };
 struct ShimReturned { // its tree was started under an earlier daemon
     TaskKey task;

@@ -168,8 +168,13 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     if (task.phase != Phase::restoring) return;
     if (e.error) {
-        // the generation before this one may still restore; the store knows which that is
         job.restore_error = one_line(*e.error);
+        if (e.from_copy) {
+            out.emplace_back(
+                effect::Say{job.restore_error + "; trying the same checkpoint as it is in the store"});
+            return ask_store(task, task.asked, out);
+        }
+        // the generation before this one may still restore; the store knows which that is
         out.emplace_back(effect::Say{job.restore_error + "; trying the checkpoint before it"});
         ask_store(task, effect::Adopt{e.task, e.incarnation, e.generation}, out);
         return;

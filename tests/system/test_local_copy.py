@@ -78,6 +78,20 @@ class LocalCopy(SystemTest):
         self.finish(job)
         self.assertEqual(self.copies(job), 0)
 
+    def test_a_copy_that_does_not_restore_costs_nothing(self):
+        (job,) = self.waiting("damaged")
+        (copy,) = local_images("n1", job)
+        cluster.run("n1", "truncate", "--size=5", f"{copy}/pstree.img")
+        self.release(job)
+        job.wait_output("restored generation 1 ")
+        (line,) = complaints(job.output())
+        self.assertIn("trying the same checkpoint as it is in the store", line)
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), EXPECTED)
+        self.assertEqual(self.copies(job), 0)
+        assert_clean(job)
+
     def test_bounds(self):
         with self.subTest("one that is larger"):
             set_policy("n1", storage={"local_copies": "8M"})

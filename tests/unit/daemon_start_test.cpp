@@ -171,6 +171,22 @@ TEST(Start, GenerationThatDoesNotRestoreIsFollowedByTheOneBefore) {
     EXPECT_FALSE(has<effect::StartTask>(out));
 }
 
+TEST(Start, ACopyOnTheNodeThatDoesNotRestoreIsFollowedByTheSameFromTheStore) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    advance(job, found_generation(1));
+    event::RestoreEnded failed{k_batch, some_error(), 0, 7, "1 s", "n2", {}};
+    failed.from_copy = true;
+    const Effects again = advance(job, failed);
+    ASSERT_EQ(all<effect::Adopt>(again).size(), 1U);
+    EXPECT_EQ(all<effect::Adopt>(again)[0].before_generation, 0U) << "the generation is given up";
+    advance(job, found_generation(1));
+    const Effects older = advance(job, event::RestoreEnded{k_batch, some_error(), 0, 7, "1 s", "n2", {}});
+    ASSERT_EQ(all<effect::Adopt>(older).size(), 1U);
+    EXPECT_EQ(all<effect::Adopt>(older)[0].before_generation, 7U);
+}
+
 event::AdoptEnded without_answer() {
     event::AdoptEnded e;
     e.task = k_batch;

@@ -58,7 +58,7 @@ def product_lines(output):
 
 def complaints(output):
     """Of these, the ones that are no news of success."""
-    return [line for line in product_lines(output) if not line.startswith(("generation ", "restored generation ")) or " not " in line]
+    return [line for line in product_lines(output) if not line.startswith(("generation ", "restored generation ")) or " not " in line or " is skipped" in line]
 
 
 def application_lines(output):

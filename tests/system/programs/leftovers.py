@@ -54,6 +54,7 @@ def images(ids):
     for job in LOCAL.glob("*"):
         if job.name.split("-")[0] in ids:
             yield from (f"image directory {path}" for path in job.iterdir() if path.name != "tails")
+    yield from (f"images that are being removed: {path}" for path in LOCAL.glob("trash/*"))
 
 
 def main(ids):
