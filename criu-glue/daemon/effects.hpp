@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is done about it: the output of a job's state machine (state.hpp), carried out by effects*.cpp.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "events.hpp"
+#include "failure.hpp"
+#include "result/result.hpp"
+
+namespace ckpt {
+
+namespace effect {
+enum class Start : std::uint8_t { fresh, restored, held, unmanaged, ended, alone };
+struct StartTask { // answers ShimArrived
+    TaskKey task;
+    Start start = Start::fresh;
+    std::string line;
+    int wait_status = 0; // of `ended`
+};
+struct WelcomeBack { // answers ShimReturned; `line`: what is not as before
+    TaskKey task;
+    std::string line;
+};
+struct HoldBackTerm { // "wait": the answer to SIGTERM takes a while
+    TaskKey task;
+};
+struct RelayTerm {
+    TaskKey task;
+};
+struct LetShimLeave {
+    TaskKey task;
+};
+struct Say { // one line into the job's output
+    std::string line;
+};
+struct Adopt { // before_* > 0: something older than that
+    TaskKey task;
+    std::uint32_t before_incarnation = 0;
+    std::uint32_t before_generation = 0;
+};
+struct Restore {
+    TaskKey task;
+};
+struct AskCause {};
+struct ArmLimit {}; // LimitNear, in time for the last checkpoint before the time limit
+struct AskLimit {};
+struct RequeueJob {
+    bool again = false; // an earlier attempt has failed: not at once
+    bool now = false;   // it has waited
+};
+struct ArmInterval {}; // the next periodic checkpoint, by the plan's interval
+struct Dump {
+    TaskKey task;
+    std::uint32_t generation = 0;
+    Reason reason = Reason::interval;
+    bool leave_stopped = false;
+};
+struct Commit {
+    std::uint32_t generation = 0;
+    Reason reason = Reason::interval;
+    bool tree_was_stopped = false;
+};
+struct DiscardImages {
+    std::uint32_t generation = 0;
+    bool is_saved = false; // in the store: they may stay on the node for a restart
+};
+struct Stand { // its shim is to keep SIGCONT back, until ContinueTree
+    TaskKey task;
+};
+struct ContinueTree {
+    TaskKey task;
+};
+struct KillTree {
+    TaskKey task;
+};
+struct RecordCompletion {
+    int wait_status = 0;
+};
+struct RecordFailure {
+    int wait_status = 0;
+    Failure failure;
+};
+struct RecordStop { // nothing of the job has run on after it
+    std::uint32_t generation = 0;
+};
+struct HoldJob {
+    std::string reason;
+    bool again = false; // an earlier attempt has failed: not at once
+};
+struct Comment { // for `scontrol show job`; may be left out
+    std::string text;
+    bool rarely = false; // not more often than the policy says
+};
+struct AnswerOnDemand {
+    std::uint32_t generation = 0;
+    std::optional<Error> error;
+};
+struct ReleaseEpilog {
+    bool to_ask_again = false; // its time is over, but what it waits for must not be given up
+};
+} // namespace effect
+
+using Effect =
+    std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
+                 effect::LetShimLeave, effect::Say, effect::Adopt, effect::Restore, effect::AskCause,
+                 effect::ArmLimit, effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump,
+                 effect::Commit, effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
+                 effect::RecordCompletion, effect::RecordFailure, effect::RecordStop, effect::HoldJob,
+                 effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+using Effects = std::vector<Effect>;
+
+} // namespace ckpt

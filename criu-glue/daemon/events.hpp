@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What happens to a job: the input of its state machine (state.hpp).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "failure.hpp"
+#include "result/result.hpp"
+
+namespace ckpt {
+
+struct TaskKey {
+    std::uint32_t step_id = 0;
+    std::uint32_t task_id = 0;
+    auto operator<=>(const TaskKey&) const = default;
+};
+
+// Why Slurm is ending the job, as slurmctld says (spank/slurmctld); `unknown` when it does not answer in
+// time.
+enum class Cause : std::uint8_t {
+    unknown,
+    requeued,
+    preempted,          // and requeued
+    preempted_for_good, // PreemptMode=CANCEL
+    timelimit,
+    cancelled,
+    running
+};
+
+enum class Reason : std::uint8_t { interval, on_demand, time_limit, forced_end };
+const char* to_string(Reason reason);
+
+namespace event {
+struct TaskRegistered {
+    TaskKey task;
+};
+// The shim asks what to start.
+struct ShimArrived {
+    TaskKey task;
+};
+// The store was asked for a generation to start from; `error` when it could not be asked, with EPIPE when a
+// worker of ours has ended before it had answered.
+struct AdoptEnded {
+    TaskKey task;
+    enum class Found : std::uint8_t { nothing, generation, completed, unusable } found = Found::nothing;
+    std::optional<Error> error;
+    std::uint32_t newest_generation = 0; // highest number ever used for this job
+    std::uint32_t adopted_before = 0;    // incarnations in a row that started from the same generation
+    std::optional<int> end_again; // the wait status of a job that slurmctld has started once more for nothing
+    std::vector<std::string> skipped;
+    std::uint32_t generation = 0;   // that was found
+    LastEnd last_end{};             // of the incarnation before
+    std::uint64_t memory_limit = 0; // of this one, bytes; 0 = none
+};
+struct RestoreEnded {
+    TaskKey task;
+    std::optional<Error> error;
+    std::uint32_t incarnation = 0; // of the generation that was tried
+    std::uint32_t generation = 0;
+    std::string age;                     // "12 min"
+    std::string node;                    // this node, as the job's output names it
+    std::vector<std::string> complaints; // that the rollback has cut from the output
+    std::uint32_t of_job = 0;            // whose generation it is, if it is another job's
+    bool from_copy = false; // its images were those that had stayed on this node: the store's are others
+};
+struct ShimReturned { // its tree was started under an earlier daemon
+    TaskKey task;
+    bool term_delivered = false; // a SIGTERM has reached it meanwhile, whatever it was for
+};
+struct ShimAway { // its connection has closed, and it lives: it will come back, if it ever needs us
+    TaskKey task;
+};
+struct TreeStarted { // the shim started the application natively
+    TaskKey task;
+};
+struct IntervalElapsed {};
+struct OnDemand {           // somebody entitled asks for a generation now
+    bool is_awaited = true; // and waits for the answer
+};
+struct TermArrived { // Slurm's SIGTERM, held back by the shim
+    TaskKey task;
+};
+struct CauseGraceElapsed {}; // slurmctld did not answer quickly: dump without waiting for it
+struct CauseKnown {
+    Cause cause = Cause::unknown;
+    bool can_requeue = false; // slurmctld would take the job back
+};
+struct LimitNear {}; // the time for the last checkpoint before the time limit, as far as known here
+struct LimitKnown {  // what slurmctld says of it
+    enum class Limit : std::uint8_t {
+        near,
+        later,
+        over
+    } limit = Limit::near; // over: the job is ending already
+    bool can_requeue = false;
+};
+struct RequeueEnded {
+    std::optional<Error> error;
+};
+struct DumpEnded {
+    TaskKey task;
+    std::optional<Error> error;
+    std::uint64_t frozen_us = 0;
+    std::uint64_t image_bytes = 0;
+};
+struct CommitEnded {
+    std::uint32_t generation = 0;
+    std::optional<Error> error;
+    std::uint64_t stored_bytes = 0;
+};
+struct TreeExited { // the application ended by itself
+    TaskKey task;
+    int wait_status = 0;
+    MemoryFacts memory{};
+};
+struct CompletionRecorded {}; // or the failure
+struct TaskGone {             // slurmstepd reaped the task, or its shim has ended
+    TaskKey task;
+    MemoryFacts memory{};
+};
+struct HoldEnded {
+    std::string reason;
+    std::optional<Error> error;
+};
+struct EpilogArrived {};
+struct EpilogLimitReached {};
+} // namespace event
+
+using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::RestoreEnded,
+                           event::ShimReturned, event::ShimAway, event::TreeStarted, event::IntervalElapsed,
+                           event::OnDemand, event::TermArrived, event::CauseGraceElapsed, event::CauseKnown,
+                           event::LimitNear, event::LimitKnown, event::RequeueEnded, event::DumpEnded,
+                           event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
+                           event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
+
+} // namespace ckpt
