@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fixture.py up|down [v1|tmp]: a cluster that system tests share, with the product and the test programs on it. v1: there Slurm uses
+"""fixture.py up|down [v1|tmp]: the cluster of some system tests, with the product and the test programs on it. v1: there Slurm uses
 cgroup v1 and limits memory; where that is not possible there is none, and its tests are skipped. tmp: there each job has a /tmp of
 its own (job_container/tmpfs)."""
 
 import os
-import subprocess
+import shutil
 import sys
 from pathlib import Path
 
@@ -43,9 +43,8 @@ def up(*options):
 
 def install_programs():
     """At /shared/programs, built on a node."""
-    archive = subprocess.run(["tar", "--create", f"--directory={PROGRAMS}", "--owner=root", "."], check=True, stdout=subprocess.PIPE)
-    script = "mkdir /shared/programs && cd /shared/programs && tar -x && sh build.sh"
-    must(subprocess.run(cluster.command("exec", "ctl", "--", "sh", "-ec", script), input=archive.stdout))
+    shutil.copytree(PROGRAMS, cluster.shared("/shared/programs"))
+    cluster.run("ctl", "sh", "-ec", "cd /shared/programs && sh build.sh")
 
 
 def must(done):

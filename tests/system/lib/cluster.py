@@ -3,6 +3,9 @@
 
 import os
 import subprocess
+import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 from lib.waiting import wait_for
@@ -13,6 +16,17 @@ NODES = ("ctl", *COMPUTE)
 SLURM_CONF = "/etc/slurm/slurm.conf"
 
 
+def load(path):
+    """A program of ours as a module, which finds its modules beside it."""
+    sys.path.insert(0, str(path.parent))
+    module = module_from_spec(spec_from_loader(f"{path.name}_program", SourceFileLoader(f"{path.name}_program", str(path))))
+    module.__loader__.exec_module(module)
+    return module
+
+
+program = load(PROGRAM)
+
+
 class Cluster:
     def __init__(self, name):
         self.name = name
@@ -21,10 +35,13 @@ class Cluster:
     def call(self, *arguments, **options):
         """`cluster ARGUMENTS`; options are those of subprocess.run."""
         options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
-        return subprocess.run(self.command(*arguments), text=True, errors="replace", **options)
+        return subprocess.run(**self._forked(arguments), text=True, errors="replace", **options)
 
-    def command(self, *arguments):
-        return [str(PROGRAM), "--name", self.name, *arguments]
+    def _forked(self, arguments):
+        """Arguments of subprocess.Popen. The program is run by a copy of ourselves: what a test mostly does is to ask Slurm, ten
+        times a second, and a new interpreter each time would take most of a processor from the jobs."""
+        command = [str(PROGRAM), "--name", self.name, *arguments]
+        return {"args": command, "preexec_fn": lambda: _become(command)}
 
     def attempt(self, node, *argv, user="root", input=""):
         """ARGV on NODE; the finished process with its output, whatever its exit status."""
@@ -39,8 +56,8 @@ class Cluster:
 
     def background(self, node, *argv, user="root"):
         """ARGV on NODE, running on; ends when its standard input, a pipe from us, does, or else when we terminate it."""
-        return subprocess.Popen(self.command("exec", node, "--user", user, "--", *map(str, argv)), stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, text=True)
+        arguments = ("exec", node, "--user", user, "--", *map(str, argv))
+        return subprocess.Popen(**self._forked(arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def write(self, node, path, text, mode="644"):
         self.run(node, "sh", "-c", 'cat >"$1.new" && chmod "$2" "$1.new" && mv "$1.new" "$1"', "sh", path, mode, input=text)
@@ -91,6 +108,22 @@ class Cluster:
             status = self.call("status", capture_output=True, check=True).stdout
             self._paths = dict(line.split(": ", 1) for line in status.splitlines() if ": " in line)
         return self._paths[name]
+
+
+def _become(command):
+    """In a child of ours: run the program instead of executing it. Its standard streams are in place."""
+    status = 1
+    try:
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the last of these tells subprocess that the child is under way
+        sys.argv = command
+        sys.stdout, sys.stderr = (open(number, "w", errors="backslashreplace", closefd=False) for number in (1, 2))
+        status = program.main()
+    except SystemExit as end:
+        status = end.code
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status or 0)
 
 
 def memory_is_limited():

@@ -91,7 +91,7 @@ def _report(offsets):
         path = cluster.log(node, service)
         text = path.read_bytes()[offsets[node, service]:].decode(errors="replace") if path.exists() else ""
         _keep(directory / f"{node}-{service}.log", text, f"{service} on {node}", show=service == "ckptd")
-    print(f"\nall of it, with Slurm's logs: {directory}")
+    print(f"\nall of it, with Slurm's logs: {directory} (cluster {cluster.name})")
 
 
 def _keep(path, text, title, show=True):
