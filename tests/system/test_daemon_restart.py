@@ -84,6 +84,8 @@ class DaemonRestart(SystemTest):
         assert_clean(job)
 
     def test_a_time_limit_is_still_met(self):
+        set_policy("n1", time_limit={"reserve": "30s"})  # half of the shortest limit there is, one minute
+        self.addCleanup(clear_policy, "n1")
         job = submit(SCRIPT, "--checkpoint-interval=none", "--time=1")
         job.wait_output("line 10")
         kill_daemon("n1")
@@ -123,7 +125,7 @@ class DaemonRestart(SystemTest):
         strike = "until pgrep --exact ckpt-sealer; do :; done; pkill -STOP --exact ckpt-sealer; pkill -KILL --exact ckptd"
         striking = cluster.background("n1", "sh", "-c", strike)
         job.as_user("scontrol", "requeue", job.id)
-        striking.wait()
+        striking.communicate()
         restart_daemon("n1")
         job.wait_info("is requeued", lambda info: info["JobState"] == "PENDING")
         job.as_user("scontrol", "update", f"JobId={job.id}", "ReqNodeList=n2")

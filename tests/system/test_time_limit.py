@@ -15,6 +15,8 @@ done
 echo "the end"
 exit 5
 """
+# It ends by itself once it has been restored: the limit that was moved is that of its next life too.
+UNTIL_RESTORED = LOOP.replace("[[ -e go ]]", 'grep --quiet "^checkpoint: restored" "slurm-$SLURM_JOB_ID.out"')
 HANDLER = """#!/bin/bash
 trap 'echo handled; exit 3' TERM
 echo ready
@@ -46,7 +48,12 @@ class TimeLimit(SystemTest):
         self.assertEqual([line for line in complaints(text) if "is requeued before" not in line], [])
         return info
 
-    def test_seen_beforehand(self):
+    def test_seen_beforehand_or_not(self):
+        """"forward" has its limit moved so that nobody sees it coming: then it is saved within KillWait, and requeued from the state
+        TIMEOUT."""
+        forward = submit(UNTIL_RESTORED, "--checkpoint", "--time=10", node="n1", name="forward")
+        forward.wait_output("line 10")
+        cluster.run("ctl", "scontrol", "update", f"JobId={forward.id}", "EndTime=now+2seconds")
         chained = submit(LOOP, "--checkpoint", "--time=1", node="n1", name="chained")
         extended = submit(LOOP, "--checkpoint", "--time=1", node="n1", name="extended")
         alone = submit(HANDLER, "--checkpoint", "--no-requeue", "--time=1", node="n2", name="alone")
@@ -62,16 +69,9 @@ class TimeLimit(SystemTest):
         self.assertEqual(self.finish(chained)["Restarts"], str(LINKS))
         self.assertEqual(self.finish(extended)["Restarts"], "0")
         self.assertEqual(generations(extended), [])
-        assert_clean(chained, extended, alone)
-
-    def test_moved_forward_unseen(self):
-        """Then it is saved within KillWait, and requeued from the state TIMEOUT."""
-        job = submit(LOOP, "--checkpoint", "--time=10", node="n1", name="forward")
-        job.wait_output("line 10")
-        cluster.run("ctl", "scontrol", "update", f"JobId={job.id}", "EndTime=now+2seconds")
-        wait_for(f"{job} is restored", lambda: "checkpoint: restored generation" in job.output(), timeout=120)
-        self.assertEqual(self.finish(job)["Restarts"], "1")
-        assert_clean(job)
+        self.assertEqual(self.finish(forward)["Restarts"], "1")
+        self.assertEqual(forward.output().count("checkpoint: restored generation"), 1)
+        assert_clean(chained, extended, alone, forward)
 
 
 main()
