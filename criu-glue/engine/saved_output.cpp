@@ -52,10 +52,19 @@ Status put_in_front(const SavedOutput& output, int images) {
     return copy_range(content.get(), 0, file.get(), 0, length);
 }
 
-Status take_from_front(const SavedOutput& output) {
+// `before`: its size before put_in_front(), which may have been stopped anywhere.
+Status take_from_front(const SavedOutput& output, std::uint64_t before) {
     std::uint64_t size = 0;
     CKPT_TRY(const Fd file, open_output(output.path, O_RDWR, size));
-    CKPT_TRY(const std::string fresh, read_from(file.get(), output.size - output.from));
+    const std::uint64_t length = output.size - output.from;
+    if (size == before) return {};      // it had not begun
+    if (size < length + before) {       // nothing was put in front yet
+        if (before > length) return {}; // it was moving itself: better twice than not at all
+        if (::ftruncate(file.get(), static_cast<off_t>(before)) != 0)
+            return fail_errno(Code::os, "shorten " + output.path);
+        return {};
+    }
+    CKPT_TRY(const std::string fresh, read_from(file.get(), length));
     if (::lseek(file.get(), 0, SEEK_SET) < 0) return fail_errno(Code::os, "seek");
     CKPT_CHECK(write_all(file.get(), fresh));
     if (::ftruncate(file.get(), static_cast<off_t>(fresh.size())) != 0)
@@ -63,17 +72,23 @@ Status take_from_front(const SavedOutput& output) {
     return {};
 }
 
-// Emptied, even if more than it once held was written since: it does not begin as it did.
-Result<bool> is_emptied(const SavedOutput& output, int images) {
+bool is_at(int file, std::uint64_t at, const std::string& text) {
+    std::string is(text.size(), '\0');
+    return ::pread(file, is.data(), is.size(), static_cast<off_t>(at)) == static_cast<ssize_t>(is.size()) &&
+           is == text;
+}
+
+// "STEP SIZE"
+Result<std::string> look_at_output(const SavedOutput& output, int images) {
     std::uint64_t size = 0;
     CKPT_TRY(const Fd file, open_output(output.path, O_RDWR, size));
-    if (size < output.size) return true;
     CKPT_TRY(const Fd content, open_beneath(images, output.content, O_RDONLY));
     std::string was(std::min<std::uint64_t>(output.size - output.from, k_compared), '\0');
-    std::string is = was;
     const ssize_t had = ::pread(content.get(), was.data(), was.size(), 0);
-    const ssize_t has = ::pread(file.get(), is.data(), is.size(), static_cast<off_t>(output.from));
-    return had < 0 || had != has || was != is;
+    if (had != static_cast<ssize_t>(was.size())) return fail_errno(Code::os, "read saved output");
+    const auto step =
+        decide_output(output, size, is_at(file.get(), 0, was), is_at(file.get(), output.from, was));
+    return std::to_string(static_cast<unsigned>(step)) + " " + std::to_string(size);
 }
 
 Result<std::string> save_one(const StdioIdentity& stdio, const std::string& content, int images,
@@ -117,38 +132,51 @@ Result<std::vector<SavedOutput>> save_output(const std::array<StdioIdentity, 3>&
     return saved;
 }
 
-Status OutputFiles::plan(const std::vector<SavedOutput>& saved, const std::array<StdioIdentity, 3>& stdio,
-                         std::chrono::milliseconds limit) {
+// Emptied, even if more than it once held was written since: it does not begin as it did.
+OutputStep decide_output(const SavedOutput& output, std::uint64_t size, bool begins_with_it,
+                         bool has_them_where_they_were) {
+    if (size >= output.size && has_them_where_they_were) return OutputStep::leave;
+    if (size >= output.size - output.from && begins_with_it) return OutputStep::is_back;
+    return size > k_fresh_max ? OutputStep::too_much : OutputStep::put_back;
+}
+
+void OutputFiles::plan(const std::vector<SavedOutput>& saved, const std::array<StdioIdentity, 3>& stdio,
+                       std::chrono::milliseconds limit) {
     for (const SavedOutput& output : saved) {
         const auto same = [&](const StdioIdentity& one) {
             return one.kind == StdioIdentity::Kind::file && one.path == output.path;
         };
         if (std::none_of(stdio.begin() + 1, stdio.end(), same)) continue;
-        const auto text = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-            CKPT_TRY(const bool emptied, is_emptied(output, m_images));
-            return std::string(emptied ? "emptied" : "");
-        });
-        if (!text && text.error().code == Code::deadline) return tl::unexpected(text.error());
-        if (!text) continue; // what cannot be completed is still output
-        if (!text->empty()) m_outputs.push_back(output);
+        const auto text =
+            as_user(m_user, m_mount_ns, limit, [&] { return look_at_output(output, m_images); });
+        if (!text) {
+            m_not_whole.push_back(output.path + " is not complete: " + text.error().what);
+            continue;
+        }
+        unsigned step = 0;
+        std::uint64_t size = 0;
+        std::istringstream(*text) >> step >> size;
+        if (static_cast<OutputStep>(step) != OutputStep::leave) m_emptied.insert(output.path);
+        if (static_cast<OutputStep>(step) == OutputStep::too_much)
+            m_not_whole.push_back("Slurm has emptied " + output.path + "; what it held is not put back, as " +
+                                  text::bytes(size) + " were printed since");
+        if (static_cast<OutputStep>(step) != OutputStep::put_back) continue;
+        m_outputs.push_back(output);
+        m_sizes.push_back(size);
     }
-    return {};
 }
 
-Status OutputFiles::apply(std::chrono::milliseconds limit) {
-    for (; m_applied < m_outputs.size(); ++m_applied) {
-        const SavedOutput& output = m_outputs[m_applied];
+void OutputFiles::apply(std::chrono::milliseconds limit) {
+    while (m_applied < m_outputs.size()) {
+        const SavedOutput& output = m_outputs[m_applied++]; // a child that is killed says nothing
         const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
             CKPT_CHECK(put_in_front(output, m_images));
             return std::string();
         });
         if (done) continue;
-        (void)undo(limit);
-        return fail_errno(Code::restore_failed,
-                          "put back the output in " + output.path + ": " + done.error().what,
-                          done.error().errnum);
+        m_not_whole.push_back("Slurm has emptied " + output.path +
+                              "; what it held cannot be put back: " + done.error().what);
     }
-    return {};
 }
 
 Status OutputFiles::undo(std::chrono::milliseconds limit) {
@@ -156,7 +184,7 @@ Status OutputFiles::undo(std::chrono::milliseconds limit) {
     const std::size_t count = std::exchange(m_applied, 0);
     for (std::size_t i = 0; i < count; ++i) {
         const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-            CKPT_CHECK(take_from_front(m_outputs[i]));
+            CKPT_CHECK(take_from_front(m_outputs[i], m_sizes[i]));
             return std::string();
         });
         if (!done) worst = tl::unexpected(done.error());
@@ -165,14 +193,11 @@ Status OutputFiles::undo(std::chrono::milliseconds limit) {
 }
 
 std::set<std::string> OutputFiles::paths() const {
-    std::set<std::string> all;
-    for (const SavedOutput& output : m_outputs)
-        all.insert(output.path);
-    return all;
+    return m_emptied;
 }
 
 std::vector<std::string> OutputFiles::notes() const {
-    std::vector<std::string> lines;
+    std::vector<std::string> lines = m_not_whole;
     for (const SavedOutput& output : m_outputs)
         if (output.from != 0)
             lines.push_back("Slurm has emptied " + output.path + "; its first " + text::bytes(output.from) +

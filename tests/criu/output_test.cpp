@@ -110,6 +110,36 @@ TEST_F(Emptied, OfWhatIsCutTheNewestIsKept) {
     EXPECT_NE(text.find("bytes before it not kept"), std::string::npos) << text;
 }
 
+// What cannot be put in front is no reason to keep the job from going on.
+TEST_F(Emptied, MoreFreshOutputThanCanBeMovedIsLeftAndSaid) {
+    start(k_program);
+    ASSERT_TRUE(eventually([&] { return m_task->output() == "first\nsecond\n"; }));
+    m_call.output_is_emptied = true;
+    ASSERT_OK(call_dump(*m_task, m_images.get(), m_call));
+    m_task->kill_tree();
+    const std::string fresh(17 << 20, 'x');
+    empty_output(fresh);
+    m_task->renew(m_task->output_name());
+    const auto restored = call_restore(*m_task, m_images.get(), m_tails.get());
+    ASSERT_OK(restored);
+    EXPECT_TRUE(m_task->output() == fresh);
+    ASSERT_EQ(restored->notes.size(), 1U);
+    EXPECT_NE(restored->notes[0].find("is not put back"), std::string::npos) << restored->notes[0];
+}
+
+TEST_F(Emptied, OnlyTheEndOfItIsPutInFrontOnce) {
+    start(k_program);
+    ASSERT_TRUE(eventually([&] { return m_task->output() == "first\nsecond\n"; }));
+    m_call.output_is_emptied = true;
+    m_call.tail_limit = 7;
+    ASSERT_OK(call_dump(*m_task, m_images.get(), m_call));
+    m_task->kill_tree();
+    empty_output("second\nby an earlier restore\n");
+    m_task->renew(m_task->output_name());
+    ASSERT_OK(call_restore(*m_task, m_images.get(), m_tails.get()));
+    EXPECT_EQ(m_task->output(), "second\nby an earlier restore\n");
+}
+
 constexpr const char* k_writer =
     "exec 3>>log; echo one >&3; echo ready; while ! [ -e go ]; do sleep 0.05; done; echo two >&3";
 
