@@ -10,6 +10,7 @@
 
 #include "engine/criu_process.hpp"
 #include "engine/criu_rights.hpp"
+#include "engine/dump_room.hpp"
 #include "engine/image_creds.hpp"
 #include "engine/image_safety.hpp"
 #include "engine/ipc.hpp"
@@ -89,6 +90,7 @@ public:
 
     Result<wire::DumpResult> run() {
         CKPT_TRY(m_members, survey(m_request, m_fds.mount_ns.get(), m_fds.pid_ns.get()));
+        CKPT_CHECK(check_room(m_request, m_fds));
         CKPT_CHECK(check_same_root(m_request.root_pid, m_request.criu));
         CKPT_CHECK(check_root_lives()); // after the survey: it was of that process
         CKPT_TRY(auto sockets, make_socket_pair());

@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::size_t k_unix_table_max = 64 << 20;
 constexpr mode_t k_permissions = 07777;
+constexpr std::uint64_t k_block = 512; // of st_blocks
 constexpr std::string_view k_socket_prefix = "socket:[";
 
 // Only plain names between the slashes.
@@ -80,6 +81,8 @@ public:
         }
         return {};
     }
+
+    [[nodiscard]] std::uint64_t bytes() const { return m_bytes; }
 
     // With the directories on the way to it that are the user's, which get the mode they have.
     Result<std::vector<LocalFile>> take(pid_t any) {
@@ -157,6 +160,10 @@ private:
         const auto [found, fresh] = m_found.try_emplace(file.full_path(), file);
         found->second.only_grows &= grows;
         if (!fresh || file.kind != LocalFile::Kind::file) return {};
+        if (m_images < 0) { // only looked at
+            m_bytes += static_cast<std::uint64_t>(st.st_blocks) * k_block;
+            return {};
+        }
         return copy_content(dir, name, found->second);
     }
 
@@ -171,7 +178,8 @@ private:
         file.mtime_ns = std::int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec;
         file.content = "local-" + std::to_string(m_contents++);
         CKPT_TRY(const Fd copy, open_beneath(m_images, file.content, O_WRONLY | O_CREAT | O_EXCL, 0600));
-        const auto copied = copy_sparse(source.get(), 0, copy.get(), file.size, m_rules.limit - m_bytes);
+        const auto copied =
+            copy_sparse(source.get(), 0, copy.get(), file.size, m_rules.limit - m_bytes, m_rules.deadline);
         if (!copied) return tl::unexpected(as_dump_error(copied.error(), file));
         m_bytes += *copied;
         return {};
@@ -245,6 +253,15 @@ Result<std::vector<LocalFile>> save_local_files(pid_t root, const LocalRules& ru
     }
     CKPT_CHECK(finder.look_at_sockets(root));
     return finder.take(root);
+}
+
+std::uint64_t bytes_of_local_files(pid_t root, const LocalRules& rules) {
+    Finder finder(rules, -1);
+    const auto pids = tree_pids(root);
+    if (!pids) return 0;
+    for (const pid_t pid : *pids)
+        (void)finder.look_at(pid); // which may have ended meanwhile
+    return finder.bytes();
 }
 
 Result<std::string> boot_id() {

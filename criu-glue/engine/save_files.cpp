@@ -62,7 +62,8 @@ private:
 
     Status save_local() {
         auto roots = local_roots(m_request.node_local, m_environment, m_user, m_fds.mount_ns.get(), left());
-        const LocalRules rules{std::move(roots), m_request.node_local_limit, m_user.uid, passed()};
+        const LocalRules rules{std::move(roots), m_request.node_local_limit, m_user.uid, passed(),
+                               m_deadline};
         CKPT_TRY(m_record.local_files, save_local_files(m_request.root_pid, rules, m_fds.images.get()));
         return {};
     }

@@ -21,6 +21,7 @@ Code write_code(int errnum) {
 }
 
 constexpr std::size_t k_chunk = 1 << 16;
+constexpr std::uint64_t k_between_looks = 16 << 20; // at the clock, in bytes
 
 // Where the data at or behind `at` begins, `size` when there is none.
 Result<std::uint64_t> data_from(int fd, std::uint64_t at, std::uint64_t size) {
@@ -85,15 +86,16 @@ Status copy_range(int from, std::uint64_t from_at, int to, std::uint64_t to_at, 
 }
 
 Result<std::uint64_t> copy_sparse(int from, std::uint64_t from_at, int to, std::uint64_t size,
-                                  std::uint64_t data_max) {
+                                  std::uint64_t data_max, CopyEnd stop) {
     const std::uint64_t end = from_at + size;
     std::uint64_t copied = 0;
     for (std::uint64_t at = from_at; at < end;) {
         CKPT_TRY(const std::uint64_t data, data_from(from, at, end));
         if (data == end) break;
+        if (std::chrono::steady_clock::now() >= stop) return fail(Code::deadline, "a copy took too long");
         const off_t hole = ::lseek(from, static_cast<off_t>(data), SEEK_HOLE);
         if (hole < 0) return fail_errno(Code::os, "look for a hole in a file");
-        at = std::min(static_cast<std::uint64_t>(hole), end);
+        at = std::min({static_cast<std::uint64_t>(hole), end, data + k_between_looks});
         copied += at - data;
         if (copied > data_max) return fail_errno(Code::os, "copy a file", EFBIG);
         CKPT_CHECK(copy_range(from, data, to, data - from_at, at - data));

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -30,8 +31,10 @@ Status copy_range(int from, std::uint64_t from_at, int to, std::uint64_t to_at, 
 
 // Gives the empty file `to` `size` bytes of `from`, from `from_at` on; holes stay holes. More than `data_max`
 // bytes of data: errno EFBIG. Returns the bytes of data.
+// `end`: Code::deadline when it is not done by then.
+using CopyEnd = std::chrono::steady_clock::time_point;
 Result<std::uint64_t> copy_sparse(int from, std::uint64_t from_at, int to, std::uint64_t size,
-                                  std::uint64_t data_max = UINT64_MAX);
+                                  std::uint64_t data_max = UINT64_MAX, CopyEnd end = CopyEnd::max());
 
 // The same for a whole file of `size` bytes, which shares its blocks with the copy where the file system can.
 Result<std::uint64_t> copy_whole(int from, int to, std::uint64_t size, std::uint64_t data_max = UINT64_MAX);
