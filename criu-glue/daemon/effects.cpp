@@ -207,6 +207,7 @@ void Server::perform(Job& job, const effect::KillTree& e) {
     Task& task = found->second;
     m_workers.abandon(task.worker); // a restore or dump of a task that is gone
     task.worker = 0;
+    if (task.restores) undo_restore(job, e.task, [](const Status&) {});
     signal_tree_of(task, SIGKILL);
 }
 
@@ -275,9 +276,10 @@ void Server::forget_job(std::uint32_t job_id) {
     for (const auto& [key, task] : job.tasks) {
         m_workers.abandon(task.worker);
         drop_connection(task.shim);
+        if (task.restores) undo_restore(job, key, [](const Status&) {});
     }
     if (m_job_files) m_job_files->remove(job_id);
-    if (m_local) m_local->remove_job(job.local_name);
+    if (m_local && !m_undoing.contains(job.local_name)) m_local->remove_job(job.local_name);
     empty_trash();
     log::info("job " + std::to_string(job_id) + " is closed");
 }

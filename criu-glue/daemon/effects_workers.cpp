@@ -23,7 +23,6 @@ constexpr std::chrono::minutes k_store_limit{30};
 constexpr std::uint64_t k_telling_bytes = 64 << 20; // what is smaller says nothing about a large job
 constexpr Seconds k_kill_wait{30};                  // Slurm's default
 // The worker's own deadline comes first: it says more, and cleans up.
-constexpr std::chrono::seconds k_worker_margin{40};
 
 std::int64_t now() {
     return static_cast<std::int64_t>(std::time(nullptr));
@@ -137,7 +136,7 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
                             task.root_pidfd.get(), task.shim_pidfd.get()};
     job.generations[e.generation].taken_at = now();
     task.worker = m_workers.start(
-        "ckpt-engine", wire::encode(request), fds, limit + k_worker_margin,
+        "ckpt-engine", wire::encode(request), fds, limit + wire::k_engine_margin,
         [this, job_id = job.facts.job_id, serial = job.serial, key = e.task,
          gen = e.generation](auto result) { dumped(job_id, serial, key, gen, std::move(result)); });
     return {};
@@ -404,13 +403,15 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     request.files = files_of(job);
     request.ignore_changed = m_policy.failure.changed_file == ChangedFile::ignore;
     request.tail_limit = m_policy.engine.tail_limit;
+    request.task_name = task_name(job, e.task);
     const std::array fds = {images.get(), tails.get(), task.mount_namespace.get(), task.shim_pidfd.get()};
     task.worker = m_workers.start(
-        "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + k_worker_margin,
+        "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + wire::k_engine_margin,
         [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](Result<Packet> packet) {
             restored(job_id, serial, key, std::move(packet));
         },
         WorkerRuns{task.shim_pid, {}, false});
+    task.restores = true;
     return {};
 }
 
@@ -423,13 +424,30 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
     Job* job = find_job(job_id, serial);
     if (job == nullptr) return;
     Task& task = job->tasks.at(key);
-    const AdoptedGeneration& from = job->adopted.at(key);
+    if (packet || !task.restores) {
+        task.restores = false;
+        return restore_ended(*job, key, std::move(packet));
+    }
+    // It has given no answer, and so has taken nothing back.
+    undo_restore(*job, key, [this, job_id, serial, key, error = packet.error()](const Status& undone) {
+        Job* still = find_job(job_id, serial);
+        if (still == nullptr) return;
+        Error all = error;
+        if (!undone) all.what += "; and what it has left is not taken back: " + undone.error().what;
+        restore_ended(*still, key, tl::unexpected(all));
+    });
+}
+
+void Server::restore_ended(Job& job, const TaskKey& key, Result<Packet> packet) {
+    Task& task = job.tasks.at(key);
+    const std::uint32_t job_id = job.facts.job_id;
+    const AdoptedGeneration& from = job.adopted.at(key);
     event::RestoreEnded ended{key,
                               std::nullopt,
                               from.incarnation,
                               from.generation,
                               text::age(now() - from.taken_at),
-                              job->facts.node,
+                              job.facts.node,
                               {},
                               from.of_job,
                               from.from_copy};
@@ -452,7 +470,7 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
         for (const std::string& file : result->rolled_back)
             log::info("job " + std::to_string(job_id) + ": rolled back " + file);
     }
-    m_local->remove(job->local_name, LocalTier::restore_name(key));
+    m_local->remove(job.local_name, LocalTier::restore_name(key));
     m_loop.after(std::chrono::milliseconds(0), [this, job_id, ended] { handle(job_id, ended); });
 }
 

@@ -189,6 +189,13 @@ private:
     void adopt_or_fail(Job& job, const effect::Adopt& e, const Status& may);
     void adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> result);
     void restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> result);
+    void restore_ended(Job& job, const TaskKey& task, Result<Packet> packet);
+    // effects_undo.cpp
+    static std::string task_name(const Job& job, const TaskKey& key);
+    // Of a restore whose worker was killed. The images stay until it has come to an end.
+    void undo_restore(Job& job, const TaskKey& key, const std::function<void(const Status&)>& then);
+    void undone(std::uint32_t job_id, const std::string& name, const Result<Packet>& packet,
+                const std::function<void(const Status&)>& then);
     void dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
                 Result<Packet> result);
     void forget_if_over(std::uint32_t job_id);
@@ -196,6 +203,7 @@ private:
 
     Loop& m_loop;
     Workers m_workers;
+    std::map<std::string, unsigned> m_undoing; // workers, by the local directory of their images
     ServerConfig m_config;
     Fd m_listener;
     Loop::Id m_listening = 0;

@@ -100,6 +100,11 @@ private:
             return fail_errno(Code::dump_refused, "read " + file.full_path() + ", which the job writes to");
         const bool other = same_inode && st.st_ino != file.inode;
         if (!S_ISREG(st.st_mode) || st.st_uid != ::geteuid() || other) return false;
+        if (::faccessat(parent.get(), ".", W_OK | X_OK, AT_EACCESS) != 0)
+            return fail(Code::dump_refused,
+                        "the job writes to " + file.full_path() +
+                            " in place, and the user may make no file beside it, as putting it back needs",
+                        "make its directory writable, or submit without --checkpoint-files=copy");
         file.mode = st.st_mode & k_permissions;
         file.device = st.st_dev;
         file.inode = st.st_ino;

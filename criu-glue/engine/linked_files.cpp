@@ -152,23 +152,6 @@ bool has_lost_name(const std::string& path) {
     return path.ends_with(" (deleted)") || path.substr(path.rfind('/') + 1).starts_with(k_nfs_name);
 }
 
-bool is_same(const std::string& path, std::uint64_t inode) {
-    struct stat st{};
-    return ::lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) && st.st_ino == inode;
-}
-
-Status make_from_content(const LinkedFile& file, int images) {
-    CKPT_TRY(const Fd content, open_beneath(images, file.content, O_RDONLY));
-    const Fd made(::open(file.link.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!made) return fail_errno(Code::os, "make " + file.link);
-    Status done;
-    if (const auto copied = copy_whole(content.get(), made.get(), file.size); !copied)
-        done = tl::unexpected(copied.error());
-    if (done && ::fchmod(made.get(), file.mode) != 0) done = fail_errno(Code::os, "set its mode");
-    if (!done) ::unlink(file.link.c_str());
-    return done;
-}
-
 } // namespace
 
 Result<std::vector<std::string>> links_in_images(int images) {
@@ -212,80 +195,6 @@ void rename_linked(std::vector<OpenFile>& files, const std::vector<LinkedFile>& 
             for (OpenFile& file : files)
                 if (is_it(file)) file.path = link.sibling;
     }
-}
-
-Status LinkedFiles::plan(const DumpRecord& record, const std::set<std::string>& placed,
-                         std::chrono::milliseconds limit) {
-    if (record.links.empty()) return {};
-    CKPT_TRY(const std::string ways, as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-                 std::string out;
-                 for (const LinkedFile& file : record.links) {
-                     const bool sibling = !file.sibling.empty() && (placed.contains(file.sibling) ||
-                                                                    is_same(file.sibling, file.inode));
-                     out += is_same(file.link, file.inode) ? 'k' : sibling ? 's' : 'c';
-                 }
-                 return out;
-             }));
-    for (std::size_t i = 0; i < ways.size(); ++i) {
-        const LinkedFile& file = record.links[i];
-        const Way way = ways[i] == 'k' ? Way::keep : ways[i] == 's' ? Way::from_sibling : Way::from_content;
-        if (way == Way::from_content && file.content.empty())
-            return fail(Code::restore_failed,
-                        "a deleted file that the job has open is gone: no other name of it is left in " +
-                            directory_of(file.link));
-        if (way == Way::from_content && !file.sibling.empty()) m_replaced.insert(file.sibling);
-        m_steps.push_back({file, way});
-        // Opened more than once, it is one file all the same.
-        const auto first = std::ranges::find_if(m_steps, [&](const Step& step) {
-            return step.way == Way::from_content && step.file.inode == file.inode &&
-                   step.file.link != file.link;
-        });
-        if (way != Way::from_content || first == m_steps.end()) continue;
-        m_steps.back().way = Way::from_sibling;
-        m_steps.back().file.sibling = first->file.link;
-    }
-    return {};
-}
-
-Status LinkedFiles::make(const Step& step) const {
-    switch (step.way) {
-    case Way::keep:
-        return {};
-    case Way::from_sibling:
-        if (::link(step.file.sibling.c_str(), step.file.link.c_str()) != 0)
-            return fail_errno(Code::os, "make " + step.file.link);
-        return {};
-    case Way::from_content:
-        break;
-    }
-    return make_from_content(step.file, m_images);
-}
-
-Status LinkedFiles::apply(std::chrono::milliseconds limit) {
-    for (; m_applied < m_steps.size(); ++m_applied) {
-        const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-            CKPT_CHECK(make(m_steps[m_applied]));
-            return std::string();
-        });
-        if (done) continue;
-        (void)undo(limit);
-        return fail_errno(Code::restore_failed,
-                          "a deleted file that the job has open cannot be put back: " + done.error().what,
-                          done.error().errnum);
-    }
-    return {};
-}
-
-Status LinkedFiles::undo(std::chrono::milliseconds limit) {
-    const std::size_t count = std::exchange(m_applied, 0);
-    if (count == 0) return {};
-    const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-        for (std::size_t i = 0; i < count; ++i)
-            if (m_steps[i].way != Way::keep) ::unlink(m_steps[i].file.link.c_str());
-        return std::string();
-    });
-    if (!done) return tl::unexpected(done.error());
-    return {};
 }
 
 } // namespace ckpt

@@ -42,14 +42,17 @@ void rename_linked(std::vector<OpenFile>& files, const std::vector<LinkedFile>& 
 // Makes the links for a restore.
 class LinkedFiles {
 public:
-    LinkedFiles(Identity user, int mount_ns, int images)
-        : m_user(std::move(user)), m_mount_ns(mount_ns), m_images(images) {}
+    // `job`: what the names begin with that are made beside the user's files (undo_record.hpp).
+    LinkedFiles(Identity user, int mount_ns, int images, std::string job)
+        : m_user(std::move(user)), m_mount_ns(mount_ns), m_images(images), m_job(std::move(job)) {}
 
     // Looks and decides; changes nothing. `placed`: full paths of files that the images have brought.
     Status plan(const DumpRecord& record, const std::set<std::string>& placed,
                 std::chrono::milliseconds limit);
     // Names under which a file was recorded that is gone: the tree gets its content.
     [[nodiscard]] const std::set<std::string>& replaced() const { return m_replaced; }
+    // A link that a restore which died has left, with the very content, will do. When it fails, undo()
+    // follows.
     Status apply(std::chrono::milliseconds limit);
     // What apply() has made and CRIU has not taken away.
     Status undo(std::chrono::milliseconds limit);
@@ -60,11 +63,13 @@ private:
         LinkedFile file;
         Way way = Way::keep;
     };
-    [[nodiscard]] Status make(const Step& step) const; // as the user
+    [[nodiscard]] Status make(const Step& step) const; // as the user, like all that follows
+    void unmake(const Step& step) const;
 
     Identity m_user;
     int m_mount_ns;
     int m_images;
+    std::string m_job;
     std::vector<Step> m_steps;
     std::set<std::string> m_replaced;
     std::size_t m_applied = 0;

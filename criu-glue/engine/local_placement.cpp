@@ -3,11 +3,14 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
+#include <map>
 #include <ranges>
 #include <sstream>
 
 #include "engine/local_files.hpp"
 #include "engine/placing.hpp"
+#include "engine/undo.hpp"
 #include "engine/user_child.hpp"
 
 namespace ckpt {
@@ -16,11 +19,16 @@ namespace {
 
 using Kind = LocalFile::Kind;
 
-Result<std::string> random_tag() {
+Result<std::string> random_prefix(const std::string& job) {
     std::uint64_t value = 0;
     if (::getrandom(&value, sizeof value, 0) != sizeof value)
         return fail_errno(Code::os, "draw a random name");
-    return ".ckpt-" + std::to_string(value) + "-";
+    return undo_prefix(job) + std::to_string(value);
+}
+
+// Not a directory or a FIFO, which are made where none is, and in nobody's way if they stay.
+bool is_content(const LocalFile& file) {
+    return file.kind == Kind::file || file.kind == Kind::absent;
 }
 
 std::vector<LocalNow> from_text(const std::string& text) {
@@ -34,11 +42,10 @@ std::vector<LocalNow> from_text(const std::string& text) {
 
 tl::unexpected<Error> cannot(const LocalFile& file, const Error& why) {
     if (why.code == Code::rollback_refused) return tl::unexpected(why);
-    if (why.errnum == EFBIG)
+    if (why.errnum == EFBIG || why.code == Code::store_full)
         return fail(Code::rollback_refused,
-                    "this node has no room to keep what " + file.full_path() +
-                        " has got since the checkpoint",
-                    "free space below storage.local, or have the job restored on another node");
+                    "there is no room to keep what " + file.full_path() + " has got since the checkpoint",
+                    "free space in its file system");
     return fail_errno(Code::restore_failed, file.full_path() + " cannot be put back: " + why.what,
                       why.errnum);
 }
@@ -46,7 +53,7 @@ tl::unexpected<Error> cannot(const LocalFile& file, const Error& why) {
 } // namespace
 
 Status LocalFiles::as_the_user(std::chrono::milliseconds limit, const std::function<Status()>& work) const {
-    const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
+    const auto done = as_user(m_place.user, m_place.mount_ns, limit, [&]() -> Result<std::string> {
         CKPT_CHECK(work());
         return std::string();
     });
@@ -56,7 +63,8 @@ Status LocalFiles::as_the_user(std::chrono::milliseconds limit, const std::funct
 
 Status LocalFiles::look(const std::vector<LocalFile>& files, std::vector<LocalNow>& now,
                         std::chrono::milliseconds limit) const {
-    CKPT_TRY(const std::string text, as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
+    CKPT_TRY(const std::string text,
+             as_user(m_place.user, m_place.mount_ns, limit, [&]() -> Result<std::string> {
                  std::ostringstream out;
                  for (const LocalFile& file : files) {
                      CKPT_TRY(const LocalNow one, look_at(file));
@@ -70,8 +78,9 @@ Status LocalFiles::look(const std::vector<LocalFile>& files, std::vector<LocalNo
     return {};
 }
 
-Status LocalFiles::plan(const DumpRecord& record, const std::set<std::string>& passed, bool tree_was_stopped,
-                        std::chrono::milliseconds limit) {
+Status LocalFiles::plan(const DumpRecord& record, const std::set<std::string>& passed,
+                        const PlacingRules& rules, std::chrono::milliseconds limit) {
+    m_rules = rules;
     const auto is_passed = [&](const LocalFile& file) { return passed.contains(file.full_path()); };
     auto wanted = record.local_files;
     std::erase_if(wanted, is_passed);
@@ -81,16 +90,22 @@ Status LocalFiles::plan(const DumpRecord& record, const std::set<std::string>& p
     std::erase_if(files, is_passed);
     if (files.empty()) return {};
     CKPT_TRY(const std::string boot, boot_id());
-    CKPT_TRY(const std::string tag, random_tag());
+    CKPT_TRY(m_prefix, random_prefix(m_job));
     std::vector<LocalNow> now;
     CKPT_CHECK(look(files, now, limit));
+    std::set<std::string> fresh; // directories
     for (std::size_t i = 0; i < files.size(); ++i) {
         const bool shared = i >= locals;
-        CKPT_TRY(const Placement placement, shared
-                                                ? decide_copy(files[i], now[i], tree_was_stopped)
-                                                : decide_placement(files[i], now[i], boot == record.boot_id));
-        if (placement == Placement::leave) continue;
-        m_steps.push_back({files[i], placement, tag + std::to_string(i), shared, {}, Fd()});
+        const bool same_boot = boot == record.boot_id;
+        CKPT_TRY(const Placement placement, shared ? decide_copy(files[i], now[i], rules)
+                                                   : decide_placement(files[i], now[i], same_boot));
+        const bool is_directory = files[i].kind == Kind::directory;
+        if (placement == Placement::leave && !is_directory) continue; // which may forbid writing
+        const std::string path = files[i].full_path();
+        if (is_directory && placement == Placement::create) fresh.insert(path);
+        const bool in_new_dir = fresh.contains(path.substr(0, path.rfind('/')));
+        m_steps.push_back({files[i], placement, now[i], m_prefix + "." + std::to_string(i), shared,
+                           shared || !is_dumps_own(files[i], now[i], same_boot), in_new_dir});
     }
     return {};
 }
@@ -102,100 +117,177 @@ std::set<std::string> LocalFiles::placed() const {
     return paths;
 }
 
-// Into files that root has made, by the user: only the user may read the file, be it on a server that refuses
-// root.
-Status LocalFiles::save_what_is_rewritten(std::chrono::milliseconds limit) {
-    for (Step& step : m_steps) {
-        if (step.placement != Placement::rewrite) continue;
-        CKPT_TRY(step.saved, m_tails.make_scratch());
-        CKPT_TRY(const std::uint64_t room, room_for_tails(step.saved.get()));
-        const auto text = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-            CKPT_TRY(const Rewrite rewrite, save_differences(step.file, m_images, step.saved.get(), room));
-            return to_text(rewrite);
-        });
-        if (!text) return cannot(step.file, text.error());
-        step.rewrite = rewrite_from_text(*text);
-    }
-    return {};
-}
-
-Status LocalFiles::apply(std::chrono::milliseconds limit) {
+Status LocalFiles::apply(std::chrono::milliseconds limit, std::int64_t until_ns) {
     if (m_steps.empty()) return {};
-    CKPT_CHECK(save_what_is_rewritten(limit));
-    CKPT_CHECK(as_the_user(limit, [&] { return make_all(); }));
-    m_applied = true;
+    m_applied = true; // a child that is killed says nothing
+    CKPT_TRY(const std::string text,
+             as_user(m_place.user, m_place.mount_ns, limit, [&] { return make_all(until_ns); }));
+    CKPT_TRY(m_records, undo_records_from_json(text));
     return {};
 }
 
-Status LocalFiles::make_one(const Step& step) const {
-    if (step.placement != Placement::rewrite) return make(step.file, step.placement, step.aside, m_images);
-    const Status written = write_differences(step.file, m_images, step.rewrite);
-    if (!written) (void)undo_rewrite(step.file, step.rewrite, step.saved.get());
-    return written;
-}
-
-Status LocalFiles::make_all() const {
-    for (std::size_t i = 0; i < m_steps.size(); ++i) {
-        const Status made = make_one(m_steps[i]);
-        if (made) continue;
-        (void)unmake_first(i);
-        return cannot(m_steps[i].file, made.error());
+// Everything is prepared, and on record, before the first file is touched.
+Result<std::string> LocalFiles::make_all(std::int64_t until_ns) const {
+    CKPT_TRY(const auto records, prepare_all(until_ns));
+    std::vector<Fd> locks;
+    std::set<std::string> opened; // directories that forbade to write
+    for (const UndoRecord& record : records) {
+        CKPT_TRY(Fd lock, write_undo(record));
+        locks.push_back(std::move(lock));
+        if (record.directory_mode != 0)
+            opened.insert(record.root + (record.path.empty() ? "" : "/" + record.path));
     }
+    std::map<std::string, const Step*> by_helper;
+    for (const Step& step : m_steps)
+        by_helper[step.helper] = &step;
+    for (const UndoRecord& record : records)
+        for (const UndoEntry& entry : record.entries) {
+            const LocalFile& file = by_helper.at(entry.helper)->file;
+            if (const Status done = carry_out(file, entry, m_images); !done)
+                return cannot(file, done.error());
+        }
     for (const Step& step : std::views::reverse(m_steps)) { // what is in a directory comes before it
-        if (step.file.kind != Kind::directory) continue;
-        const Status done = finish_directory(step.file);
-        if (done) continue;
-        (void)unmake_first(m_steps.size());
-        return cannot(step.file, done.error());
+        if (step.file.kind != Kind::directory || step.placement != Placement::create) continue;
+        if (const Status done = finish_directory(step.file); !done) return cannot(step.file, done.error());
     }
-    return {};
+    for (const Step& step : std::views::reverse(m_steps))
+        if (step.placement == Placement::leave &&
+            (opened.contains(step.file.full_path()) || is_unfinished(step.file)))
+            CKPT_CHECK(finish_directory(step.file));
+    return to_json(records);
 }
 
-Status LocalFiles::unmake_first(std::size_t count) const {
-    Status worst;
-    for (std::size_t i = 0; i < count; ++i)
-        if (m_steps[i].placement == Placement::create) open_up(m_steps[i].file);
-    for (std::size_t i = count; i > 0; --i) {
-        const Step& step = m_steps[i - 1];
-        if (step.placement != Placement::rewrite)
-            unmake(step.file, step.placement, step.aside);
-        else if (Status undone = undo_rewrite(step.file, step.rewrite, step.saved.get()); !undone)
-            worst = std::move(undone);
+Result<std::vector<UndoRecord>> LocalFiles::prepare_all(std::int64_t until_ns) const {
+    std::map<std::string, UndoRecord> by_directory;
+    for (const Step& step : m_steps) {
+        if (step.placement == Placement::leave) {
+            if (needs_record(step.file.full_path()))
+                by_directory[step.file.full_path()].directory_mode = open_up_existing(step.file);
+            continue;
+        }
+        if (step.in_new_dir || !is_content(step.file)) {
+            if (const Status made = make_new(step.file, m_images); !made)
+                return cannot(step.file, made.error());
+            continue;
+        }
+        auto entry = prepare(step.file, step.placement, step.now, step.helper, m_images, step.shared);
+        if (!entry) return cannot(step.file, entry.error());
+        entry->keeps = step.keeps;
+        if (step.placement == Placement::rewrite) CKPT_CHECK(judge_rewrite(step.file, entry->was, m_rules));
+        const std::string path = step.file.full_path();
+        UndoRecord& record = by_directory[path.substr(0, path.rfind('/'))];
+        record.root = step.file.root;
+        const std::size_t slash = step.file.path.rfind('/');
+        record.path = slash == std::string::npos ? "" : step.file.path.substr(0, slash);
+        record.prefix = m_prefix;
+        record.until_ns = until_ns;
+        record.entries.push_back(std::move(*entry));
     }
+    std::vector<UndoRecord> records;
+    for (auto& record : by_directory | std::views::values)
+        if (!record.entries.empty()) records.push_back(std::move(record));
+    return records;
+}
+
+bool LocalFiles::needs_record(const std::string& directory) const {
+    return std::ranges::any_of(m_steps, [&](const Step& step) {
+        const std::string path = step.file.full_path();
+        return !step.in_new_dir && is_content(step.file) && path.substr(0, path.rfind('/')) == directory;
+    });
+}
+
+std::vector<LocalFile> LocalFiles::directories() const {
+    std::map<std::string, LocalFile> all;
+    for (const Step& step : m_steps) {
+        const std::string path = step.file.full_path();
+        if (!step.in_new_dir && is_content(step.file))
+            all.try_emplace(path.substr(0, path.rfind('/')), step.file);
+    }
+    std::vector<LocalFile> out;
+    for (auto& file : all | std::views::values)
+        out.push_back(std::move(file));
+    return out;
+}
+
+Status LocalFiles::finish(std::chrono::milliseconds limit) {
+    if (!m_applied) return {};
+    const Status done = as_the_user(limit, [&]() -> Status {
+        for (const UndoRecord& record : m_records)
+            CKPT_CHECK(finish_undo(record));
+        return {};
+    });
+    m_finished = done.has_value();
+    return done;
+}
+
+Status LocalFiles::unmake_all() const {
+    Status worst;
+    std::set<std::string> on_record; // directories
+    std::set<std::string> kept;      // in which helpers are still needed
+    for (const LocalFile& file : directories()) {
+        const auto record = read_undo(file, m_prefix);
+        if (record) on_record.insert(file.full_path().substr(0, file.full_path().rfind('/')));
+        Status undone = record ? ckpt::undo(*record) : tl::unexpected(record.error());
+        if (undone || undone.error().code == Code::not_found) continue;
+        kept.insert(file.full_path().substr(0, file.full_path().rfind('/')));
+        worst = std::move(undone);
+    }
+    for (const Step& step : m_steps) // of those that have no record yet
+        if (!kept.contains(step.file.full_path().substr(0, step.file.full_path().rfind('/'))))
+            remove_helpers(step.file, step.helper);
+    for (const Step& step : m_steps) // one that was opened up to write in it, and not on record yet
+        if (step.placement == Placement::leave && (step.file.mode & 0300U) != 0300U &&
+            needs_record(step.file.full_path()) && !on_record.contains(step.file.full_path()))
+            (void)finish_directory(step.file);
+    unmake_new_ones();
     return worst;
+}
+
+void LocalFiles::unmake_new_ones() const {
+    const auto is_new = [](const Step& step) {
+        return step.in_new_dir || (!is_content(step.file) && step.placement == Placement::create);
+    };
+    for (const Step& step : m_steps)
+        if (is_new(step)) open_up(step.file);
+    for (const Step& step : std::views::reverse(m_steps))
+        if (is_new(step)) unmake_new(step.file);
 }
 
 Status LocalFiles::undo(std::chrono::milliseconds limit) {
     if (!std::exchange(m_applied, false)) return {};
-    return as_the_user(limit, [&] { return unmake_first(m_steps.size()); });
-}
-
-// What cannot be kept stays where it is.
-void LocalFiles::keep(const Step& step, std::uint64_t most, std::chrono::milliseconds limit) const {
-    auto tail = m_tails.make(step.file.full_path(), 0);
-    if (!tail) return;
-    const auto dropped = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-        CKPT_TRY(const std::uint64_t bytes, keep_aside(step.file, step.aside, tail->file.get(), most));
-        return std::to_string(bytes);
-    });
-    if (dropped)
-        (void)m_tails.note_dropped(*tail, std::strtoull(dropped->c_str(), nullptr, 10));
-    else
-        m_tails.drop(*tail);
+    if (m_finished)
+        return fail(Code::rollback_refused,
+                    "the restored job has had them, and they stay as at the checkpoint");
+    return as_the_user(limit, [&] { return unmake_all(); });
 }
 
 void LocalFiles::settle(std::uint64_t keep_most, std::chrono::milliseconds limit) {
-    if (!std::exchange(m_applied, false)) return;
-    const auto displaces = [](const Step& step) {
-        return step.placement == Placement::replace || step.placement == Placement::remove;
-    };
+    if (m_finished) keep_and_forget(m_records, m_place, m_tails, keep_most, limit);
+    m_applied = false;
+}
+
+std::vector<std::string> LocalFiles::notes(std::uint64_t keep_most) const {
+    std::vector<std::string> lines;
+    std::set<std::string> shared;
     for (const Step& step : m_steps)
-        if (step.shared && displaces(step)) keep(step, keep_most, limit);
-    (void)as_the_user(limit, [&]() -> Status {
-        for (const Step& step : m_steps)
-            if (!step.shared && displaces(step)) remove_aside(step.file, step.aside);
-        return {};
-    });
+        if (step.shared) shared.insert(step.file.full_path());
+    for (const UndoRecord& record : m_records)
+        for (const UndoEntry& entry : record.entries)
+            if (m_rules.tree_was_stopped && shared.contains(record.full_path(entry)))
+                if (auto line = note_on_changed(record.full_path(entry), entry.placement, entry.was);
+                    !line.empty())
+                    lines.push_back(std::move(line));
+    std::ranges::copy(notes_on_dropped(m_records, keep_most), std::back_inserter(lines));
+    return lines;
+}
+
+std::vector<std::string> LocalFiles::changes() const {
+    std::vector<std::string> lines;
+    for (const UndoRecord& record : m_records)
+        for (const UndoEntry& entry : record.entries)
+            if (entry.keeps && (entry.placement != Placement::rewrite || !entry.was.ranges.empty()))
+                lines.push_back(record.full_path(entry) + ": written anew, as at the checkpoint");
+    return lines;
 }
 
 } // namespace ckpt

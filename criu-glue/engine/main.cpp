@@ -23,6 +23,7 @@ using namespace ckpt;
 constexpr std::chrono::seconds k_request_patience{10};
 constexpr std::size_t k_dump_fds = 5;
 constexpr std::size_t k_restore_fds = 4;
+constexpr std::size_t k_undo_fds = 3;
 
 void prepare_process() {
     ::umask(077);               // CRIU creates its images with mode 0644 (image.h:CR_FD_PERM)
@@ -78,6 +79,18 @@ Status serve_restore(Packet& packet) {
     });
 }
 
+Status serve_undo(Packet& packet) {
+    CKPT_TRY(const auto request, wire::decode<wire::UndoRequest>(packet.bytes));
+    auto& in = packet.fds;
+    if (in.size() != k_undo_fds) return wrong_descriptors();
+    RestoreFds fds;
+    fds.images = std::move(in[0]);
+    fds.tails = std::move(in[1]);
+    fds.mount_ns = std::move(in[2]);
+    CKPT_CHECK(undo_restore(request, fds));
+    return answer(wire::UndoResult());
+}
+
 // A failure is an answer as well.
 template <typename Answer>
 int finish(const Status& served) {
@@ -98,5 +111,6 @@ int main() {
     if (!type) return EXIT_FAILURE;
     if (*type == wire::DumpRequest::k_type) return finish<wire::DumpResult>(serve_dump(*packet));
     if (*type == wire::RestoreRequest::k_type) return finish<wire::RestoreResult>(serve_restore(*packet));
+    if (*type == wire::UndoRequest::k_type) return finish<wire::UndoResult>(serve_undo(*packet));
     return EXIT_FAILURE;
 }

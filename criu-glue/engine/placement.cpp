@@ -12,6 +12,12 @@ namespace {
 using Kind = LocalFile::Kind;
 using What = LocalNow::What;
 
+tl::unexpected<Error> refuse_changed(const std::string& what) {
+    return fail(
+        Code::rollback_refused, what + " by somebody else since the job was stopped",
+        "put it right, restart the job without its checkpoint, or have failure.changed_file set to ignore");
+}
+
 } // namespace
 
 Result<Placement> decide_placement(const LocalFile& file, const LocalNow& now, bool same_boot) {
@@ -27,11 +33,15 @@ Result<Placement> decide_placement(const LocalFile& file, const LocalNow& now, b
         break;
     }
     if (file.kind != Kind::file) return Placement::leave;
-    const bool same_file = same_boot && now.device == file.device && now.inode == file.inode;
-    return same_file && file.only_grows ? Placement::leave : Placement::replace;
+    const bool own = is_dumps_own(file, now, same_boot);
+    return own && file.only_grows ? Placement::leave : Placement::replace;
 }
 
-Result<Placement> decide_copy(const LocalFile& file, const LocalNow& now, bool tree_was_stopped) {
+bool is_dumps_own(const LocalFile& file, const LocalNow& now, bool same_boot) {
+    return same_boot && now.device == file.device && now.inode == file.inode;
+}
+
+Result<Placement> decide_copy(const LocalFile& file, const LocalNow& now, const PlacingRules& rules) {
     const std::string hint = "put it out of the way, or restart the job without its checkpoint";
     switch (now.what) {
     case What::missing:
@@ -43,10 +53,40 @@ Result<Placement> decide_copy(const LocalFile& file, const LocalNow& now, bool t
     case What::same_kind:
         break;
     }
-    if (file.kind == Kind::absent) return Placement::remove;
-    if (now.inode != file.inode) return Placement::replace;
-    const bool unchanged = tree_was_stopped && now.size == file.size && now.mtime_ns == file.mtime_ns;
+    const bool refuses = rules.tree_was_stopped && !rules.ignore_changed;
+    if (file.kind == Kind::absent) {
+        if (refuses) return refuse_changed(file.full_path() + " was made");
+        return Placement::remove;
+    }
+    if (now.inode != file.inode) {
+        if (refuses) return refuse_changed(file.full_path() + " was replaced by another file");
+        return Placement::replace;
+    }
+    const bool unchanged = rules.tree_was_stopped && now.size == file.size && now.mtime_ns == file.mtime_ns;
     return unchanged ? Placement::leave : Placement::rewrite;
+}
+
+Status judge_rewrite(const LocalFile& file, const Rewrite& differences, const PlacingRules& rules) {
+    const bool refuses = rules.tree_was_stopped && !rules.ignore_changed;
+    if (!refuses || note_on_changed("", Placement::rewrite, differences).empty()) return {};
+    return refuse_changed(file.full_path() + " was changed");
+}
+
+std::string note_on_changed(const std::string& path, Placement placement, const Rewrite& differences) {
+    const std::string back = " by somebody else since the job was stopped, and is as at the checkpoint again";
+    switch (placement) {
+    case Placement::leave:
+        break;
+    case Placement::create:
+        return path + " was removed" + back;
+    case Placement::replace:
+        return path + " was replaced" + back;
+    case Placement::remove:
+        return path + " was made by somebody else since the job was stopped, and is gone again";
+    case Placement::rewrite:
+        return differences.ranges.empty() ? "" : path + " was changed" + back;
+    }
+    return {};
 }
 
 std::vector<LocalFile> with_directories(std::vector<LocalFile> files) {

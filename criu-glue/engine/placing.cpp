@@ -5,10 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <sstream>
 
+#include "engine/rewrite.hpp"
+#include "engine/tails.hpp"
 #include "os/files.hpp"
 #include "os/safe_path.hpp"
 
@@ -18,6 +19,8 @@ using Kind = LocalFile::Kind;
 using What = LocalNow::What;
 
 namespace {
+
+constexpr mode_t k_permissions = 07777;
 
 std::string base_name(const LocalFile& file) {
     return file.path.substr(file.path.rfind('/') + 1);
@@ -73,11 +76,16 @@ Result<LocalNow> look_at(const LocalFile& file) {
 
 namespace {
 
-Status write_copy(int parent, const LocalFile& file, const std::string& name, int images) {
+std::int64_t nanoseconds(const timespec& time) {
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+Status write_copy(int parent, const LocalFile& file, const std::string& name, int images, bool shared) {
     CKPT_TRY(const Fd content, open_beneath(images, file.content, O_RDONLY));
     CKPT_TRY(const Fd copy, open_beneath(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
     if (const auto copied = copy_whole(content.get(), copy.get(), file.size); !copied)
         return tl::unexpected(copied.error());
+    if (shared) CKPT_CHECK(sync_fd(copy.get(), name));
     const timespec mtime{file.mtime_ns / 1'000'000'000, file.mtime_ns % 1'000'000'000};
     const std::array times = {timespec{0, UTIME_OMIT}, mtime};
     if (::fchmod(copy.get(), file.mode) != 0 || ::futimens(copy.get(), times.data()) != 0)
@@ -85,30 +93,43 @@ Status write_copy(int parent, const LocalFile& file, const std::string& name, in
     return {};
 }
 
-// Network file systems know neither way of renameat2(2): EINVAL.
-int move_in(int parent, const std::string& aside, const std::string& name) {
-    if (::renameat2(parent, aside.c_str(), parent, name.c_str(), RENAME_NOREPLACE) == 0) return 0;
-    if (errno != EINVAL || ::linkat(parent, aside.c_str(), parent, name.c_str(), 0) != 0) return -1;
-    return ::unlinkat(parent, aside.c_str(), 0);
+// Network file systems know neither way of renameat2(2): EINVAL. Some others have no hard links.
+Status move_in(int parent, const std::string& from, const std::string& name) {
+    if (::renameat2(parent, from.c_str(), parent, name.c_str(), RENAME_NOREPLACE) == 0) return {};
+    if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
+        if (::linkat(parent, from.c_str(), parent, name.c_str(), 0) == 0) {
+            ::unlinkat(parent, from.c_str(), 0);
+            return {};
+        }
+    }
+    if (errno == EEXIST)
+        return fail(Code::rollback_refused, name + " has been made by somebody else meanwhile");
+    return fail_errno(Code::os, "rename a copy");
 }
 
-int exchange(int parent, const std::string& aside, const std::string& name) {
-    if (::renameat2(parent, aside.c_str(), parent, name.c_str(), RENAME_EXCHANGE) == 0) return 0;
-    if (errno != EINVAL) return -1;
-    const std::string second = aside + "-";
-    if (::linkat(parent, name.c_str(), parent, second.c_str(), 0) != 0 ||
-        ::renameat(parent, aside.c_str(), parent, name.c_str()) != 0)
-        return -1;
-    return ::renameat(parent, second.c_str(), parent, aside.c_str());
+// Without the exchange of renameat2(2), which network file systems do not have: what is there gets a second
+// name, where there are hard links, and so its own is never missing.
+Status displace(int parent, const std::string& name, const std::string& helper) {
+    const std::string old = helper + ".old";
+    const std::string fresh = helper + ".new";
+    if (::linkat(parent, name.c_str(), parent, old.c_str(), 0) != 0 &&
+        ::renameat(parent, name.c_str(), parent, old.c_str()) != 0)
+        return fail_errno(Code::os, "set it aside");
+    if (::renameat(parent, fresh.c_str(), parent, name.c_str()) != 0)
+        return fail_errno(Code::os, "rename a copy");
+    return {};
 }
 
-Status make_file(int parent, const LocalFile& file, Placement placement, const std::string& aside,
-                 int images) {
-    Status made = write_copy(parent, file, aside, images);
-    const auto how = placement == Placement::replace ? exchange : move_in;
-    if (made && how(parent, aside, base_name(file)) != 0) made = fail_errno(Code::os, "rename a copy");
-    if (!made) ::unlinkat(parent, aside.c_str(), 0);
-    return made;
+// Right before it is touched.
+Status check_unchanged(int parent, const LocalFile& file, const UndoEntry& entry) {
+    struct stat st{};
+    const bool same = ::fstatat(parent, entry.name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                      st.st_ino == entry.was.inode &&
+                      static_cast<std::uint64_t>(st.st_size) == entry.was.size &&
+                      nanoseconds(st.st_mtim) == entry.was.mtime_ns;
+    if (same) return {};
+    return fail(Code::rollback_refused, file.full_path() + " was changed by somebody else during the restore",
+                "have the job restored again when nobody else writes to it");
 }
 
 Status set_mode(int parent, const LocalFile& file) {
@@ -119,15 +140,10 @@ Status set_mode(int parent, const LocalFile& file) {
 
 } // namespace
 
-Status make(const LocalFile& file, Placement placement, const std::string& aside, int images) {
+Status make_new(const LocalFile& file, int images) {
     CKPT_TRY(const Fd parent, open_parent(file));
     const std::string name = base_name(file);
-    if (placement == Placement::remove) {
-        if (::renameat(parent.get(), name.c_str(), parent.get(), aside.c_str()) != 0)
-            return fail_errno(Code::os, "set it aside");
-        return {};
-    }
-    if (file.kind == Kind::file) return make_file(parent.get(), file, placement, aside, images);
+    if (file.kind == Kind::file) return write_copy(parent.get(), file, name, images, false);
     const int made = file.kind == Kind::directory ? ::mkdirat(parent.get(), name.c_str(), S_IRWXU)
                                                   : ::mkfifoat(parent.get(), name.c_str(), S_IRUSR | S_IWUSR);
     if (made != 0) return fail_errno(Code::os, "make it");
@@ -162,35 +178,81 @@ void open_up(const LocalFile& file) {
         (void)!::fchmodat(parent->get(), base_name(file).c_str(), S_IRWXU, 0);
 }
 
-void unmake(const LocalFile& file, Placement placement, const std::string& aside) {
+std::uint32_t open_up_existing(const LocalFile& file) {
+    const auto parent = open_parent(file);
+    if (!parent) return 0;
+    const auto dir = open_beneath(parent->get(), base_name(file), O_RDONLY | O_DIRECTORY);
+    struct stat st{};
+    if (!dir || ::fstat(dir->get(), &st) != 0 || st.st_uid != ::geteuid()) return 0;
+    const bool closed = (st.st_mode & (S_IWUSR | S_IXUSR)) != (S_IWUSR | S_IXUSR);
+    return closed && ::fchmod(dir->get(), (st.st_mode & k_permissions) | S_IRWXU) == 0
+               ? st.st_mode & k_permissions
+               : 0;
+}
+
+bool is_unfinished(const LocalFile& file) {
+    const auto parent = open_parent(file);
+    struct stat st{};
+    return parent && ::fstatat(parent->get(), base_name(file).c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISDIR(st.st_mode) && st.st_uid == ::geteuid() && (st.st_mode & k_permissions) == S_IRWXU;
+}
+
+void unmake_new(const LocalFile& file) {
     const auto parent = open_parent(file);
     if (!parent) return;
     const std::string name = base_name(file);
-    if (placement == Placement::create && file.kind == Kind::directory) remove_sockets(parent->get(), name);
-    if (placement == Placement::create)
-        ::unlinkat(parent->get(), name.c_str(), file.kind == Kind::directory ? AT_REMOVEDIR : 0);
-    // What was there lies aside, and is the only copy of it.
-    if (placement == Placement::replace || placement == Placement::remove)
-        (void)::renameat(parent->get(), aside.c_str(), parent->get(), name.c_str());
+    if (file.kind == Kind::directory) remove_sockets(parent->get(), name);
+    ::unlinkat(parent->get(), name.c_str(), file.kind == Kind::directory ? AT_REMOVEDIR : 0);
 }
 
-void remove_aside(const LocalFile& file, const std::string& aside) {
-    const auto parent = open_parent(file);
-    if (parent) ::unlinkat(parent->get(), aside.c_str(), 0);
+namespace {
+
+Status prepare_rewrite(int parent, const LocalFile& file, UndoEntry& entry, int images) {
+    CKPT_TRY(const Fd saved,
+             open_beneath(parent, entry.helper + ".saved", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+    CKPT_TRY(const std::uint64_t room, room_for_tails(saved.get()));
+    CKPT_TRY(entry.was, save_differences(file, images, saved.get(), room));
+    CKPT_CHECK(sync_fd(saved.get(), "what a rewrite writes over"));
+    entry.inode = entry.was.inode;
+    entry.size = file.size;
+    entry.mtime_ns = file.mtime_ns;
+    return {};
 }
 
-Result<std::uint64_t> keep_aside(const LocalFile& file, const std::string& aside, int tail,
-                                 std::uint64_t most) {
+} // namespace
+
+Result<UndoEntry> prepare(const LocalFile& file, Placement placement, const LocalNow& now,
+                          const std::string& helper, int images, bool shared) {
     CKPT_TRY(const Fd parent, open_parent(file));
-    CKPT_TRY(const Fd displaced, open_beneath(parent.get(), aside, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    UndoEntry entry;
+    entry.name = base_name(file);
+    entry.placement = placement;
+    entry.helper = helper;
+    if (placement == Placement::rewrite) {
+        CKPT_CHECK(prepare_rewrite(parent.get(), file, entry, images));
+        return entry;
+    }
+    if (placement != Placement::create) entry.was = {now.inode, now.size, 0, now.mtime_ns, {}};
+    if (placement == Placement::remove) return entry;
+    CKPT_CHECK(write_copy(parent.get(), file, helper + ".new", images, shared));
     struct stat st{};
-    if (::fstat(displaced.get(), &st) != 0) return fail_errno(Code::os, "look at " + aside);
-    const auto size = static_cast<std::uint64_t>(st.st_size);
-    const std::uint64_t kept = std::min(size, most);
-    if (const auto copied = copy_sparse(displaced.get(), size - kept, tail, kept); !copied)
-        return tl::unexpected(copied.error());
-    ::unlinkat(parent.get(), aside.c_str(), 0);
-    return size - kept;
+    if (::fstatat(parent.get(), (helper + ".new").c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return fail_errno(Code::os, "look at a copy");
+    entry.inode = st.st_ino;
+    entry.size = static_cast<std::uint64_t>(st.st_size);
+    entry.mtime_ns = nanoseconds(st.st_mtim);
+    return entry;
+}
+
+Status carry_out(const LocalFile& file, const UndoEntry& entry, int images) {
+    CKPT_TRY(const Fd parent, open_parent(file));
+    if (entry.placement == Placement::create) return move_in(parent.get(), entry.helper + ".new", entry.name);
+    CKPT_CHECK(check_unchanged(parent.get(), file, entry));
+    if (entry.placement == Placement::rewrite) return write_differences(file, images, entry.was);
+    if (entry.placement == Placement::replace) return displace(parent.get(), entry.name, entry.helper);
+    if (::renameat(parent.get(), entry.name.c_str(), parent.get(), (entry.helper + ".old").c_str()) != 0)
+        return fail_errno(Code::os, "set it aside");
+    return {};
 }
 
 } // namespace ckpt

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What is done to one file of the user's when it is put back, and how that is taken back. Everything here
-// runs as the user. `aside` is a name beside the file: first our copy's, then that of what was there.
+// What is done to one file of the user's when it is put back. Everything here runs as the user. How it is
+// taken back: undo.hpp.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 
 #include "engine/placement.hpp"
 #include "engine/record.hpp"
+#include "engine/undo_record.hpp"
 #include "os/fd.hpp"
 #include "result/result.hpp"
 
@@ -19,18 +20,26 @@ Result<Fd> open_parent(const LocalFile& file);
 
 Result<LocalNow> look_at(const LocalFile& file);
 
-// Placement::create, replace and remove.
-Status make(const LocalFile& file, Placement placement, const std::string& aside, int images);
-void unmake(const LocalFile& file, Placement placement, const std::string& aside);
+// Where nothing was: a directory, a FIFO, or a file in a directory that we have made. Not finished: it has
+// the mode it needs for what comes into it.
+Status make_new(const LocalFile& file, int images);
+// Only what make_new() may have made.
+void unmake_new(const LocalFile& file);
 
 // A directory gets its mode when everything is in it, since that may forbid writing, and must let go of it.
 Status finish_directory(const LocalFile& file);
 void open_up(const LocalFile& file);
+// One that was there, is the user's and forbids the user to write: the mode it had; else 0.
+std::uint32_t open_up_existing(const LocalFile& file);
+// One of the user's, with the mode that make_new() gives: a restore that died has not finished it.
+bool is_unfinished(const LocalFile& file);
 
-// What was there goes for good.
-void remove_aside(const LocalFile& file, const std::string& aside);
-// The same, with a copy of its last `most` bytes in `tail`; how many bytes were before these.
-Result<std::uint64_t> keep_aside(const LocalFile& file, const std::string& aside, int tail,
-                                 std::uint64_t most);
+// Makes HELPER.new or HELPER.saved and says what is going to happen; the file itself is not touched. `now` is
+// what is there. errno EFBIG when there is no room for what a rewrite writes over. `shared`: what is made has
+// to be on the file server's disk.
+Result<UndoEntry> prepare(const LocalFile& file, Placement placement, const LocalNow& now,
+                          const std::string& helper, int images, bool shared);
+// Does it, once a record of it is on disk. Code::rollback_refused when the file is not as it was.
+Status carry_out(const LocalFile& file, const UndoEntry& entry, int images);
 
 } // namespace ckpt

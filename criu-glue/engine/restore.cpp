@@ -16,6 +16,7 @@
 #include "engine/image_safety.hpp"
 #include "engine/inherit.hpp"
 #include "engine/ipc.hpp"
+#include "engine/leftovers.hpp"
 #include "engine/linked_files.hpp"
 #include "engine/local_placement.hpp"
 #include "engine/open_files.hpp"
@@ -38,9 +39,10 @@ using std::chrono::milliseconds;
 
 constexpr const char* k_log_name = "restore.log";
 constexpr std::size_t k_record_max = 64 << 20;
-constexpr std::size_t k_listed_cuts = 10;      // paths may have 4 KiB
-constexpr milliseconds k_end_patience{5000};   // for a criu that has answered, or a killed one, to be gone
-constexpr milliseconds k_undo_patience{30000}; // not bounded by the deadline: files must not stay cut
+constexpr std::size_t k_listed_lines = 10;   // paths may have 4 KiB
+constexpr milliseconds k_end_patience{5000}; // for a criu that has answered, or a killed one, to be gone
+constexpr milliseconds k_answer{2000};       // to send it
+constexpr milliseconds k_settle_patience{30000};
 
 Result<DumpRecord> read_record(int images) {
     CKPT_TRY(const Fd file, open_beneath(images, k_record_name, O_RDONLY));
@@ -79,14 +81,24 @@ Error as_restore_error(const Error& error) {
     }
 }
 
+// The answer has to fit into one message.
+std::vector<std::string> first_of(std::vector<std::string> lines, const std::string& how) {
+    if (lines.size() <= k_listed_lines) return lines;
+    const std::size_t more = lines.size() - k_listed_lines;
+    lines.resize(k_listed_lines);
+    lines.push_back(how + " " + std::to_string(more) + " more files");
+    return lines;
+}
+
 // One restore under way.
 class Restore {
 public:
     Restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver)
         : m_request(request), m_fds(fds), m_deliver(deliver),
           m_deadline(Clock::now() + milliseconds(request.timeout_ms)), m_user(identity_of_user(request.user)),
-          m_tails(fds.tails.get()), m_locals(m_user, fds.mount_ns.get(), fds.images.get(), m_tails),
-          m_links(m_user, fds.mount_ns.get(), fds.images.get()),
+          m_tails(fds.tails.get()), m_place{m_user, fds.mount_ns.get()},
+          m_locals(m_place, fds.images.get(), m_tails, request.task_name),
+          m_links(m_user, fds.mount_ns.get(), fds.images.get(), request.task_name),
           m_rollback(m_user, fds.mount_ns.get(), m_tails),
           m_outputs(m_user, fds.mount_ns.get(), fds.images.get()) {}
 
@@ -95,7 +107,7 @@ public:
         if (done) done = enter_home();
         if (done) done = restore_inside();
         if (done) {
-            m_locals.settle(m_request.tail_limit, k_undo_patience);
+            m_locals.settle(m_request.tail_limit, k_settle_patience);
             m_rollback.settle(m_request.tail_limit);
             return {};
         }
@@ -111,10 +123,10 @@ private:
         const auto note = [&error](const char* what, const Status& undone) {
             if (!undone) error.what += std::string("; ") + what + ": " + undone.error().what;
         };
-        note("output was not taken out again", m_outputs.undo(k_undo_patience));
-        note("cut output could not be put back", m_rollback.undo(k_undo_patience));
-        note("a link could not be removed", m_links.undo(k_undo_patience));
-        note("saved files could not be taken out again", m_locals.undo(k_undo_patience));
+        note("output was not taken out again", m_outputs.undo(left_to_undo()));
+        note("cut output could not be put back", m_rollback.undo(left_to_undo()));
+        note("a link could not be removed", m_links.undo(left_to_undo()));
+        note("saved files could not be taken out again", m_locals.undo(left_to_undo()));
         if (m_request.files == wire::Files::none && !error.hint.empty())
             error.hint =
                 "with --checkpoint-files=none no file is put back: do it yourself, or submit without";
@@ -128,6 +140,8 @@ private:
     // Every check that needs no criu; changes nothing.
     Status prepare() {
         CKPT_TRY(DumpRecord record, read_record(m_fds.images.get()));
+        CKPT_TRY(m_notes, clear_leftovers(record, m_request.task_name, m_request.ignore_changed, m_place,
+                                          m_tails, m_request.tail_limit, left()));
         // What this job wants counts, whatever the one did that it goes on from.
         if (m_request.files != wire::Files::copy) record.copied_files.clear();
         CKPT_CHECK(check_script(record));
@@ -152,12 +166,13 @@ private:
         auto passed = replaced; // the tree gets these from us
         for (const StdioIdentity& one : stdio)
             passed.insert(one.path);
-        CKPT_CHECK(m_locals.plan(record, passed, m_request.tree_was_stopped, left()));
+        const PlacingRules rules{m_request.tree_was_stopped, m_request.ignore_changed};
+        CKPT_CHECK(m_locals.plan(record, passed, rules, left()));
         replaced.merge(m_locals.placed());
         CKPT_CHECK(m_links.plan(record, m_locals.placed(), left()));
         replaced.insert(m_links.replaced().begin(), m_links.replaced().end());
         if (m_request.files == wire::Files::none) return {};
-        CKPT_CHECK(m_outputs.plan(record.outputs, stdio, left()));
+        m_outputs.plan(record.outputs, stdio, left());
         replaced.merge(m_outputs.paths());
         return m_rollback.plan(recorded_files(record, replaced),
                                {m_request.tree_was_stopped, m_request.ignore_changed}, left());
@@ -222,10 +237,10 @@ private:
         CriuClient client(m_home.criu.get(), m_deadline);
         if (const auto version = client.version(); !version) // criu works here, before any file is touched
             return tl::unexpected(version.error());
-        CKPT_CHECK(m_locals.apply(left()));
+        CKPT_CHECK(m_locals.apply(left(), over_at()));
         CKPT_CHECK(m_links.apply(left()));
         CKPT_CHECK(m_rollback.apply(left()));
-        CKPT_CHECK(m_outputs.apply(left()));
+        m_outputs.apply(left());
         list_cuts();
         CriuRestoreOptions options;
         options.common = criu_common_options(k_log_name);
@@ -236,25 +251,27 @@ private:
         return commit();
     }
 
-    // The answer has to fit into one message.
     void list_cuts() {
         m_restored.result.complaints = m_rollback.cut_complaints();
-        m_restored.result.notes = m_outputs.notes();
-        const auto& ignored = m_rollback.ignored();
-        for (std::size_t i = 0; i < std::min(ignored.size(), k_listed_cuts); ++i)
-            m_restored.result.notes.push_back(ignored[i]);
-        auto& lines = m_restored.result.rolled_back;
-        const auto& cuts = m_rollback.cuts();
-        for (std::size_t i = 0; i < std::min(cuts.size(), k_listed_cuts); ++i)
-            lines.push_back(describe(cuts[i]));
-        if (cuts.size() > k_listed_cuts)
-            lines.push_back("and " + std::to_string(cuts.size() - k_listed_cuts) + " more files");
+        std::ranges::copy(m_outputs.notes(), std::back_inserter(m_notes));
+        std::ranges::copy(m_rollback.ignored(), std::back_inserter(m_notes));
+        std::ranges::copy(m_locals.notes(m_request.tail_limit), std::back_inserter(m_notes));
+        std::vector<std::string> lines;
+        for (const Cut& cut : m_rollback.cuts()) {
+            lines.push_back(describe(cut));
+            if (auto line = note_on_dropped(cut, m_request.tail_limit); !line.empty())
+                m_notes.push_back(std::move(line));
+        }
+        std::ranges::copy(m_locals.changes(), std::back_inserter(lines));
+        m_restored.result.notes = first_of(std::move(m_notes), "the same holds for");
+        m_restored.result.rolled_back = first_of(std::move(lines), "rolled back:");
     }
 
     // "post-restore" comes when every task exists and none has run yet (cr-restore.c:restore_root_task): a
     // program that ends the moment it is resumed is not missed.
     Status on_notification(std::string_view script, pid_t pid) {
         if (script != "post-restore") return {};
+        CKPT_CHECK(m_locals.finish(left()));
         CKPT_TRY(const auto pids, tree_pids(m_home.pid1.pid()));
         for (const pid_t candidate : pids) {
             const auto info = process_info(candidate);
@@ -289,12 +306,26 @@ private:
         return std::max(std::chrono::duration_cast<milliseconds>(m_deadline - Clock::now()), milliseconds(0));
     }
 
+    // Whoever has asked ends us after the margin: all of it is done by then, and said.
+    [[nodiscard]] milliseconds left_to_undo() const {
+        const auto end = m_deadline + wire::k_engine_margin - k_answer;
+        return std::max(std::chrono::duration_cast<milliseconds>(end - Clock::now()), milliseconds(0));
+    }
+
+    // Unix time after which nothing of this restore is at work, in nanoseconds.
+    [[nodiscard]] std::int64_t over_at() const {
+        const auto end = std::chrono::system_clock::now() + left() + wire::k_engine_margin;
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(end.time_since_epoch()).count();
+    }
+
     const wire::RestoreRequest& m_request;
     const RestoreFds& m_fds;
     const Deliver& m_deliver;
     Deadline m_deadline;
     Identity m_user;
     Tails m_tails;
+    UserPlace m_place;
+    std::vector<std::string> m_notes;
     LocalFiles m_locals;
     LinkedFiles m_links;
     Rollback m_rollback;
@@ -309,6 +340,16 @@ private:
 
 Status restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver) {
     return Restore(request, fds, deliver).run();
+}
+
+Status undo_restore(const wire::UndoRequest& request, const RestoreFds& fds) {
+    CKPT_TRY(const DumpRecord record, read_record(fds.images.get()));
+    Tails tails(fds.tails.get());
+    const auto lines = clear_leftovers(record, request.task_name, false,
+                                       {identity_of_user(request.user), fds.mount_ns.get()}, tails,
+                                       request.tail_limit, milliseconds(request.timeout_ms));
+    if (!lines) return tl::unexpected(lines.error());
+    return {};
 }
 
 } // namespace ckpt

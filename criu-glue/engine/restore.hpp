@@ -30,6 +30,10 @@ struct Restored {
 // Takes the answer to whoever asked. When that fails nobody would know of the tree, so it must not run.
 using Deliver = std::function<Status(const Restored&)>;
 
+// Puts back what a restore that died has left half done beside the user's files; its images say where these
+// are. `fds` without stdio and status pipe.
+Status undo_restore(const wire::UndoRequest& request, const RestoreFds& fds);
+
 // Restores one tree; `deliver` is called once it runs and before it is beyond recall. When the restore fails
 // nothing of it runs, and output files are as they were found.
 Status restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver);

@@ -153,6 +153,7 @@ Status write_differences(const LocalFile& file, int images, const Rewrite& rewri
         if (begin < file.size)
             CKPT_CHECK(
                 write_range(content.get(), now.fd.get(), begin, std::min(end, file.size), rewrite.size));
+    CKPT_CHECK(sync_fd(now.fd.get(), file.full_path())); // before it looks as it did
     return set_state(now.fd.get(), file.mode, file.mtime_ns);
 }
 
@@ -163,6 +164,7 @@ Status undo_rewrite(const LocalFile& file, const Rewrite& rewrite, int saved) {
     for (const auto& [begin, end] : rewrite.ranges)
         if (begin < rewrite.size)
             CKPT_CHECK(write_range(saved, now.fd.get(), begin, std::min(end, rewrite.size), file.size));
+    CKPT_CHECK(sync_fd(now.fd.get(), file.full_path()));
     return set_state(now.fd.get(), rewrite.mode, rewrite.mtime_ns);
 }
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <map>
 
+#include "text/text.hpp"
+
 namespace ckpt {
 
 namespace {
@@ -118,6 +120,13 @@ std::vector<std::string> complaints_in(std::string_view tail) {
 
 std::string describe(const Cut& cut) {
     return cut.path + ": cut from " + std::to_string(cut.from) + " to " + std::to_string(cut.to) + " bytes";
+}
+
+std::string note_on_dropped(const Cut& cut, std::uint64_t most) {
+    const std::uint64_t length = cut.from - cut.to;
+    if (length <= most) return {};
+    return "of what was cut from " + cut.path + ", the first " + text::bytes(length - most) +
+           " are lost, as more than engine.tail_limit is not kept";
 }
 
 } // namespace ckpt

@@ -69,4 +69,7 @@ std::vector<std::string> complaints_in(std::string_view tail);
 // "PATH: cut from 300 to 266 bytes"
 std::string describe(const Cut& cut);
 
+// For the user: how much of the cut is lost when the newest `most` bytes are kept; empty when nothing is.
+std::string note_on_dropped(const Cut& cut, std::uint64_t most);
+
 } // namespace ckpt

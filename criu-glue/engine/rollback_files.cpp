@@ -68,7 +68,9 @@ Status cut_file(const Cut& cut) {
     return {};
 }
 
+// Nothing to do where it was not cut.
 Status put_back(const Cut& cut, int tail) {
+    if (open_same(cut, O_WRONLY, cut.from)) return {};
     CKPT_TRY(const Fd file, open_same(cut, O_WRONLY, cut.to));
     return copy_range(tail, 0, file.get(), cut.to, cut.from - cut.to);
 }
@@ -101,13 +103,14 @@ Status Rollback::apply(std::chrono::milliseconds limit) {
     }
     for (const Tail& tail : m_kept)
         CKPT_CHECK(sync_fd(tail.file.get(), "a tail"));
-    for (; m_applied < m_plan.cuts.size(); ++m_applied) {
+    while (m_applied < m_plan.cuts.size()) {
+        const Cut& cut = m_plan.cuts[m_applied++]; // a child that is killed says nothing
         const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-            CKPT_CHECK(cut_file(m_plan.cuts[m_applied]));
+            CKPT_CHECK(cut_file(cut));
             return std::string();
         });
         if (done) continue;
-        (void)undo(limit);
+        if (done.error().code == Code::rollback_refused) --m_applied; // it was not touched
         return tl::unexpected(done.error());
     }
     return {};

@@ -21,7 +21,7 @@ public:
     // Looks at the files and decides; changes nothing.
     Status plan(const std::vector<RecordedFile>& files, const RollbackRules& rules,
                 std::chrono::milliseconds limit);
-    // Copies the tails away, then cuts. When it fails, what it has cut already is put back.
+    // Copies the tails away, then cuts. When it fails, undo() puts back what it has cut already.
     Status apply(std::chrono::milliseconds limit);
     // Puts the tails back where nothing was written since.
     Status undo(std::chrono::milliseconds limit);

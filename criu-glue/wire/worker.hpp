@@ -3,6 +3,7 @@
 // request on descriptor k_worker_fd, answers with one result and exits; ckptd kills it at its deadline.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,6 +14,9 @@
 namespace ckpt::wire {
 
 constexpr int k_worker_fd = 3;
+// After its request's timeout_ms ckpt-engine has so long to take back what it has done, or to let go of the
+// job, and to answer; then ckptd kills it.
+constexpr std::chrono::seconds k_engine_margin{40};
 
 // How a worker's failure travels; code 0 = success.
 struct Outcome {
@@ -104,11 +108,34 @@ struct RestoreRequest {
     bool tree_was_stopped = false; // nothing of the job wrote after the cut: logs keep their last lines
     Files files = Files::append;   // none: no file is put back
     bool ignore_changed = false;   // a file that somebody else has changed is left, where CRIU can do with it
-    std::uint64_t tail_limit = 0;  // bytes kept of what is cut from one file
+    std::uint64_t tail_limit = 0;  // bytes kept of what is cut or displaced, for each file
+    std::string task_name;         // of this task in every incarnation: [A-Za-z0-9_-], at most 100 bytes
     template <class V>
     void fields(V& v) {
         v(criu, user, cgroup_dirs, timeout_ms, status_pipe, script, tree_was_stopped, files, ignore_changed,
-          tail_limit);
+          tail_limit, task_name);
+    }
+};
+
+// Undoes what a restore that died has left half done beside the user's files. Descriptors as of
+// RestoreRequest, without the last.
+struct UndoRequest {
+    static constexpr std::uint16_t k_type = 44;
+    UserIds user;
+    std::uint64_t tail_limit = 0;
+    std::string task_name;
+    std::uint32_t timeout_ms = 0;
+    template <class V>
+    void fields(V& v) {
+        v(user, tail_limit, task_name, timeout_ms);
+    }
+};
+struct UndoResult {
+    static constexpr std::uint16_t k_type = 45;
+    Outcome outcome;
+    template <class V>
+    void fields(V& v) {
+        v(outcome);
     }
 };
 

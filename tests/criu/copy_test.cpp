@@ -5,7 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
 
 #include "testbed.hpp"
 
@@ -90,6 +94,30 @@ protected:
         return output;
     }
 
+    [[nodiscard]] std::map<std::string, std::string> contents() const {
+        const AsUser as_user;
+        std::map<std::string, std::string> all;
+        for (const auto& entry : fs::directory_iterator(m_place))
+            if (entry.is_regular_file() && !entry.path().filename().string().starts_with("ckpt-test-"))
+                all[entry.path().filename()] = text_of(entry.path());
+        return all;
+    }
+
+    // A restore has come so far that its tree has the files.
+    [[nodiscard]] bool is_finished() const { return has(".done"); }
+
+    [[nodiscard]] bool has(const std::string& extension) const {
+        const AsUser as_user;
+        for (const auto& entry : fs::directory_iterator(m_place))
+            if (entry.path().extension() == extension) return true;
+        return false;
+    }
+
+    static std::string text_of(const fs::path& path) {
+        std::ifstream in(path, std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+
     static DumpCall copying(bool stop) {
         DumpCall call;
         call.files = wire::Files::copy;
@@ -166,6 +194,131 @@ TEST_F(Copy, AFailedRestoreTakesItBack) {
     EXPECT_EQ(file_text(m_place + "/records"), records);
     EXPECT_EQ(file_text(m_place + "/journalled.db"), database);
     EXPECT_EQ(file_text(m_place + "/journalled.db-journal"), "a later journal");
+}
+
+// Whenever it dies, everything is as it was or as at the cut, and the next one succeeds.
+TEST_F(Copy, AKilledRestoreIsTakenBack) {
+    const std::string expected = undisturbed();
+    const auto task = start();
+    const Fd images = images_dir("gen-1");
+    ASSERT_OK(call_dump(*task, images.get(), copying(false)));
+    go_on(*task);
+    put_file(m_place + "/journalled.db-journal", "a later journal");
+    const auto before = contents();
+    RestoreCall call;
+    call.files = wire::Files::copy;
+    int killed = 0;
+    for (int delay = 20; delay < 400; delay += 20) {
+        task->renew(task->output_name());
+        call.kill_engine_after = std::chrono::milliseconds(delay);
+        if (call_restore(*task, images.get(), m_tails.get(), call)) break; // it was faster
+        ++killed;
+        ASSERT_TRUE(eventually([&] { return task->cgroup_pids().empty(); })) << delay;
+        if (is_finished()) break; // the tree was there: now they are as at the cut
+        ASSERT_OK(call_undo(images.get(), m_tails.get(), call));
+        ASSERT_TRUE(contents() == before) << delay;
+    }
+    EXPECT_GT(killed, 2);
+    task->kill_tree();
+    task->renew(task->output_name());
+    call.kill_engine_after = std::chrono::milliseconds(0);
+    ASSERT_OK(call_restore(*task, images.get(), m_tails.get(), call));
+    EXPECT_EQ(finish(*task), expected);
+}
+
+// At the moment at which files begin to change.
+TEST_F(Copy, ARestoreThatIsKilledHalfWayIsTakenBack) {
+    const std::string expected = undisturbed();
+    const auto task = start();
+    const Fd images = images_dir("gen-1");
+    ASSERT_OK(call_dump(*task, images.get(), copying(false)));
+    go_on(*task);
+    const auto before = contents();
+    RestoreCall call;
+    call.files = wire::Files::copy;
+    call.kill_engine_when = [&] { return has(".undo"); };
+    for (int i = 0; i < 3; ++i) {
+        task->renew(task->output_name());
+        ASSERT_FALSE(call_restore(*task, images.get(), m_tails.get(), call));
+        ASSERT_TRUE(has(".undo"));
+        ASSERT_OK(call_undo(images.get(), m_tails.get(), call));
+        ASSERT_TRUE(contents() == before);
+    }
+    task->renew(task->output_name());
+    ASSERT_FALSE(call_restore(*task, images.get(), m_tails.get(), call));
+    task->renew(task->output_name());
+    call.kill_engine_when = nullptr; // and nobody has undone the last one
+    ASSERT_OK(call_restore(*task, images.get(), m_tails.get(), call));
+    EXPECT_EQ(finish(*task), expected);
+}
+
+// The same when nobody takes it back in between, as after the loss of a node.
+TEST_F(Copy, TheNextRestoreTakesItBack) {
+    const std::string expected = undisturbed();
+    const auto task = start();
+    const Fd images = images_dir("gen-1");
+    ASSERT_OK(call_dump(*task, images.get(), copying(false)));
+    go_on(*task);
+    RestoreCall call;
+    call.files = wire::Files::copy;
+    for (int delay = 100; delay < 400; delay += 15) {
+        task->renew(task->output_name());
+        call.kill_engine_after = std::chrono::milliseconds(delay);
+        if (call_restore(*task, images.get(), m_tails.get(), call)) break;
+        ASSERT_TRUE(eventually([&] { return task->cgroup_pids().empty(); })) << delay;
+    }
+    task->kill_tree();
+    task->renew(task->output_name());
+    call.kill_engine_after = std::chrono::milliseconds(0);
+    ASSERT_OK(call_restore(*task, images.get(), m_tails.get(), call));
+    EXPECT_EQ(finish(*task), expected);
+}
+
+TEST_F(Copy, WhatIsWrittenOverIsKeptUpToTheLimit) {
+    const auto task = start();
+    const Fd images = images_dir("gen-1");
+    ASSERT_OK(call_dump(*task, images.get(), copying(false)));
+    go_on(*task);
+    task->renew(task->output_name());
+    RestoreCall call;
+    call.files = wire::Files::copy;
+    call.tail_limit = 1000;
+    const auto restored = call_restore(*task, images.get(), m_tails.get(), call);
+    ASSERT_OK(restored);
+    EXPECT_TRUE(std::ranges::any_of(restored->notes, [&](const std::string& note) {
+        return note.find(m_place + "/journalled.db held before the restore") != std::string::npos &&
+               note.find("are lost") != std::string::npos;
+    })) << ::testing::PrintToString(restored->notes);
+    EXPECT_NE(text_of(m_root + "/tails/index").find(m_place + "/records"), std::string::npos);
+    finish(*task);
+}
+
+TEST_F(Copy, WhatSomebodyElseHasChangedIsRefusedOrPutBackByPolicy) {
+    const std::string expected = undisturbed();
+    const auto task = start();
+    const Fd images = images_dir("gen-1");
+    ASSERT_OK(call_dump(*task, images.get(), copying(true)));
+    task->kill_tree();
+    put_file(m_place + "/records", "somebody else's");
+    task->renew(task->output_name());
+    RestoreCall call;
+    call.files = wire::Files::copy;
+    call.tree_was_stopped = true;
+    const auto refused = call_restore(*task, images.get(), m_tails.get(), call);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Code::rollback_refused);
+    EXPECT_NE(refused.error().what.find("/records was changed"), std::string::npos) << refused.error().what;
+    EXPECT_EQ(file_text(m_place + "/records"), "somebody else's");
+    call.ignore_changed = true;
+    const auto restored = call_restore(*task, images.get(), m_tails.get(), call);
+    ASSERT_OK(restored);
+    ASSERT_EQ(restored->notes.size(), 1U);
+    EXPECT_NE(restored->notes[0].find("/records was changed"), std::string::npos) << restored->notes[0];
+    std::string kept;
+    for (const auto& entry : fs::directory_iterator(m_root + "/tails"))
+        if (entry.path().filename() != "index") kept += text_of(entry.path());
+    EXPECT_EQ(kept, "somebody else's");
+    EXPECT_EQ(finish(*task), expected);
 }
 
 TEST_F(Copy, MoreThanTheLimitIsRefusedAndTheJobRunsOn) {

@@ -37,7 +37,7 @@ struct Call {
 };
 
 Result<Call> call_engine(const std::string& request, const std::vector<int>& fds,
-                         std::chrono::milliseconds kill_after) {
+                         std::chrono::milliseconds kill_after, const std::function<bool()>& kill_when = {}) {
     CKPT_TRY(auto sockets, make_socket_pair());
     SpawnSpec spec;
     spec.path = CKPT_LIBEXEC_DIR "/ckpt-engine";
@@ -47,6 +47,17 @@ Result<Call> call_engine(const std::string& request, const std::vector<int>& fds
     CKPT_TRY(call.engine, spawn(spec));
     sockets.second.reset();
     CKPT_CHECK(send_packet(sockets.first.get(), request, fds));
+    while (kill_when && !kill_when()) {
+        auto answer = receive_packet(sockets.first.get(), std::chrono::milliseconds(1));
+        if (!answer && answer.error().code != Code::deadline) return tl::unexpected(answer.error());
+        if (answer) {
+            call.answer = std::move(*answer);
+            CKPT_TRY(const int status, call.engine.wait(k_patience));
+            (void)status;
+            return call;
+        }
+    }
+    if (kill_when) call.engine.kill(SIGKILL);
     auto answer = receive_packet(sockets.first.get(), kill_after.count() > 0 ? kill_after : k_patience);
     if (!answer) call.engine.kill(SIGKILL);
     CKPT_TRY(call.answer, std::move(answer));
@@ -92,17 +103,27 @@ Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, cons
     request.files = options.files;
     request.ignore_changed = options.ignore_changed;
     request.tail_limit = options.tail_limit;
+    request.task_name = options.task_name;
     CKPT_TRY(const Fd mount_ns, open_namespace(::getpid(), "mnt"));
     CKPT_TRY(const FakeShim shim, fake_shim(task));
     const std::vector<int> fds = {images, tails, mount_ns.get(), shim.pidfd()};
     request.status_pipe = k_shim_status;
-    CKPT_TRY(Call call, call_engine(wire::encode(request), fds, options.kill_engine_after));
+    CKPT_TRY(Call call,
+             call_engine(wire::encode(request), fds, options.kill_engine_after, options.kill_engine_when));
     CKPT_TRY(auto result, wire::decode<wire::RestoreResult>(call.answer.bytes));
     CKPT_CHECK(wire::status_of(result.outcome));
     if (call.answer.fds.size() != 3) return fail(Code::internal, "a restore without descriptors");
     task.adopt(result.root_pid, result.root_pid_inside, result.init_pid, std::move(call.answer.fds[0]),
                std::move(call.answer.fds[1]), std::move(call.answer.fds[2]));
     return result;
+}
+
+Status call_undo(int images, int tails, const RestoreCall& options) {
+    const wire::UndoRequest request{options.user, options.tail_limit, options.task_name, options.timeout_ms};
+    CKPT_TRY(const Fd mount_ns, open_namespace(::getpid(), "mnt"));
+    CKPT_TRY(const Call call, call_engine(wire::encode(request), {images, tails, mount_ns.get()}, {}));
+    CKPT_TRY(const auto result, wire::decode<wire::UndoResult>(call.answer.bytes));
+    return wire::status_of(result.outcome);
 }
 
 } // namespace ckpt::testing

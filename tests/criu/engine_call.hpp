@@ -2,6 +2,7 @@
 // Plays ckptd: starts a ckpt-engine, sends it one request, takes its answer.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "result/result.hpp"
@@ -31,9 +32,14 @@ struct RestoreCall {
     wire::Files files = wire::Files::append;
     bool ignore_changed = false;
     std::uint64_t tail_limit = 64 << 20;
+    std::string task_name = "7-0123abcd-1-0";
     std::chrono::milliseconds kill_engine_after{0};
+    std::function<bool()> kill_engine_when; // asked all the time
 };
 // On success `task` owns the restored tree.
 Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, const RestoreCall& options = {});
+
+// Undoes what a restore that was killed has left beside the user's files.
+Status call_undo(int images, int tails, const RestoreCall& options = {});
 
 } // namespace ckpt::testing

@@ -90,6 +90,31 @@ TEST_F(Linked, TheLastCheckpointRestoresTwice) {
     restore_and_finish(true);
 }
 
+// A restore that died between making the links and CRIU's taking them away.
+TEST_F(Linked, AnEarlierRestoreHasLeftThem) {
+    ASSERT_OK(call_dump(*m_task, m_images.get()));
+    m_task->kill_tree();
+    {
+        const AsUser as_user;
+        ASSERT_EQ(::rename((m_place + "/near").c_str(), (m_place + "/kept").c_str()), 0); // by content then
+        ASSERT_EQ(::symlink("kept", (m_place + "/near").c_str()), 0);
+    }
+    for (int delay = 30; delay < 300; delay += 10) {
+        m_task->renew(m_task->output_name());
+        RestoreCall killed;
+        killed.kill_engine_after = std::chrono::milliseconds(delay);
+        if (call_restore(*m_task, m_images.get(), m_tails.get(), killed)) break;
+        ASSERT_TRUE(eventually([&] { return m_task->cgroup_pids().empty(); })) << delay;
+    }
+    m_task->kill_tree();
+    m_task->renew(m_task->output_name());
+    ASSERT_OK(call_restore(*m_task, m_images.get(), m_tails.get()));
+    EXPECT_EQ(links(), 0);
+    put_file(m_place + "/go", "");
+    EXPECT_EQ(WEXITSTATUS(m_task->report().value), 0);
+    EXPECT_EQ(m_task->output(), "ready\n12 before before 3145728\n");
+}
+
 TEST_F(Linked, TheOtherNameHasGoneToo) {
     ASSERT_OK(call_dump(*m_task, m_images.get()));
     m_task->kill_tree();

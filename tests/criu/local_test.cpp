@@ -6,6 +6,8 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "testbed.hpp"
 
@@ -144,6 +146,45 @@ TEST_F(Local, AFailedRestoreTakesItBack) {
     ASSERT_FALSE(call_restore(*m_task, m_images.get(), m_tails.get(), call));
     EXPECT_EQ(file_text(m_local + "/job/state"), "something older");
     EXPECT_EQ(std::distance(fs::directory_iterator(m_local + "/job"), {}), 1);
+}
+
+// Other files of the user's under these names come back whenever it dies, and are kept once it succeeds.
+TEST_F(Local, AKilledRestoreIsTakenBack) {
+    m_call.leave_stopped = true;
+    ASSERT_OK(call_dump(*m_task, m_images.get(), m_call));
+    m_task->kill_tree();
+    fs::rename(m_local + "/job", m_local + "/was");
+    {
+        const AsUser as_user;
+        fs::create_directories(m_local + "/job");
+    }
+    put_file(m_local + "/job/state", "another job's");
+    RestoreCall call;
+    call.tree_was_stopped = true;
+    int killed = 0;
+    for (int delay = 20; delay < 400; delay += 20) {
+        m_task->renew(m_task->output_name());
+        call.kill_engine_after = std::chrono::milliseconds(delay);
+        if (call_restore(*m_task, m_images.get(), m_tails.get(), call)) break;
+        ASSERT_TRUE(eventually([&] { return m_task->cgroup_pids().empty(); })) << delay;
+        ++killed;
+        bool finished = false;
+        for (const auto& entry : fs::directory_iterator(m_local + "/job"))
+            finished |= entry.path().extension() == ".done";
+        if (finished) break;
+        ASSERT_OK(call_undo(m_images.get(), m_tails.get(), call));
+        ASSERT_EQ(file_text(m_local + "/job/state"), "another job's") << delay;
+        ASSERT_FALSE(fs::exists(m_local + "/job/reader")) << delay;
+    }
+    EXPECT_GT(killed, 2);
+    m_task->kill_tree();
+    restore_and_finish(true);
+    std::string kept;
+    for (const auto& entry : fs::directory_iterator(m_root + "/tails")) {
+        std::ifstream in(entry.path());
+        kept += std::string{std::istreambuf_iterator<char>(in), {}};
+    }
+    EXPECT_NE(kept.find("another job's"), std::string::npos);
 }
 
 // Whoever owns a directory could swap what is in it under the restored program.

@@ -61,25 +61,47 @@ LocalFile copied(LocalFile::Kind kind = LocalFile::Kind::file) {
     return file;
 }
 
+constexpr PlacingRules k_stopped{true, false};
+constexpr PlacingRules k_ignoring{true, true};
+constexpr PlacingRules k_ran_on{false, false};
+
 TEST(DecideCopy, ContentGoesBack) {
-    EXPECT_EQ(*decide_copy(copied(), {What::missing, 0, 0, 0, 0}, true), Placement::create);
-    EXPECT_EQ(*decide_copy(copied(), {What::same_kind, 1, 12, 50, 1000}, true), Placement::replace);
-    EXPECT_EQ(*decide_copy(copied(), {What::same_kind, 1, 11, 60, 1000}, true), Placement::rewrite);
-    EXPECT_EQ(*decide_copy(copied(), {What::same_kind, 1, 11, 50, 1001}, true), Placement::rewrite);
-    EXPECT_EQ(*decide_copy(copied(), {What::same_kind, 1, 11, 50, 1000}, true), Placement::leave);
-    EXPECT_EQ(*decide_copy(copied(), {What::same_kind, 1, 11, 50, 1000}, false), Placement::rewrite)
+    EXPECT_EQ(*decide_copy(copied(), {What::missing, 0, 0, 0, 0}, k_stopped), Placement::create);
+    EXPECT_EQ(*decide_copy(copied(), {What::same_kind, 1, 12, 50, 1000}, k_ran_on), Placement::replace);
+    EXPECT_EQ(*decide_copy(copied(), {What::same_kind, 1, 11, 60, 1000}, k_stopped), Placement::rewrite);
+    EXPECT_EQ(*decide_copy(copied(), {What::same_kind, 1, 11, 50, 1001}, k_stopped), Placement::rewrite);
+    EXPECT_EQ(*decide_copy(copied(), {What::same_kind, 1, 11, 50, 1000}, k_stopped), Placement::leave);
+    EXPECT_EQ(*decide_copy(copied(), {What::same_kind, 1, 11, 50, 1000}, k_ran_on), Placement::rewrite)
         << "a mapping changes a file without a trace in its time";
 }
 
 TEST(DecideCopy, AJournalThatWasNotThereGoesAway) {
     const LocalFile journal = copied(LocalFile::Kind::absent);
-    EXPECT_EQ(*decide_copy(journal, {What::missing, 0, 0, 0, 0}, true), Placement::leave);
-    EXPECT_EQ(*decide_copy(journal, {What::same_kind, 1, 12, 50, 1}, false), Placement::remove);
+    EXPECT_EQ(*decide_copy(journal, {What::missing, 0, 0, 0, 0}, k_stopped), Placement::leave);
+    EXPECT_EQ(*decide_copy(journal, {What::same_kind, 1, 12, 50, 1}, k_ran_on), Placement::remove);
 }
 
 TEST(DecideCopy, WhatIsSomebodyElsesIsRefused) {
     for (const What what : {What::foreign, What::other_kind})
-        EXPECT_EQ(decide_copy(copied(), {what, 0, 0, 0, 0}, true).error().code, Code::rollback_refused);
+        EXPECT_EQ(decide_copy(copied(), {what, 0, 0, 0, 0}, k_ignoring).error().code, Code::rollback_refused);
+}
+
+// Nothing of the job wrote after the cut: whoever did is somebody else.
+TEST(DecideCopy, WhatOthersHaveChangedIsRefusedOrPutBackByPolicy) {
+    const LocalNow other{What::same_kind, 1, 12, 50, 1000};
+    EXPECT_EQ(decide_copy(copied(), other, k_stopped).error().code, Code::rollback_refused);
+    EXPECT_EQ(*decide_copy(copied(), other, k_ignoring), Placement::replace);
+    const LocalFile journal = copied(LocalFile::Kind::absent);
+    EXPECT_EQ(decide_copy(journal, other, k_stopped).error().code, Code::rollback_refused);
+    EXPECT_EQ(*decide_copy(journal, other, k_ignoring), Placement::remove);
+    const Rewrite same{11, 50, 0, 1001, {}};
+    const Rewrite differs{11, 50, 0, 1001, {{0, 50}}};
+    EXPECT_TRUE(judge_rewrite(copied(), same, k_stopped)) << "late pages of a mapping change the time only";
+    EXPECT_EQ(judge_rewrite(copied(), differs, k_stopped).error().code, Code::rollback_refused);
+    EXPECT_TRUE(judge_rewrite(copied(), differs, k_ignoring));
+    EXPECT_TRUE(judge_rewrite(copied(), differs, k_ran_on));
+    EXPECT_EQ(note_on_changed("/h/data", Placement::rewrite, same), "");
+    EXPECT_THAT(note_on_changed("/h/data", Placement::rewrite, differs), ::testing::HasSubstr("/h/data"));
 }
 
 class RewriteTest : public ::testing::Test {
