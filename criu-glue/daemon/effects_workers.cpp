@@ -432,7 +432,7 @@ void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey&
     undo_restore(*job, key, [this, job_id, serial, key, error = packet.error()](const Status& undone) {
         Job* still = find_job(job_id, serial);
         if (still == nullptr) return;
-        Error all = error;
+        Error all{Code::restore_failed, "the restore ended without an answer: " + error.what, "", 0};
         if (!undone) all.what += "; and what it has left is not taken back: " + undone.error().what;
         restore_ended(*still, key, tl::unexpected(all));
     });
