@@ -8,6 +8,26 @@ HEAD = "#!/bin/bash\n#SBATCH --checkpoint\n#SBATCH --checkpoint-interval=none\n.
 LOCAL = "/srv/of-the-node"  # on the node's own disk, and unknown to the policy
 
 
+# Counts in a large file of its own, in place, and knows what has to be in it.
+COUNTER = r"""exec /usr/bin/python3 -c '
+import os, time
+data = os.open("data", os.O_RDWR | os.O_CREAT, 0o644)
+os.pwrite(data, b"0" * 4000000, 0)
+print("counts", flush=True)
+n = 0
+while not os.path.exists("go"):
+    n += 1
+    os.pwrite(data, b"%08d" % n, 0); os.pwrite(data, b"%08d" % n, 8 * n)
+    time.sleep(0.02)
+want = bytearray(b"0" * 4000000); want[:8] = b"%08d" % n
+for i in range(1, n + 1): want[8 * i:8 * i + 8] = b"%08d" % i
+print("right" if os.pread(data, 5000000, 0) == want else "wrong", n, flush=True)
+'
+"""
+# Kills the engine once there is a record of what it is about to do.
+KILLER = 'for ((i = 0; i < 60000; i++)); do set -- "$1" "$1"/.ckpt-*.undo; [ -e "$2" ] && exec pkill -KILL -x ckpt-engine; sleep 0.002; done; exit 1'
+
+
 class NodeLoss(SystemTest):
     """The last checkpoint has left the job running: it has changed its files since."""
 
@@ -47,6 +67,33 @@ class NodeLoss(SystemTest):
                          ["ready", *(f"{name} {size} before after" for name in ("near", "far", "none")), "by its name after"])
         self.assertEqual(self.links(names), [])
         assert_clean(job, names)
+
+    def test_a_restore_that_is_killed_is_taken_back(self):
+        """The files are as the killed restore has found them, and the next one succeeds."""
+        job = submit(HEAD + COUNTER, "--checkpoint-files=copy", name="killed")
+        job.wait_output("counts")
+        cluster.run("n1", "sckpt", "create", job.id, user="alice")
+        job.wait_output("generation 1 saved")
+        data = job.path("data")
+        at_cut = data.read_bytes()
+        wait_for("it has counted on", lambda: data.read_bytes()[:8] > at_cut[:8])
+        cluster.kill_node("n1")
+        found = data.read_bytes()
+        killer = cluster.background("n2", "bash", "-c", KILLER, "killer", job.directory)
+        job.wait_info("is requeued", lambda info: info["JobState"] == "PENDING" or info.get("BatchHost") == "n2", timeout=90)
+        job.as_user("scontrol", "update", f"JobId={job.id}", "ReqNodeList=n2")
+        job.wait_info("is held", lambda info: info["JobState"] == "PENDING" and info["Priority"] == "0", timeout=90)
+        self.assertEqual(killer.wait(), 0, "a record of the restore was there, and the engine was killed")
+        self.assertTrue(data.read_bytes() == found)
+        self.assertEqual([path.name for path in data.parent.glob(".ckpt-*")], [])
+        cluster.run("n2", "scontrol", "release", job.id)
+        job.wait_running("n2", timeout=90)
+        job.wait_output("restored generation 1")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertIn("right", job.output())
+        cluster.start_node("n1")
+        assert_clean(job)
 
     def links(self, job):
         return [str(path) for path in job.path(".").rglob("link_remap*")]
