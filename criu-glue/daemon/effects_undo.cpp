@@ -52,6 +52,7 @@ void Server::undone(std::uint32_t job_id, const std::string& name, const Result<
         const bool is_open =
             std::ranges::any_of(m_jobs, [&](const auto& one) { return one.second.local_name == name; });
         if (m_local && !is_open) m_local->remove_job(name);
+        empty_trash();
     }
     const auto result = result_of<wire::UndoResult>(packet);
     const Status status = result ? Status() : tl::unexpected(result.error());
