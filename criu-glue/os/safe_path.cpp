@@ -17,6 +17,8 @@ namespace ckpt {
 
 namespace {
 
+constexpr std::size_t k_removed_at_once = 4096;
+
 struct DirCloser {
     void operator()(DIR* dir) const { ::closedir(dir); }
 };
@@ -112,24 +114,34 @@ Result<Fd> make_dir_beneath(int dir, const std::string& name, mode_t mode) {
     return made;
 }
 
-Result<std::vector<std::string>> list_dir(int dir) {
+Status for_each_name(int dir, const std::function<bool(const char* name)>& visit) {
     Fd copy(::openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)); // an own offset
     if (!copy) return fail_errno(Code::os, "open a directory");
     const DirStream stream(::fdopendir(copy.get()));
     if (!stream) return fail_errno(Code::os, "read a directory");
     (void)copy.release(); // the stream owns it now
-    std::vector<std::string> names;
     for (;;) {
         errno = 0;
         const dirent* entry =
             ::readdir(stream.get()); // NOLINT(concurrency-mt-unsafe): one stream, one thread
-        if (entry == nullptr) {
-            if (errno != 0) return fail_errno(Code::os, "read a directory");
-            break;
-        }
-        if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
-            names.emplace_back(entry->d_name);
+        if (entry == nullptr) return errno == 0 ? Status() : Status(fail_errno(Code::os, "read a directory"));
+        const bool is_name = std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0;
+        if (is_name && !visit(entry->d_name)) return {};
     }
+}
+
+Result<std::vector<std::string>> list_dir(int dir, std::size_t max) {
+    constexpr std::size_t k_each = 4;
+    std::vector<std::string> names;
+    std::size_t size = 0;
+    CKPT_CHECK(for_each_name(dir, [&](const char* name) {
+        names.emplace_back(name);
+        size += names.back().size() + k_each;
+        return size <= max;
+    }));
+    if (size > max)
+        return fail_errno(
+            Code::os, "read a directory with more than " + std::to_string(max) + " bytes of names", EFBIG);
     std::sort(names.begin(), names.end());
     return names;
 }
@@ -140,9 +152,16 @@ Status remove_tree(int dir, const std::string& name) {
     if (errno != EISDIR && errno != EPERM) return fail_errno(Code::os, "remove " + name);
     {
         CKPT_TRY(const Fd sub, open_beneath(dir, name, O_RDONLY | O_DIRECTORY));
-        CKPT_TRY(const auto entries, list_dir(sub.get()));
-        for (const std::string& entry : entries)
-            CKPT_CHECK(remove_tree(sub.get(), entry));
+        for (;;) { // however many there are
+            std::vector<std::string> some;
+            CKPT_CHECK(for_each_name(sub.get(), [&](const char* entry) {
+                some.emplace_back(entry);
+                return some.size() < k_removed_at_once;
+            }));
+            if (some.empty()) break;
+            for (const std::string& entry : some)
+                CKPT_CHECK(remove_tree(sub.get(), entry));
+        }
     }
     if (::unlinkat(dir, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
         return fail_errno(Code::os, "remove directory " + name);

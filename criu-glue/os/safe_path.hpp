@@ -5,6 +5,8 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +32,13 @@ Result<Fd> make_trusted_dir(const std::string& path, mode_t mode);
 // caller's euid, else Code::not_permitted.
 Result<Fd> make_dir_beneath(int dir, const std::string& name, mode_t mode);
 
-// The names in a directory, without "." and "..", sorted.
-Result<std::vector<std::string>> list_dir(int dir);
+// Calls `visit` for each name in a directory, without "." and "..", in the order of the directory, until it
+// returns false.
+Status for_each_name(int dir, const std::function<bool(const char* name)>& visit);
+
+// The names in a directory, without "." and "..", sorted. Of `max` bytes together (each counts four more) at
+// the most, else Code::os with EFBIG: for directories that others fill.
+Result<std::vector<std::string>> list_dir(int dir, std::size_t max = SIZE_MAX);
 
 // Removes `name` and everything under it, never following links and never leaving `dir`. A missing name is
 // success.

@@ -2,6 +2,7 @@
 #include "os/stream.hpp"
 
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include <array>
 #include <cerrno>
@@ -15,10 +16,19 @@ namespace {
 
 constexpr std::size_t k_length_bytes = 4;
 
+// A time limit of the socket has passed.
+bool is_over(int errnum) {
+    return errnum == EAGAIN || errnum == EWOULDBLOCK;
+}
+tl::unexpected<Error> silent() {
+    return fail_errno(Code::deadline, "the other side does not answer", ETIMEDOUT);
+}
+
 Status send_all(int socket, std::string_view bytes) {
     while (!bytes.empty()) {
         const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0 && is_over(errno)) return silent();
         if (sent < 0)
             return fail_errno(errno == EPIPE || errno == ECONNRESET ? Code::not_found : Code::os, "send");
         bytes.remove_prefix(static_cast<std::size_t>(sent));
@@ -31,6 +41,7 @@ Status receive_all(int socket, std::span<char> into) {
         const ssize_t got = ::recv(socket, into.data(), into.size(), 0);
         if (got < 0 && errno == EINTR) continue;
         if (got == 0) return fail(Code::not_found, "the other side has closed the connection");
+        if (got < 0 && is_over(errno)) return silent();
         if (got < 0) return fail_errno(errno == ECONNRESET ? Code::not_found : Code::os, "receive");
         into = into.subspan(static_cast<std::size_t>(got));
     }
@@ -44,6 +55,16 @@ Result<std::pair<Fd, Fd>> make_stream_pair() {
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
         return fail_errno(Code::os, "make a socket pair");
     return std::pair{Fd(ends[0]), Fd(ends[1])};
+}
+
+Status set_patience(int socket, std::chrono::milliseconds silence) {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(silence);
+    const std::chrono::microseconds rest = silence - seconds;
+    const timeval limit{seconds.count(), rest.count()};
+    for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO})
+        if (::setsockopt(socket, SOL_SOCKET, option, &limit, sizeof limit) != 0)
+            return fail_errno(Code::os, "limit the time of a socket");
+    return {};
 }
 
 Status send_frame(int socket, std::string_view bytes) {

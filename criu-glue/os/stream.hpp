@@ -3,6 +3,7 @@
 // our processes, where a packet would be too small (os/socket.hpp).
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -14,6 +15,10 @@
 namespace ckpt {
 
 Result<std::pair<Fd, Fd>> make_stream_pair();
+
+// From here on send_frame() and receive_frame() fail with Code::deadline when not a single byte has gone, or
+// come, for so long.
+Status set_patience(int socket, std::chrono::milliseconds silence);
 
 // Blocks until all of it is on its way; never raises SIGPIPE. A peer that has gone is Code::not_found.
 Status send_frame(int socket, std::string_view bytes);

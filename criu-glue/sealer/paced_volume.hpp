@@ -9,7 +9,8 @@
 
 namespace ckpt {
 
-// A volume to which files are written no faster than policy allows. `tick` is called before each write.
+// A volume to which files are written no faster than policy allows. `tick` is called before each write and
+// read.
 class PacedVolume final : public store::Volume {
 public:
     PacedVolume(store::Volume& volume, std::uint64_t bytes_per_s, std::function<void()> tick);
@@ -18,9 +19,7 @@ public:
     Result<std::vector<std::string>> list(const std::string& dir) override { return m_volume.list(dir); }
     Status make_dir(const std::string& path) override { return m_volume.make_dir(path); }
     Result<std::unique_ptr<store::NewFile>> create(const std::string& path) override;
-    Result<std::unique_ptr<store::OldFile>> open(const std::string& path) override {
-        return m_volume.open(path);
-    }
+    Result<std::unique_ptr<store::OldFile>> open(const std::string& path) override;
     Result<std::string> read(const std::string& path, std::size_t max) override {
         return m_volume.read(path, max);
     }

@@ -38,7 +38,7 @@ Error store_error(Error error, const std::string& action) {
     if (error.errnum == ENOSPC || error.errnum == EDQUOT) {
         error.code = Code::store_full;
         if (error.hint.empty()) error.hint = "free space there or raise the quota";
-    } else if (error.code == Code::os || error.code == Code::not_found) {
+    } else if (error.code == Code::os || error.code == Code::not_found || error.code == Code::deadline) {
         error.code = Code::store_unwritable;
     }
     return error;

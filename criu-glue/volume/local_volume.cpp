@@ -22,6 +22,8 @@ public:
     Status write(std::string_view bytes) override { return write_all(m_fd.get(), bytes); }
     Status finish() override {
         CKPT_CHECK(sync_fd(m_fd.get(), "the file"));
+        // Whoever reads it here next shall see what is stored, not what is remembered.
+        (void)::posix_fadvise(m_fd.get(), 0, 0, POSIX_FADV_DONTNEED);
         m_fd.reset();
         return {};
     }
@@ -77,10 +79,10 @@ public:
         if (depth == 0) return;
         const auto sub = open_beneath(dir, name, O_RDONLY | O_DIRECTORY);
         if (!sub) return;
-        const auto names = list_dir(sub->get());
-        if (!names) return;
-        for (const std::string& entry : *names)
+        (void)for_each_name(sub->get(), [&](const char* entry) {
             add(sub->get(), entry, depth - 1);
+            return true;
+        });
     }
     [[nodiscard]] Usage take() const { return {m_usage.bytes, m_files ? m_usage.newest : m_newest_dir}; }
 
@@ -110,7 +112,13 @@ Result<LocalVolume::Entry> LocalVolume::entry(const std::string& path) const {
 
 Result<std::vector<std::string>> LocalVolume::list(const std::string& dir) {
     CKPT_TRY(const Fd fd, open_dir(dir));
-    return list_dir(fd.get());
+    auto names = list_dir(fd.get(), k_names_max);
+    if (!names && names.error().errnum == EFBIG) {
+        names.error().what =
+            (dir.empty() ? "the directory" : dir) + " holds more names than the 12 MiB that are read";
+        names.error().hint = "remove what is not the store's from " + m_name + (dir.empty() ? "" : "/" + dir);
+    }
+    return names;
 }
 
 Status LocalVolume::make_dir(const std::string& path) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Between remote_volume.hpp and serve.hpp: one call, one reply, in this order.
+// Between remote_volume.hpp and serve.hpp: one call, one reply, in this order. While a call takes long, the
+// server says every few seconds that it is at work (pulse.hpp).
 #pragma once
 
 #include <cstdint>
@@ -57,6 +58,16 @@ struct VolumeReply {
     template <class V>
     void fields(V& v) {
         v(outcome, names, bytes, handle, first, second);
+    }
+};
+
+// Before a reply, any number of times.
+struct VolumeBusy {
+    static constexpr std::uint16_t k_type = 62;
+    bool busy = true;
+    template <class V>
+    void fields(V& v) {
+        v(busy);
     }
 };
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <limits>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "os/safe_path.hpp"
@@ -27,7 +28,9 @@ void make_printable(std::string& text, std::size_t max) {
 
 class VolumeChannel {
 public:
-    explicit VolumeChannel(Fd socket) : m_socket(std::move(socket)) {}
+    VolumeChannel(Fd socket, VolumePatience patience) : m_socket(std::move(socket)), m_patience(patience) {}
+
+    Status prepare() { return set_patience(m_socket.get(), m_patience.silence); }
 
     Result<VolumeReply> call(const VolumeCall& call) {
         collect();
@@ -59,19 +62,39 @@ public:
     void forget(std::uint32_t handle) { m_failed.erase(handle); }
 
 private:
-    static Error gone(Error error) {
-        if (error.code != Code::not_found) return error;
-        return {Code::os, "ckpt-writer, which runs as the job's user, has ended", "", EPIPE};
+    // Of the connection: from here on nobody can say what a frame would belong to.
+    tl::unexpected<Error> broken(Error error) {
+        if (error.code == Code::not_found)
+            error = {Code::os, "ckpt-writer, which runs as the job's user, has ended", "", EPIPE};
+        if (error.code == Code::deadline)
+            error.what =
+                "ckpt-writer, which runs as the job's user, does not answer: it was stopped, or the file "
+                "system hangs";
+        m_broken = error;
+        return tl::unexpected(std::move(error));
     }
     Status send(const VolumeCall& call) {
+        if (m_broken) return tl::unexpected(*m_broken);
         auto sent = send_frame(m_socket.get(), wire::encode(call));
-        if (!sent) return tl::unexpected(gone(sent.error()));
+        if (!sent) return broken(std::move(sent).error());
         return {};
     }
+    // The next frame that is more than a sign of life.
+    Result<std::string> receive_bytes() {
+        const auto began = std::chrono::steady_clock::now();
+        for (;;) {
+            auto frame = receive_frame(m_socket.get(), k_frame_max);
+            if (!frame) return broken(std::move(frame).error());
+            const auto type = wire::type_of(*frame);
+            if (!type || *type != VolumeBusy::k_type) return frame;
+            if (std::chrono::steady_clock::now() - began > m_patience.call_max)
+                return broken({Code::deadline, "", "", ETIMEDOUT});
+        }
+    }
     Result<VolumeReply> receive() {
-        const auto frame = receive_frame(m_socket.get(), k_frame_max);
-        if (!frame) return tl::unexpected(gone(frame.error()));
-        CKPT_TRY(VolumeReply reply, wire::decode<VolumeReply>(*frame));
+        if (m_broken) return tl::unexpected(*m_broken);
+        CKPT_TRY(const std::string frame, receive_bytes());
+        CKPT_TRY(VolumeReply reply, wire::decode<VolumeReply>(frame));
         CKPT_CHECK(wire::status_of(believable(std::move(reply.outcome))));
         return reply;
     }
@@ -88,6 +111,8 @@ private:
     }
 
     Fd m_socket;
+    VolumePatience m_patience;
+    std::optional<Error> m_broken;
     std::uint32_t m_pending = 0; // of the file that is being written to; 0 = none
     std::map<std::uint32_t, Error> m_failed;
 };
@@ -177,9 +202,10 @@ private:
 RemoteVolume::RemoteVolume(std::unique_ptr<VolumeChannel> channel) : m_channel(std::move(channel)) {}
 RemoteVolume::~RemoteVolume() = default;
 
-Result<std::unique_ptr<RemoteVolume>> RemoteVolume::connect(Fd socket) {
+Result<std::unique_ptr<RemoteVolume>> RemoteVolume::connect(Fd socket, VolumePatience patience) {
     std::unique_ptr<RemoteVolume> volume(
-        new RemoteVolume(std::make_unique<VolumeChannel>(std::move(socket))));
+        new RemoteVolume(std::make_unique<VolumeChannel>(std::move(socket), patience)));
+    CKPT_CHECK(volume->m_channel->prepare());
     CKPT_TRY(VolumeReply reply, volume->m_channel->call(about(Operation::name, {})));
     make_printable(reply.bytes, k_name_max);
     volume->m_name = std::move(reply.bytes);

@@ -119,14 +119,16 @@ private:
 
 } // namespace
 
-Status serve_volume(int socket, Volume& volume) {
+Status serve_volume(int socket, Volume& volume, PulseTimes times) {
     Service service(volume);
+    Pulse pulse(socket, times);
     for (;;) {
         const auto frame = receive_frame(socket, k_frame_max);
         if (!frame && frame.error().code == Code::not_found) return {};
         if (!frame) return tl::unexpected(frame.error());
         CKPT_TRY(const auto call, wire::decode<VolumeCall>(*frame));
-        CKPT_CHECK(send_frame(socket, wire::encode(service.answer(call))));
+        pulse.begin_call();
+        CKPT_CHECK(pulse.end_call(wire::encode(service.answer(call))));
     }
 }
 

@@ -60,6 +60,8 @@ struct Usage {
         0; // when a file there last changed, or the directory where there is none: ctime, Unix seconds
 };
 
+constexpr std::size_t k_names_max = std::size_t{12} << 20U; // half a million directories of jobs
+
 // Errors: Code::not_found for ENOENT, Code::store_full for ENOSPC and EDQUOT, Code::deadline when the file
 // system did not answer, else Code::os; errnum is set wherever a system call failed.
 class Volume {
@@ -73,7 +75,8 @@ public:
 
     // For messages: where "" is.
     [[nodiscard]] virtual const std::string& name() const = 0;
-    virtual Result<std::vector<std::string>> list(const std::string& dir) = 0; // sorted
+    // Sorted. Of k_names_max bytes at the most, four more for each: else Code::os with EFBIG.
+    virtual Result<std::vector<std::string>> list(const std::string& dir) = 0;
     // Makes a directory (0700) and its name durable; one that is there already is fine.
     virtual Status make_dir(const std::string& path) = 0;
     // A file (0600) that did not exist before.

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The process behind a RemoteVolume belongs to the user: whatever it answers, there is an error or data, and
 // nothing of it reaches a log as it is.
+#include <array>
 #include <cerrno>
+#include <chrono>
+#include <future>
 #include <random>
+#include <thread>
 
 #include "memory_volume.hpp"
 #include "volume/messages.hpp"
@@ -220,6 +224,123 @@ TEST(VolumeHostile, RandomBytesInPlaceOfReplies) {
         Liar liar(frame_of(bytes));
         const int errors = ask_everything(liar.volume());
         EXPECT_LE(errors, k_questions);
+    }
+}
+
+constexpr VolumePatience k_impatient{std::chrono::milliseconds(100), std::chrono::milliseconds(1000)};
+
+TEST(VolumeHostile, ASilentPeerIsGivenUpOnceForAllCalls) {
+    Peer peer([](int socket) {
+        (void)receive_frame(socket, k_frame_limit);
+        send_raw(socket, frame_of(Liar::named("silent")));
+        while (receive_frame(socket, k_frame_limit)) { // and never a word
+        }
+    });
+    auto volume = RemoteVolume::connect(peer.take(), k_impatient);
+    ASSERT_TRUE(volume);
+    const auto listed = (*volume)->list("");
+    ASSERT_FALSE(listed);
+    EXPECT_EQ(listed.error().code, Code::deadline);
+    EXPECT_EQ(listed.error().errnum, ETIMEDOUT);
+    EXPECT_EQ(ask_everything(**volume), k_questions);
+    EXPECT_EQ((*volume)->sync("").error().code, Code::deadline) << "not what a late reply was for";
+}
+
+TEST(VolumeHostile, APeerThatReadsNothingIsGivenUp) {
+    std::promise<void> over;
+    Peer peer([&over](int socket) {
+        (void)receive_frame(socket, k_frame_limit);
+        send_raw(socket, frame_of(Liar::named("deaf")));
+        (void)receive_frame(socket, k_frame_limit);
+        VolumeReply reply;
+        reply.handle = 1;
+        send_raw(socket, frame_of(reply));
+        over.get_future().wait();
+    });
+    auto volume = RemoteVolume::connect(peer.take(), k_impatient);
+    ASSERT_TRUE(volume);
+    {
+        const auto file = (*volume)->create("file");
+        ASSERT_TRUE(file);
+        const auto written = (*file)->write(std::string(std::size_t{8} << 20U, 'x'));
+        ASSERT_FALSE(written);
+        EXPECT_EQ(written.error().code, Code::deadline);
+    }
+    over.set_value();
+    volume->reset();
+}
+
+// A sign of life is one only as long as it can be believed.
+TEST(VolumeHostile, APeerThatIsBusyForEverIsGivenUp) {
+    Peer peer([](int socket) {
+        (void)receive_frame(socket, k_frame_limit);
+        send_raw(socket, frame_of(Liar::named("busy")));
+        (void)receive_frame(socket, k_frame_limit);
+        for (std::array<char, 1> byte{}; ::recv(socket, byte.data(), 1, MSG_DONTWAIT) < 0;) {
+            send_raw(socket, frame_of(wire::encode(VolumeBusy{})));
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        }
+    });
+    auto volume = RemoteVolume::connect(peer.take(), k_impatient);
+    ASSERT_TRUE(volume);
+    const auto listed = (*volume)->list("");
+    ASSERT_FALSE(listed);
+    EXPECT_EQ(listed.error().code, Code::deadline);
+    volume->reset();
+}
+
+// Lists nothing before it is told to.
+class Waiting final : public Volume {
+public:
+    explicit Waiting(std::future<void> go) : m_go(std::move(go)) {}
+    [[nodiscard]] const std::string& name() const override { return m_inner.name(); }
+    Result<std::vector<std::string>> list(const std::string& dir) override {
+        m_go.wait();
+        return m_inner.list(dir);
+    }
+    Status make_dir(const std::string& path) override { return m_inner.make_dir(path); }
+    Result<std::unique_ptr<NewFile>> create(const std::string& path) override { return m_inner.create(path); }
+    Result<std::unique_ptr<OldFile>> open(const std::string& path) override { return m_inner.open(path); }
+    Result<std::string> read(const std::string& path, std::size_t max) override {
+        return m_inner.read(path, max);
+    }
+    Status rename(const std::string& from, const std::string& to) override {
+        return m_inner.rename(from, to);
+    }
+    Status sync(const std::string& dir) override { return m_inner.sync(dir); }
+    Status remove(const std::string& path) override { return m_inner.remove(path); }
+    Result<Space> space() override { return m_inner.space(); }
+    Result<Usage> usage(const std::string& path) override { return m_inner.usage(path); }
+
+private:
+    MemoryVolume m_inner;
+    std::future<void> m_go;
+};
+
+// The file system takes three times as long as silence is borne.
+TEST(VolumeHostile, ASlowFileSystemIsWaitedForAndAHangingOneIsNot) {
+    for (const bool hangs : {false, true}) {
+        std::promise<void> go;
+        Peer peer([going = std::make_shared<Waiting>(go.get_future()), hangs](int socket) {
+            const std::chrono::milliseconds beat(20);
+            (void)serve_volume(socket, *going, {beat, hangs ? 3 * beat : std::chrono::minutes(1)});
+        });
+        auto volume = RemoteVolume::connect(peer.take(), {std::chrono::seconds(1), std::chrono::minutes(1)});
+        ASSERT_TRUE(volume);
+        std::thread later;
+        if (!hangs)
+            later = std::thread([&go] {
+                std::this_thread::sleep_for(std::chrono::seconds(3));
+                go.set_value();
+            });
+        const auto listed = (*volume)->list("");
+        if (later.joinable()) later.join();
+        EXPECT_EQ(listed.has_value(), !hangs);
+        if (!listed) {
+            EXPECT_EQ(listed.error().code, Code::deadline);
+        }
+        volume->reset();
+        if (hangs) go.set_value();
     }
 }
 

@@ -338,6 +338,25 @@ TEST_P(VolumeTest, UsageIsWhatLiesOnDisk) {
     EXPECT_EQ(missing.error().code, Code::not_found);
 }
 
+// Ten millions of names must not take the memory of whoever lists them.
+TEST_P(VolumeTest, ADirectoryWithTooManyNamesIsRefusedAndCanBeRemoved) {
+    fs::create_directory(m_path / "many");
+    const Fd many = open_path(m_path / "many");
+    const std::string stem(240, 'n');
+    constexpr std::size_t k_count = k_names_max / 250 + 1;
+    for (std::size_t i = 0; i < k_count; ++i)
+        ASSERT_EQ(::mknodat(many.get(), (stem + std::to_string(100000 + i)).c_str(), S_IFREG | 0600, 0), 0);
+    const auto names = m_volume->list("many");
+    ASSERT_FALSE(names);
+    EXPECT_EQ(names.error().code, Code::os);
+    EXPECT_EQ(names.error().errnum, EFBIG);
+    EXPECT_THAT(names.error().what, HasSubstr("12 MiB"));
+    EXPECT_THAT(names.error().hint, HasSubstr("many"));
+    EXPECT_TRUE(m_volume->usage("many"));
+    EXPECT_TRUE(m_volume->remove("many"));
+    EXPECT_FALSE(fs::exists(m_path / "many"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, VolumeTest, ::testing::Values("local", "remote"),
                          [](const auto& kind) { return std::string(kind.param); });
 
