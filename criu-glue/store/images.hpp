@@ -47,7 +47,11 @@ struct SealedImages {
 struct Parent {
     ImagesPlace place;
     const ImagesEntry& entry;
+    std::uint64_t turn = 0; // which share of its packs is read back before they are referred to
 };
+
+// As many turns in a row read back all of a pack (docs/format.md, "Deduplication").
+inline constexpr std::uint64_t k_check_turns = 8;
 
 // Stores every file of the directory `source` (flat, regular files with plain names; anything else is
 // Code::internal): pages that `parent` has at the same place are not written again, nor are zeros.

@@ -35,8 +35,8 @@ std::optional<Location> ParentPages::find(std::uint64_t address, const PageHash&
     return m_run.hashes[i] == hash ? std::optional(m_run.at[i]) : std::nullopt;
 }
 
-PackChoice::PackChoice(const ImagesPlace& place, const std::vector<PackTable>& parent)
-    : m_place(place), m_parent(parent), m_packs(parent.size()) {
+PackChoice::PackChoice(const ImagesPlace& place, const std::vector<PackTable>& parent, std::uint64_t turn)
+    : m_place(place), m_parent(parent), m_turn(turn), m_packs(parent.size()) {
     std::vector<std::size_t> by_use;
     for (std::size_t i = 0; i < parent.size(); ++i)
         if (parent[i].used >= parent[i].pages - parent[i].used) by_use.push_back(i);
@@ -46,10 +46,25 @@ PackChoice::PackChoice(const ImagesPlace& place, const std::vector<PackTable>& p
         m_packs[i].state = State::eligible;
 }
 
-// A generation must not come to depend on what is lost already.
-bool PackChoice::is_there(const PackTable& table) const {
-    const auto file = m_place.volume.open(pack_path(m_place.job_dir, table.name));
-    return file && (*file)->size() == stored_size(table.lengths);
+// A generation must not come to depend on what is lost already. To read all of it each time would cost more
+// than the checkpoint; a part of it each time finds everything in the end. What parity still makes good
+// counts as bad, too: the next spot would be one too many.
+bool PackChoice::is_sound(const PackTable& table) const {
+    const std::string path = pack_path(m_place.job_dir, table.name);
+    const auto file = m_place.volume.open(path);
+    if (!file || (*file)->size() != stored_size(table.lengths)) return false;
+    auto opener = BlockOpener::start(m_place.key, table.name.id, BlockKind::pack);
+    if (!opener) return false;
+    auto reader = BlockReader::open(m_place.volume, path, std::move(*opener), table.lengths);
+    if (!reader) return false;
+    std::vector<char> plain;
+    const std::uint64_t last = (reader->blocks() - 1) / k_stripe;
+    for (std::uint64_t block = 0; block < reader->blocks(); ++block) {
+        const std::uint64_t stripe = block / k_stripe;
+        const bool is_due = stripe == 0 || stripe == last || stripe % k_check_turns == m_turn % k_check_turns;
+        if (is_due && (!reader->read(block, plain) || reader->healed() > 0)) return false;
+    }
+    return true;
 }
 
 std::optional<Location> PackChoice::refer(Location of_parent) {
@@ -57,7 +72,7 @@ std::optional<Location> PackChoice::refer(Location of_parent) {
     const std::uint64_t page = page_of(of_parent);
     Pack& pack = m_packs[index];
     if (pack.state == State::eligible) {
-        pack.state = is_there(m_parent[index]) ? State::in_use : State::passed_over;
+        pack.state = is_sound(m_parent[index]) ? State::in_use : State::passed_over;
         if (pack.state == State::in_use) {
             pack.number = m_order.size();
             m_order.push_back(index);

@@ -40,7 +40,8 @@ private:
 class PackChoice {
 public:
     // `parent`: the tables of its packs; has to outlive it. Nothing is looked at before it is needed.
-    PackChoice(const ImagesPlace& place, const std::vector<PackTable>& parent);
+    // `turn`: as of Parent.
+    PackChoice(const ImagesPlace& place, const std::vector<PackTable>& parent, std::uint64_t turn);
     // The same page by this generation's table; nothing when its pack is not referred to any more.
     std::optional<Location> refer(Location of_parent);
     Location refer_new(std::uint64_t page);
@@ -55,10 +56,11 @@ private:
         std::uint64_t used = 0;
         std::vector<bool> pages; // which are
     };
-    [[nodiscard]] bool is_there(const PackTable& table) const;
+    [[nodiscard]] bool is_sound(const PackTable& table) const;
 
     const ImagesPlace& m_place;
     const std::vector<PackTable>& m_parent;
+    std::uint64_t m_turn;
     std::vector<Pack> m_packs;          // as in m_parent
     std::vector<std::size_t> m_order;   // by number; the new one is m_packs.size()
     std::optional<std::uint64_t> m_new; // number of the new one

@@ -14,9 +14,9 @@ namespace {
 // Finds a place for each page and writes the index.
 class Sealer final : public PageSink {
 public:
-    Sealer(const ImagesPlace& place, std::optional<ParentPages> parent, std::uint32_t incarnation, int level,
-           IndexWriter index, PageHasher hasher)
-        : m_parent(std::move(parent)), m_choice(place, m_parent ? m_parent->packs() : m_no_packs),
+    Sealer(const ImagesPlace& place, std::optional<ParentPages> parent, std::uint64_t turn,
+           std::uint32_t incarnation, int level, IndexWriter index, PageHasher hasher)
+        : m_parent(std::move(parent)), m_choice(place, m_parent ? m_parent->packs() : m_no_packs, turn),
           m_pack(place, incarnation, level), m_index(std::move(index)), m_hasher(std::move(hasher)) {}
 
     Status add(int dir, const ImageFile& file);
@@ -115,7 +115,8 @@ Result<SealedImages> seal_images(int source, const ImagesPlace& place, const Par
     CKPT_TRY(BlockSealer blocks, BlockSealer::start(place.key, index_id, BlockKind::index, level));
     CKPT_TRY(PageHasher hasher, PageHasher::start(place.key));
     CKPT_TRY(auto file, place.volume.create(place.index));
-    Sealer sealer(place, parent != nullptr ? ParentPages::open(*parent) : std::nullopt, incarnation, level,
+    Sealer sealer(place, parent != nullptr ? ParentPages::open(*parent) : std::nullopt,
+                  parent != nullptr ? parent->turn : 0, incarnation, level,
                   IndexWriter(BlockWriter(std::move(file), std::move(blocks))), std::move(hasher));
     for (const ImageFile& image : files)
         if (auto added = sealer.add(source, image); !added)

@@ -151,7 +151,7 @@ public:
     Result<SealedImages> seal(const Dir& source, int generation, const ImagesEntry* parent = nullptr) {
         const ImagesPlace here = place(generation);
         if (parent == nullptr) return seal_images(source.fd(), here, nullptr, 0, 1);
-        const Parent before{place(generation - 1), *parent};
+        const Parent before{place(generation - 1), *parent, static_cast<std::uint64_t>(generation)};
         return seal_images(source.fd(), here, &before, 0, 1);
     }
     Result<SealedImages> seal(const Files& files, int generation, const ImagesEntry* parent = nullptr) {

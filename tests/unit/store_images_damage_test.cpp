@@ -316,5 +316,74 @@ TEST(StoreImagesForged, AnIndexWithNonsenseIsRefused) {
     EXPECT_GT(refused, 300U);
 }
 
+// A pack that is shared has gone bad in two places of a stripe after generation 1.
+class Rot : public ::testing::Test {
+protected:
+    static constexpr std::size_t k_stripe_pages = std::size_t{64} * 16;
+    void SetUp() override {
+        Random random(33);
+        m_files = {{"pages-1.img", noise(random, 5 * k_stripe_pages * k_page)}};
+        const auto first = m_job.seal(m_files, 1);
+        ASSERT_TRUE(first);
+        m_entry = first->entry;
+        m_pack = Job::path(m_entry.packs.front());
+        const auto index = IndexReader::open(m_job.place(1), m_entry);
+        ASSERT_TRUE(index);
+        m_regions = regions(index->packs().front().lengths);
+    }
+    void flip_blocks_of(std::size_t stripe, int count) {
+        for (const Region& region : m_regions)
+            if (region.stripe == stripe && count-- > 0) m_job.volume.flip(m_pack, region.at + 100);
+    }
+    // The next generation: nothing but a page has changed.
+    bool next_restores(int generation) {
+        m_files["pages-1.img"][static_cast<std::size_t>(generation)] ^= 1;
+        const auto sealed = m_job.seal(m_files, generation, &m_entry);
+        EXPECT_TRUE(sealed);
+        if (!sealed) return false;
+        m_stored = sealed->stored_bytes;
+        m_entry = sealed->entry;
+        const Dir target;
+        const auto read = m_job.unseal(m_entry, generation, target);
+        if (!read) return false;
+        EXPECT_TRUE(same(target.files(), m_files));
+        return true;
+    }
+
+    Job m_job;
+    Files m_files;
+    ImagesEntry m_entry;
+    std::string m_pack;
+    std::vector<Region> m_regions;
+    std::uint64_t m_stored = 0;
+};
+
+TEST_F(Rot, AtTheBeginningOfAPackItIsFoundAtOnce) {
+    flip_blocks_of(0, 2);
+    EXPECT_TRUE(next_restores(2));
+}
+
+TEST_F(Rot, AtTheEndOfAPackItIsFoundAtOnce) {
+    flip_blocks_of(4, 2);
+    EXPECT_TRUE(next_restores(2));
+}
+
+TEST_F(Rot, AnywhereElseItIsFoundInAsManyTurnsAsThereAre) {
+    flip_blocks_of(2, 2);
+    int generation = 2;
+    while (!next_restores(generation++))
+        ASSERT_LE(generation, 2 + static_cast<int>(k_check_turns));
+    EXPECT_TRUE(next_restores(generation)) << "and stays so";
+}
+
+TEST_F(Rot, WhatParityStillMakesGoodIsStoredAnew) {
+    flip_blocks_of(0, 1);
+    EXPECT_TRUE(next_restores(2));
+    EXPECT_GT(m_stored, 5 * k_stripe_pages * k_page) << "all of it";
+    flip_blocks_of(0, 3); // and nobody needs that pack any more
+    EXPECT_TRUE(next_restores(3));
+    EXPECT_LT(m_stored, 100 * k_page) << "sound: referred to";
+}
+
 } // namespace
 } // namespace ckpt::store
