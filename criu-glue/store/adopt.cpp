@@ -169,6 +169,7 @@ private:
         if (!manifest && manifest.error().code == Code::not_found) return Try::vanished;
         if (!manifest) return pass_over(job, id, of_store(manifest.error()));
         m_manifest = std::move(*manifest);
+        m_has_siblings = m_has_siblings || m_manifest.parts.size() > 1;
         return Try::taken;
     }
 
@@ -250,11 +251,14 @@ private:
 
     // Nothing was adopted. A caller who asked for something older has given up on what the record names: it
     // goes, so that the next incarnation, perhaps on a better node, may choose among all of them again.
+    // Unless other tasks of the incarnation, which start on other nodes, may have taken what this one could
+    // not: what they have started from stays on record for them.
     void put_record_back(bool answered) {
         const bool withdraw = answered && m_spec.before && !m_has_own;
         if (m_before.state == RecordState::damaged) return;
         if (m_before.state == RecordState::absent || withdraw) {
-            if (m_on_disk.state != RecordState::absent) (void)remove_adopted(m_job, m_spec.incarnation);
+            if (m_on_disk.state != RecordState::absent && !m_has_siblings)
+                (void)remove_adopted(m_job, m_spec.incarnation);
         } else {
             (void)record(m_before.value);
         }
@@ -283,7 +287,8 @@ private:
     bool m_other_lost = false; // the other job has nothing (any more)
     Record<Adopted> m_before;  // this incarnation's record when we came
     Record<Adopted> m_on_disk; // and now
-    bool m_has_own = false;    // this incarnation has committed
+    bool m_has_siblings = false;
+    bool m_has_own = false; // this incarnation has committed
 };
 
 } // namespace

@@ -12,10 +12,10 @@ namespace ckpt::store {
 // Keeps the newest `keep` generations whose manifests verify, counted over every incarnation up to
 // `incarnation`, which must have one of its own. What is newer than the last of those stays as well, what is
 // fenced goes. Does nothing when a later incarnation has taken the job over; a generation it adopts meanwhile
-// is put back.
+// is put back. Nothing of what another job has claimed goes, nor what it claims meanwhile.
 Status prune(const JobAt& job, std::uint32_t incarnation, std::uint32_t keep);
 
-// Removes every generation up to `incarnation`.
+// Removes every generation up to `incarnation` that no other job has claimed.
 Status drop_all(const JobAt& job, std::uint32_t incarnation);
 
 } // namespace ckpt::store

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/retention_run.hpp"
 
+#include <ctime>
 #include <set>
 #include <span>
 
@@ -84,6 +85,16 @@ Status remove_of_job(const Store& store, const StoredJob& stored, std::span<cons
     return {};
 }
 
+// Longer than anybody takes between the renaming of a job's directory and putting it back.
+constexpr std::int64_t k_trash_s = 3600;
+
+// Whoever has renamed it may be at work on another node, and put it back because somebody has begun to use
+// the job: that has written a record in it by then.
+bool is_left_behind(const Store& store, const std::string& path) {
+    const auto usage = store.volume.usage(path);
+    return usage && std::time(nullptr) - usage->newest >= k_trash_s;
+}
+
 // What a removal that was killed has left behind.
 void sweep_directories(const Store& store, const std::vector<StoredJob>& jobs) {
     std::set<std::string> clusters;
@@ -93,7 +104,8 @@ void sweep_directories(const Store& store, const std::vector<StoredJob>& jobs) {
         const auto names = store.volume.list(cluster);
         if (!names) continue;
         for (const std::string& name : *names)
-            if (name.starts_with(k_trash_prefix) && job_id_of(name.substr(k_trash_prefix.size())))
+            if (name.starts_with(k_trash_prefix) && job_id_of(name.substr(k_trash_prefix.size())) &&
+                is_left_behind(store, cluster + "/" + name))
                 (void)store.volume.remove(cluster + "/" + name);
     }
 }

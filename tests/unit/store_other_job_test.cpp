@@ -230,10 +230,14 @@ TEST_F(OtherJobTest, ANewestOfTheirsThatDoesNotVerifyIsNamed) {
         ElementsAre(AllOf(HasSubstr("generation 2 of incarnation 0 is skipped"), HasSubstr("CKPT-603"))));
 }
 
-TEST_F(OtherJobTest, ASourceThatWasPrunedIsUnusableAndNoFreshStart) {
+TEST_F(OtherJobTest, ASourceThatIsGoneIsUnusableAndNoFreshStart) {
     commit_by(m_other, {0, 1}, "first");
     expect_other(0, {0, 1}, "first");
-    commit_by(m_other, {0, 2}, "second", 1); // the first is gone
+    commit_by(m_other, {0, 2}, "second", 1);
+    std::swap(m_owner, m_other);
+    ASSERT_TRUE(fs::exists(path_of({0, 1}))) << "it was claimed";
+    fs::remove_all(path_of({0, 1})); // by the user
+    std::swap(m_owner, m_other);
     for (const std::uint32_t job : {0U, k_source}) {
         const auto taken = adopt_other(1, job);
         ASSERT_TRUE(taken) << one_line(taken.error());

@@ -28,11 +28,12 @@ using ::testing::IsEmpty;
 constexpr std::int64_t k_day = 24L * 3600;
 constexpr RetentionRules k_at_once{0, 0, 0};
 
-// A volume in which something happens after a rename, once.
+// A volume in which something happens after a rename, once: the first, or one of this name.
 class Watched final : public Volume {
 public:
     MemoryVolume inner;
     std::function<void()> after_rename;
+    std::string renamed; // a part of the old name
 
     [[nodiscard]] const std::string& name() const override { return inner.name(); }
     Result<std::vector<std::string>> list(const std::string& dir) override { return inner.list(dir); }
@@ -44,6 +45,7 @@ public:
     }
     Status rename(const std::string& from, const std::string& to) override {
         CKPT_CHECK(inner.rename(from, to));
+        if (from.find(renamed) == std::string::npos) return {};
         if (auto action = std::exchange(after_rename, {})) action();
         return {};
     }
@@ -67,12 +69,12 @@ protected:
         return {{"inventory.img", std::to_string(job) + to_text(id)},
                 {"pages-1.img", std::string(20000, static_cast<char>('a' + id.generation))}};
     }
-    void save(std::uint32_t job, GenerationId id) {
+    void save(std::uint32_t job, GenerationId id, std::uint32_t keep = 100) {
         const Dir dump(images(job, id));
         CommitSpec spec;
         spec.owner = owner(job);
         spec.id = id;
-        spec.keep = 100;
+        spec.keep = keep;
         spec.reason = "interval";
         spec.parts.push_back({{0, 0, "n1", 1, 1, 1, "4.2", {}}, dump.fd()});
         const auto done = commit(store(), spec);
@@ -244,6 +246,105 @@ TEST_F(RemovalTest, AFileSystemMustStayFree) {
     EXPECT_EQ(full.error().what, "1.0 MiB of 100 MiB are free in memory, and 2.0 MiB have to stay free");
 }
 
+// Job 9 goes on from 7 when 7's last node comes to say, late, that it has ended.
+TEST_F(RemovalTest, AnEndThatIsRecordedLateLeavesWhatAnotherJobGoesOnFrom) {
+    for (const bool in_the_middle : {false, true}) {
+        const std::uint32_t job = in_the_middle ? 8 : 7;
+        const std::uint32_t other = in_the_middle ? 18 : 17;
+        save(job, {0, 1});
+        save(job, {0, 2});
+        const GenerationId from{0, in_the_middle ? 1U : 2U};
+        if (in_the_middle) { // when generation 2 has been renamed, and not been removed
+            m_volume.renamed = job_dir_name(owner(job)) + "/inc-0/gen-000002";
+            m_volume.after_rename = [&] { expect_start(other, 0, from, job); };
+        } else {
+            expect_start(other, 0, from, job);
+        }
+        EXPECT_TRUE(complete(store(), {owner(job), 0, 0, true, false}));
+        EXPECT_FALSE(m_volume.after_rename);
+        expect_start(other, 1, from, job);
+    }
+    EXPECT_THAT(left(), ElementsAre("7/1", "7/2", "8/1", "8/2"));
+}
+
+// Nor does a commit that takes place all the same, such as one of the incarnation that has been continued.
+TEST_F(RemovalTest, ACommitLeavesWhatAnotherJobGoesOnFrom) {
+    save(7, {0, 1});
+    expect_start(9, 0, {0, 1}, 7);
+    save(7, {0, 2}, 1);
+    EXPECT_THAT(left(), ElementsAre("7/1", "7/2"));
+    expect_start(9, 1, {0, 1}, 7);
+    // What it makes later, in an incarnation that nobody has claimed, is its own.
+    expect_start(7, 1, {0, 2});
+    save(7, {1, 3}, 1);
+    save(7, {1, 4}, 1);
+    EXPECT_THAT(left(), ElementsAre("7/1", "7/2", "7/4"));
+}
+
+// One node has renamed a generation and is about to look who uses it; another one's commit, or what comes
+// behind it, meets the trash.
+TEST_F(RemovalTest, WhatAnotherNodeHasRenamedIsNotSweptWhileItMayBePutBack) {
+    save(7, {0, 1});
+    save(7, {0, 2});
+    m_volume.renamed = "gen-000001";
+    m_volume.after_rename = [&] {
+        m_volume.renamed.clear();
+        expect_start(9, 0, {0, 2}, 7);                                 // claims it
+        ASSERT_TRUE(complete(store(), {owner(7), 0, 0, true, false})); // sweeps
+    };
+    EXPECT_THAT(prune(active({{9, 9}})), ::testing::Each(HasSubstr("another one goes on from it")));
+    EXPECT_THAT(left(), ElementsAre("7/1", "7/2"));
+    expect_start(9, 1, {0, 2}, 7);
+}
+
+TEST_F(RemovalTest, ADirectoryThatAnotherNodeHasRenamedIsNotSweptWhileItMayBePutBack) {
+    save(7, {0, 1});
+    save(8, {0, 1});
+    m_volume.renamed = "inc-0/gen-000001"; // of 7: the directory comes next
+    m_volume.after_rename = [&] {
+        m_volume.renamed = job_dir_name(owner(7));
+        m_volume.after_rename = [&] {
+            m_volume.renamed.clear();
+            EXPECT_THAT(prune(active({{8, 8}})), IsEmpty());
+            EXPECT_TRUE(m_volume.inner.dirs.contains("alpha/.trash-" + job_dir_name(owner(7))));
+        };
+    };
+    EXPECT_THAT(prune(active({{8, 8}})), IsEmpty());
+    EXPECT_FALSE(m_volume.after_rename);
+    EXPECT_THAT(left(), ElementsAre("8/1"));
+    EXPECT_EQ(m_volume.inner.size_below("alpha/" + job_dir_name(owner(7))), 0U);
+}
+
+// The other task, on another node, has started from what this one cannot use.
+TEST_F(RemovalTest, ATaskThatFindsNothingLeavesTheRecordOfItsSiblings) {
+    const Dir dump(images(7, {0, 1}));
+    CommitSpec spec;
+    spec.owner = owner(7);
+    spec.id = {0, 1};
+    spec.keep = 100;
+    for (const std::uint32_t task : {0U, 1U})
+        spec.parts.push_back({{0, task, "n1", 1, 1, 1, "4.2", {}}, dump.fd()});
+    ASSERT_TRUE(commit(store(), spec));
+    const std::string generation = "alpha/" + job_dir_name(owner(7)) + "/inc-0/gen-000001";
+    m_volume.inner.files.erase(generation + "/index-0-1");
+    const Dir target;
+    AdoptSpec second;
+    second.owner = owner(7);
+    second.incarnation = 1;
+    second.task_id = 1;
+    second.target = target.fd();
+    // It has looked for a record before the first task writes its own.
+    m_volume.renamed = "inc-1/.tmp-adopted";
+    m_volume.after_rename = [&] { expect_start(7, 1, {0, 1}); };
+    const auto adoption = adopt(store(), second);
+    EXPECT_FALSE(m_volume.after_rename);
+    ASSERT_TRUE(adoption) << one_line(adoption.error());
+    EXPECT_EQ(adoption->found, Found::unusable);
+    EXPECT_TRUE(m_volume.inner.files.contains("alpha/" + job_dir_name(owner(7)) + "/inc-1/adopted"));
+    spec.id = {0, 2};
+    EXPECT_FALSE(commit(store(), spec)) << "the fence stands";
+}
+
 // What a killed removal leaves behind goes with the next.
 TEST_F(RemovalTest, AKilledRemovalIsFinishedByTheNext) {
     save(7, {0, 1});
@@ -251,6 +352,7 @@ TEST_F(RemovalTest, AKilledRemovalIsFinishedByTheNext) {
     m_volume.inner.fail_from(MemoryVolume::Calls::changing, 5, EIO);
     (void)prune(active({{8, 8}}));
     m_volume.inner.fail_no_more();
+    m_volume.inner.changed -= 2 * 3600; // nobody is at it any more
     EXPECT_THAT(prune(active({{8, 8}})), IsEmpty());
     EXPECT_FALSE(is_there(7));
     EXPECT_TRUE(std::ranges::none_of(m_volume.inner.dirs, [](const std::string& dir) {
