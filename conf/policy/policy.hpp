@@ -43,6 +43,7 @@ struct PolicyRetention {
     Seconds max_age{90L * 24 * 3600};   // of any generation; 0 = no limit
     std::uint64_t user_limit = 0;       // bytes of one user's in `base`; 0 = no limit
     double min_free = 0.02;             // share of the file system of `base` that has to stay free
+    Seconds every{24L * 3600};          // between two prunings
 };
 
 struct PolicyAdmission {

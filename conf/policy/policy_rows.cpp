@@ -79,6 +79,7 @@ constexpr std::array k_rows{
               CKPT_READ(retention.user_limit, parse_size_or_none)},
     PolicyRow{"retention", "min_free", "a percentage from 0% to 50%, or none",
               CKPT_READ(retention.min_free, parse_min_free)},
+    PolicyRow{"retention", "every", CKPT_TIME_WORDS, CKPT_READ(retention.every, parse_time)},
     PolicyRow{"admission", "dumps", "a number from 1 to 1000, or none",
               CKPT_READ(admission.dumps, parse_dumps)},
     PolicyRow{"admission", "commits", "a number from 1 to 10000, or none",

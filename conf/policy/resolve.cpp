@@ -72,6 +72,23 @@ bool within(std::string_view path, std::string_view directory) {
     return path.starts_with(directory) && (path.size() == directory.size() || path[directory.size()] == '/');
 }
 
+// The directories of `pattern` before the first %u, all of them without one.
+std::string before_user(std::string_view pattern) {
+    std::string path;
+    for (std::size_t at = 0; at < pattern.size(); ++at) {
+        if (pattern[at] == '%' && pattern.substr(at, 2) == "%u") return path.substr(0, path.rfind('/'));
+        if (pattern[at] == '%') ++at;
+        path += pattern[at];
+    }
+    return path;
+}
+
+// `part`, or what is above it where it is all of `dir`.
+std::string above(std::string part, const std::string& dir) {
+    if (part == dir) part.resize(part.rfind('/'));
+    return part.empty() ? "/" : part;
+}
+
 Result<Planned<std::string>> Resolver::base(const JobFacts& facts) const {
     auto standard = user_base(m_policy.storage.base, facts.user);
     if (!standard) {
@@ -134,6 +151,16 @@ Result<std::string> user_base(std::string_view base, std::string_view user) {
         is_per_user = is_per_user || pattern.compare(at, 2, "%u") == 0;
     if (!is_per_user) pattern += "/%u";
     return expand_base(pattern, user);
+}
+
+std::string admins_part(const Policy& policy, const std::string& dir, std::string_view user) {
+    const auto sites = user_base(policy.storage.base, user);
+    if (sites && *sites == dir) return above(before_user(policy.storage.base), dir);
+    for (const std::string& pattern : policy.limits.directories) {
+        const auto directory = expand_base(pattern, user);
+        if (directory && within(dir, *directory)) return above(before_user(pattern), dir);
+    }
+    return "/";
 }
 
 Result<Plan> resolve(const Request& request, const JobFacts& facts, const Policy& policy) {

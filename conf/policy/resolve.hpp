@@ -58,4 +58,9 @@ Result<std::string> expand_base(std::string_view pattern, std::string_view user)
 // A user's own directory below storage.base: without %u in it the name is appended.
 Result<std::string> user_base(std::string_view base, std::string_view user);
 
+// The part of a user's directory `dir` that an admin has named: the directories of storage.base before the
+// first %u, or, for a --checkpoint-dir, those of the limits.directories that allows it. Always a directory
+// above `dir`; "/" when policy does not name it (any more).
+std::string admins_part(const Policy& policy, const std::string& dir, std::string_view user);
+
 } // namespace ckpt

@@ -49,16 +49,17 @@ bool asks_from_inside(const Job& job, pid_t caller) {
 
 void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     const uid_t uid = m_connections.at(id).peer.uid;
-    const auto base = user_base(m_policy.storage.base, m.user);
-    if (!base) return send(id, answer_of(base.error()));
+    const auto store = store_of(m.user, uid == 0 ? m.uid : uid);
+    if (!store) return send(id, answer_of(store.error()));
     if (!may_list(id)) return;
     auto pipe = make_pipe();
     if (!pipe) return send(id, answer_of(pipe.error()));
-    const wire::InspectRequest request{m.job_id, m.details, m.verify};
+    // Whose directory it is says nothing about who wrote what lies in it.
+    const wire::InspectRequest request{m.job_id, m.details, m.verify,
+                                       uid == 0 ? wire::InspectRequest::k_anybody : uid};
     const std::array to_worker = {pipe->write.get()};
-    const wire::UserIds user{uid == 0 ? m.uid : uid, wire::WriterRequest::k_unknown, {}};
-    start_sealer({*base, user, false}, wire::encode(request), to_worker,
-                 m.verify ? k_verify_limit : k_inspect_limit, [this, uid](const auto& result) {
+    start_sealer(*store, wire::encode(request), to_worker, m.verify ? k_verify_limit : k_inspect_limit,
+                 [this, uid](const auto& result) {
                      m_listings.extract(uid);
                      if (!result) log::warning("listing the store: " + one_line(result.error()));
                  });
@@ -78,15 +79,13 @@ bool Server::may_list(ConnectionId id) {
 
 void Server::on_message(ConnectionId id, const wire::PruneCommand& m) {
     const uid_t uid = m_connections.at(id).peer.uid;
-    const auto base = user_base(m_policy.storage.base, m.user);
-    if (!base) return send(id, answer_of(base.error()));
+    const auto store = store_of(m.user, uid == 0 ? m.uid : uid);
+    if (!store) return send(id, answer_of(store.error()));
     if (!may_list(id)) return;
     auto pipe = make_pipe();
     if (!pipe) return send(id, answer_of(pipe.error()));
     m_listings.insert(uid);
-    const wire::UserIds user{uid == 0 ? m.uid : uid, wire::WriterRequest::k_unknown, {}};
-    start_prune({*base, user, false}, m.dry_run, std::move(pipe->write),
-                [this, uid] { m_listings.extract(uid); });
+    start_prune(*store, m.dry_run, std::move(pipe->write), [this, uid] { m_listings.extract(uid); });
     const std::array to_client = {pipe->read.get()};
     send(id, wire::Answer{}, to_client);
 }

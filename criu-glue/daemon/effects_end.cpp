@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The end of a job that ends by itself: whether the kernel had a hand in it, and how it is put on record.
+#include <bit>
+#include <utility>
+
 #include "log.hpp"
 #include "os/cgroup.hpp"
 #include "os/process.hpp"
+#include "record_again.hpp"
 #include "server.hpp"
 #include "slurmctld.hpp"
 #include "wire/worker.hpp"
@@ -83,15 +87,48 @@ void Server::perform(Job& job, const effect::RecordStop& e) {
 }
 
 void Server::ask_to_record(Job& job, const wire::CompleteRequest& request) {
-    start_sealer(store_of(job, false), wire::encode(request), {}, k_record_limit,
-                 [this, job_id = job.facts.job_id, serial = job.serial](const Result<Packet>& packet) {
-                     if (find_job(job_id, serial) == nullptr) return;
+    auto end = std::make_shared<EndToRecord>();
+    end->job_id = job.facts.job_id;
+    end->serial = job.serial;
+    end->store = store_of(job, false);
+    end->request = request;
+    end->request.has_generations = job.state.saved > 0;
+    try_to_record(end);
+}
+
+void Server::try_to_record(const std::shared_ptr<EndToRecord>& end) {
+    ++end->tries;
+    start_sealer(end->store, wire::encode(end->request), {}, k_record_limit,
+                 [this, end](const Result<Packet>& packet) {
                      const auto result = result_of<wire::CompleteResult>(packet);
-                     if (!result)
-                         log::error("job " + std::to_string(job_id) + ": its end is not on record",
-                                    result.error());
-                     handle(job_id, event::CompletionRecorded{});
+                     if (!result) return not_recorded(end, result.error());
+                     if (end->tries > 1)
+                         log::info("job " + std::to_string(end->job_id) + ": its end is on record now");
+                     let_end(*end);
                  });
+}
+
+// The job may be forgotten here meanwhile: its end is of use as long as no later incarnation has begun.
+void Server::not_recorded(const std::shared_ptr<EndToRecord>& end, const Error& error) {
+    const auto age = std::chrono::steady_clock::now() - end->began;
+    const RecordAgain again =
+        record_again(error, end->tries, std::chrono::duration_cast<std::chrono::seconds>(age));
+    const bool says = std::has_single_bit(end->tries) || !again.in; // the first, and ever fewer
+    if (says)
+        log::error("job " + std::to_string(end->job_id) + ": its end is not on record" +
+                       (again.in ? ", which is tried again" : ""),
+                   error);
+    if (!again.holds_up) let_end(*end);
+    if (!again.in) return;
+    m_loop.after(*again.in, [this, end] {
+        const Job* now = find_job(end->job_id);
+        if (now == nullptr || now->serial == end->serial) try_to_record(end);
+    });
+}
+
+void Server::let_end(EndToRecord& end) {
+    if (std::exchange(end.has_been_let, true)) return;
+    if (find_job(end.job_id, end.serial) != nullptr) handle(end.job_id, event::CompletionRecorded{});
 }
 
 } // namespace ckpt

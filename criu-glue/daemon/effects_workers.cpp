@@ -241,9 +241,11 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         request.lease_slots = m_policy.admission.commits;
     }
     request.retention = retention();
+    request.has_generations = job.state.saved > 0;
     const auto began = std::chrono::steady_clock::now();
     job.commit_worker =
-        start_sealer(store_of(job, true, !is_waited_for(job)), wire::encode(request), fds, k_store_limit,
+        start_sealer(store_of(job, !request.has_generations, !is_waited_for(job)), wire::encode(request), fds,
+                     k_store_limit,
                      [this, job_id = job.facts.job_id, serial = job.serial, gen = e.generation,
                       began](const Result<Packet>& packet) {
                          Job* done = find_job(job_id, serial);
@@ -310,10 +312,8 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e) {
         request.other_generation = job.state.plan.restore.value.generation;
     }
     const std::array fds = {images.get()};
-    // An earlier incarnation has made the directory, or the store is not where it was.
-    const bool make = job.place.incarnation == 0;
     job.tasks.at(e.task).worker =
-        start_sealer(store_of(job, make), wire::encode(request), fds, k_store_limit,
+        start_sealer(store_of(job, false), wire::encode(request), fds, k_store_limit,
                      [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](
                          Result<Packet> packet) { adopted(job_id, serial, key, std::move(packet)); });
     return {};

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What nobody needs any more goes from the store: when somebody asks for it, and once a day, for each user
-// who has had a job on this node since.
+// What nobody needs any more goes from the store: when somebody asks for it, and once in each interval, for
+// each user who has had a job on this node since.
 #include <fcntl.h>
 
 #include <array>
 #include <cmath>
+#include <ctime>
 #include <memory>
 #include <random>
+#include <utility>
 
 #include "log.hpp"
 #include "server.hpp"
@@ -17,13 +19,13 @@ namespace ckpt {
 namespace {
 
 constexpr std::chrono::minutes k_prune_limit{30};
-constexpr std::chrono::hours k_day{24};
+constexpr std::chrono::minutes k_prune_patience{2};
 
-// So that neither the nodes of a cluster nor the days of one come together.
-std::chrono::milliseconds some_time_of_day() {
+// So that neither the nodes of a cluster nor the rounds of one come together.
+std::chrono::milliseconds some_time_in(std::chrono::milliseconds interval) {
     std::random_device device;
     return std::chrono::milliseconds(
-        std::uniform_int_distribution<std::int64_t>(0, std::chrono::milliseconds(k_day).count())(device));
+        std::uniform_int_distribution<std::int64_t>(0, interval.count())(device));
 }
 
 wire::PruneRequest request_for(const Result<UserJobs>& jobs) {
@@ -73,28 +75,47 @@ void Server::start_prune(const UserStore& store, bool dry_run, Fd out, std::func
 }
 
 void Server::remember_user(const Job& job) {
-    if (!job.state.unmanaged) m_to_prune.emplace(job.place.base, job.place.uid);
+    if (job.state.unmanaged) return;
+    m_store_users[{job.place.base, job.place.uid}] = {admins_part(m_policy, job.place.base, job.facts.user),
+                                                      std::time(nullptr)};
 }
 
+// What a job leaves has to go when it has ended for `after_end`: its user is remembered so long.
 void Server::prune_daily() {
-    m_loop.after(some_time_of_day(), [this] {
+    m_loop.after(some_time_in(m_policy.retention.every), [this] {
         for (const auto& [job_id, job] : m_jobs)
             remember_user(job);
+        const Seconds kept = m_policy.retention.after_end + 3 * m_policy.retention.every;
+        const std::int64_t oldest = std::time(nullptr) - kept.count();
+        std::erase_if(m_store_users, [&](const auto& user) { return user.second.seen < oldest; });
+        for (const auto& [where, user] : m_store_users)
+            m_to_prune.push_back(where);
         prune_next();
     });
 }
 
-// One user after the other. The next round begins between now and the end of the next day.
+// One user after the other, but nobody waits long for the one before: whose writer is stopped, or whose file
+// system hangs, keeps nobody else's from being looked at. The next round begins between half an interval from
+// now and one and a half.
 void Server::prune_next() {
     if (m_to_prune.empty()) {
-        m_loop.after(k_day / 2, [this] { prune_daily(); });
+        m_loop.after(m_policy.retention.every / 2, [this] { prune_daily(); });
         return;
     }
-    const auto [base, uid] = *m_to_prune.begin();
-    m_to_prune.erase(m_to_prune.begin());
+    const auto where = m_to_prune.back();
+    m_to_prune.pop_back();
+    const auto& [base, uid] = where;
+    const auto go_on = [this, once = std::make_shared<bool>(false)] {
+        if (!std::exchange(*once, true)) prune_next();
+    };
+    const Loop::Id patience = m_loop.after(k_prune_patience, go_on);
     Fd nobody(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-    start_prune({base, {uid, wire::WriterRequest::k_unknown, {}}, false}, false, std::move(nobody),
-                [this] { prune_next(); });
+    start_prune(
+        {base, {uid, wire::WriterRequest::k_unknown, {}}, false, false, true, m_store_users[where].above},
+        false, std::move(nobody), [this, go_on, patience] {
+            m_loop.cancel(patience);
+            go_on();
+        });
 }
 
 } // namespace ckpt

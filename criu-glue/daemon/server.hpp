@@ -7,9 +7,11 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "admission.hpp"
 #include "job.hpp"
@@ -156,8 +158,24 @@ private:
         wire::UserIds user;
         bool make = false; // when it is missing
         bool in_background = false;
-        bool is_sites = true; // policy names it, not the user
+        bool is_sites = true;    // policy names it, not the user
+        std::string above = "/"; // what of it an admin has named
     };
+    // The end of an incarnation, until it is on record (record_again.hpp).
+    struct EndToRecord {
+        std::uint32_t job_id = 0;
+        std::uint64_t serial = 0;
+        UserStore store;
+        wire::CompleteRequest request;
+        unsigned tries = 0;
+        std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+        bool has_been_let = false; // the job may end
+    };
+    void try_to_record(const std::shared_ptr<EndToRecord>& end);
+    void not_recorded(const std::shared_ptr<EndToRecord>& end, const Error& error);
+    void let_end(EndToRecord& end);
+    // As policy names it.
+    [[nodiscard]] Result<UserStore> store_of(const std::string& user, uid_t uid) const;
     [[nodiscard]] UserStore store_of(const Job& job, bool make, bool in_background = false) const;
     [[nodiscard]] std::uint64_t share_of_bandwidth() const;
     [[nodiscard]] static bool is_held_up(const Job& job);
@@ -211,8 +229,14 @@ private:
     bool m_starts_awaited = false;     // of jobs that are being launched when we are asked to stop
     std::int64_t m_nonsense_since = 0; // Unix seconds; lines about what users send are counted from then
     unsigned m_nonsense = 0;
-    std::multiset<uid_t> m_listings;                    // who has one under way
-    std::set<std::pair<std::string, uid_t>> m_to_prune; // {directory in the store, user}
+    std::multiset<uid_t> m_listings; // who has one under way
+    // Who may have something in the store that has to go, by directory there and user.
+    struct StoreUser {
+        std::string above;     // as of UserStore
+        std::int64_t seen = 0; // when a job of theirs was last here, Unix seconds
+    };
+    std::map<std::pair<std::string, uid_t>, StoreUser> m_store_users;
+    std::vector<std::pair<std::string, uid_t>> m_to_prune; // in this round
     std::map<ConnectionId, Connection> m_connections;
     ConnectionId m_next_connection = 1;
     std::map<std::uint32_t, Job> m_jobs;

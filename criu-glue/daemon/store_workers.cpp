@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@ namespace ckpt {
 
 namespace {
 
+constexpr std::chrono::seconds k_writer_grace{10}; // to end behind its sealer
 constexpr const char* k_key_hint = "make one with 'sckpt key create', copy it to every node";
 
 // Opened here, read by the sealer, which may not open it.
@@ -41,7 +43,18 @@ Status Server::check_key() const {
 
 Server::UserStore Server::store_of(const Job& job, bool make, bool in_background) const {
     const auto sites = user_base(m_policy.storage.base, job.facts.user);
-    return {job.place.base, job.user, make, in_background, sites && *sites == job.place.base};
+    return {job.place.base,
+            job.user,
+            make,
+            in_background,
+            sites && *sites == job.place.base,
+            admins_part(m_policy, job.place.base, job.facts.user)};
+}
+
+Result<Server::UserStore> Server::store_of(const std::string& user, uid_t uid) const {
+    CKPT_TRY(const std::string base, user_base(m_policy.storage.base, user));
+    const wire::UserIds ids{uid, wire::WriterRequest::k_unknown, {}};
+    return UserStore{base, ids, false, false, true, admins_part(m_policy, base, user)};
 }
 
 Workers::Id Server::start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
@@ -55,12 +68,15 @@ Workers::Id Server::start_sealer(const UserStore& store, const std::string& requ
         return 0;
     }
     const std::array writer_fds = {stream->second.get()};
-    m_workers.start("ckpt-writer",
-                    wire::encode(wire::WriterRequest{store.base, store.user, store.make, store.is_sites}),
-                    writer_fds, limit, [](const Result<Packet>&) {}); // what fails there, the sealer reports
+    const Workers::Id writer = m_workers.start(
+        "ckpt-writer",
+        wire::encode(wire::WriterRequest{store.base, store.user, store.make, store.is_sites, store.above}),
+        writer_fds, limit, [](const Result<Packet>&) {}); // what fails there, the sealer reports
     std::vector<int> all = {stream->first.get(), key->get()};
     all.insert(all.end(), fds.begin(), fds.end());
-    const auto named = [done = std::move(done)](Result<Packet> packet) {
+    const auto named = [this, writer, done = std::move(done)](Result<Packet> packet) {
+        // It ends by itself, unless its user has stopped it or its file system hangs.
+        m_loop.after(k_writer_grace, [this, writer] { m_workers.abandon(writer); });
         const bool is_silent = !packet && packet.error().code == Code::not_found;
         done(is_silent ? tl::unexpected(no_answer()) : std::move(packet));
     };

@@ -40,6 +40,14 @@ Error unusable(Error error, const std::string& base) {
     return store::store_error(std::move(error), "cannot use the store " + base);
 }
 
+// An earlier incarnation, or an earlier checkpoint, has made the directory, or the store is not where it was:
+// a file system that is not mounted must not look like a job that never had a generation.
+Error missing(const Error& error, const wire::StorePlace& place) {
+    if (error.code != Code::not_found) return unusable(error, place.base);
+    return {Code::store_unwritable, "the store " + place.base + " does not exist",
+            "is its file system mounted on this node?", ENOENT};
+}
+
 std::vector<std::string> bounded(std::vector<std::string> lines) {
     if (lines.size() > k_lines_max) {
         const std::size_t more = lines.size() - k_lines_max;
@@ -93,6 +101,7 @@ Status run(const wire::CommitRequest& request, std::vector<Fd>& fds, wire::Commi
     spec.reason = request.reason;
     spec.tree_was_stopped = request.tree_was_stopped;
     spec.compression = static_cast<int>(request.compression);
+    spec.has_generations = request.has_generations;
     for (std::size_t i = 0; i < request.parts.size(); ++i) {
         const wire::Part& part = request.parts[i];
         spec.parts.push_back({{part.step_id,
@@ -106,7 +115,7 @@ Status run(const wire::CommitRequest& request, std::vector<Fd>& fds, wire::Commi
                               fds[k_own + i].get()});
     }
     const auto access = Access::open(fds);
-    if (!access) return tl::unexpected(unusable(access.error(), request.place.base));
+    if (!access) return tl::unexpected(missing(access.error(), request.place));
     const auto store = access->store();
     CKPT_CHECK(store::make_room(store, spec.owner, spec.id.incarnation, room_rules(request.retention),
                                 std::time(nullptr)));
@@ -118,14 +127,6 @@ Status run(const wire::CommitRequest& request, std::vector<Fd>& fds, wire::Commi
     std::ranges::copy(done.notes, std::back_inserter(notes));
     result.notes = bounded(std::move(notes));
     return {};
-}
-
-// An earlier incarnation has made the directory, or the store is not where it was: a file system that is not
-// mounted must not look like a job that never had a generation.
-Error missing(const Error& error, const wire::StorePlace& place) {
-    if (error.code != Code::not_found) return unusable(error, place.base);
-    return {Code::store_unwritable, "the store " + place.base + " does not exist",
-            "is its file system mounted on this node?", ENOENT};
 }
 
 wire::Found to_wire(store::Found found) {
@@ -201,8 +202,13 @@ std::optional<store::Stopped> stopped_of(const wire::CompleteRequest& request) {
 
 Status run(const wire::CompleteRequest& request, std::vector<Fd>& fds, wire::CompleteResult& /*result*/) {
     const auto access = Access::open(fds);
-    if (!access && access.error().code == Code::not_found) return {}; // nothing was ever stored
-    if (!access) return tl::unexpected(unusable(access.error(), request.place.base));
+    const bool missed = !access && access.error().code == Code::not_found;
+    if (missed && !request.has_generations) return {}; // nothing was ever stored
+    if (!access) { // what is not permitted for good is a later incarnation's, and that is said below
+        Error error = missing(access.error(), request.place);
+        if (error.code == Code::not_permitted) error.code = Code::store_unwritable;
+        return tl::unexpected(std::move(error));
+    }
     return store::complete(access->store(),
                            {owner_of(request.place), request.place.incarnation, request.wait_status,
                             request.drop_generations, request.will_be_requeued, failed_of(request),
@@ -219,7 +225,9 @@ Status inspect(const wire::InspectRequest& request, std::vector<Fd>& fds) {
     const auto access = Access::open(fds);
     if (!access && access.error().code == Code::not_found) return {};
     if (!access) return tl::unexpected(store::store_error(access.error(), "cannot use the store"));
-    return store::inspect(access->store(), {request.job_id, request.details, request.verify},
+    std::optional<std::uint32_t> owner;
+    if (request.uid != wire::InspectRequest::k_anybody) owner = request.uid;
+    return store::inspect(access->store(), {request.job_id, request.details, request.verify, owner},
                           fds[k_own].get());
 }
 

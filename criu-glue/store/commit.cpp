@@ -2,6 +2,7 @@
 #include "store/commit.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 #include <format>
 #include <optional>
@@ -110,7 +111,8 @@ private:
         if (before == nullptr)
             return seal_images(source.dir, place, nullptr, incarnation, m_spec.compression);
         const Parent parent{{m_job.volume, m_job.dir, m_job.generation(m_parent->id) + "/" + name, place.key},
-                            before->images};
+                            before->images,
+                            m_spec.id.generation};
         return seal_images(source.dir, place, &parent, incarnation, m_spec.compression);
     }
 
@@ -154,8 +156,18 @@ private:
     std::optional<Manifest> m_parent;
 };
 
+// What a job has saved lies in its directory; another one of that name would hide it.
+Status ready_job_dir(const JobAt& job, bool has_generations) {
+    if (!has_generations) return make_job_dir(job);
+    Status there = require_job_dir(job);
+    if (there || there.error().code != Code::not_found) return there;
+    return tl::unexpected(Error{
+        Code::store_unwritable, "the job has saved checkpoints, and its directory is gone",
+        "is its file system mounted on this node? If it was removed: mkdir -p " + describe(job), ENOENT});
+}
+
 Result<CommitDone> commit_to(const JobAt& job, const CommitSpec& spec) {
-    CKPT_CHECK(make_job_dir(job));
+    CKPT_CHECK(ready_job_dir(job, spec.has_generations));
     CKPT_CHECK(check_place(job, spec));
     CKPT_CHECK(job.volume.make_dir(job.incarnation(spec.id.incarnation)));
     CKPT_TRY(const std::uint64_t stored, Commit(job, spec).run());

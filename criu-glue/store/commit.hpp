@@ -25,6 +25,9 @@ struct CommitSpec {
     std::string reason;
     bool tree_was_stopped = false;
     int compression = 3; // zstd's level
+    // The job has saved some before: a directory of it that is missing is a store that is not where it was,
+    // and not made anew (Code::store_unwritable).
+    bool has_generations = false;
     std::vector<PartSource> parts;
 };
 

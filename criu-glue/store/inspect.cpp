@@ -87,7 +87,8 @@ public:
         CKPT_TRY(const auto names, m_volume.list(""));
         for (const std::string& name : names)
             if (is_store_name(name)) CKPT_CHECK(cluster(name));
-        return {};
+        // What a volume that does not answer any more has passed over is not known to be missing.
+        return m_volume.list("").map([](const auto&) {});
     }
 
 private:
@@ -131,6 +132,10 @@ private:
                                           std::to_string(claims.front().owner.job_id));
         for (const Manifest& claimed : claims) {
             if (claimed.owner.cluster != at.cluster || job_dir_name(claimed.owner) != at.job_dir) continue;
+            if (m_spec.uid && claimed.owner.uid != *m_spec.uid) { // no word on what is in it
+                last = fail(Code::store_corrupt, "the manifest is that of another user");
+                continue;
+            }
             CKPT_TRY(const JobAt job, job_at(m_store, claimed.owner));
             last = verified_manifest(job, id);
             if (last) break;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "result/result.hpp"
 #include "store/job_at.hpp"
@@ -12,6 +13,8 @@ struct InspectSpec {
     std::uint32_t job_id = 0; // 0 = every job
     bool details = false;     // with the parts
     bool verify = false;      // every byte of the images is read back
+    // Whose: a manifest of somebody else's that lies there is not verified. Nothing: anybody's.
+    std::optional<std::uint32_t> uid{};
 };
 
 // Writes one line of JSON per generation to `out` (docs/format.md, "Inspection"), oldest first within a job.

@@ -92,7 +92,10 @@ std::string to_json(const Manifest& manifest) {
 }
 
 Result<Manifest> parse_manifest(std::string_view json) {
-    const Json object = Json::parse(json, nullptr, false);
+    constexpr int k_depth = 6; // manifest, parts, part, images, packs, pack
+    if (json.size() > k_manifest_max) return fail(Code::store_corrupt, "too long for a manifest");
+    const auto is_kept = [](int depth, Json::parse_event_t, const Json&) { return depth <= k_depth; };
+    const Json object = Json::parse(json, is_kept, false);
     Fields fields(object);
     Manifest manifest;
     const FileIdentity identity = take_identity(fields, k_format, "manifest");

@@ -16,7 +16,10 @@
 namespace ckpt::store {
 
 constexpr std::uint64_t k_format = 2;
-// Parsed before its seal can be checked, when its owner is not known: that must not take much memory.
+// Parsed before its seal can be checked, when its owner is not known: the key depends on the whole UUID and
+// the uid, which only the manifest tells. So it is short; the parser neither recurses nor throws, keeps
+// nothing that is nested deeper than a manifest is, and takes a bounded multiple of this
+// (tests/unit/store_tamper_test.cpp feeds it with nonsense).
 constexpr std::size_t k_manifest_max = std::size_t{1} << 20U;
 
 // One task's images.

@@ -127,10 +127,12 @@ Result<std::vector<StoredJob>> look(const Store& store) {
             CKPT_TRY(const JobAt job, job_at(store, found));
             const Status looked = Look(job, found).run();
             if (looked) jobs.push_back(std::move(found));
-            if (!looked && looked.error().errnum == EPIPE) // the volume has gone
+            // The volume has gone, or does not answer.
+            if (!looked && (looked.error().errnum == EPIPE || looked.error().code == Code::deadline))
                 return tl::unexpected(looked.error());
         }
     }
+    CKPT_CHECK(store.volume.list("").map([](const auto&) {})); // it has answered to the end
     return jobs;
 }
 

@@ -161,14 +161,15 @@ struct RestoreResult {
 // the user, until the other end goes.
 struct WriterRequest {
     static constexpr std::uint16_t k_type = 46;
-    std::string base;      // as in StorePlace
-    UserIds user;          // gid k_unknown: the name service says what the user's groups are
-    bool make = false;     // the directory when it is missing
-    bool is_sites = false; // policy names it, not the user: root may make it
+    std::string base;        // as in StorePlace
+    UserIds user;            // gid k_unknown: the name service says what the user's groups are
+    bool make = false;       // the directory when it is missing, and nothing above it
+    bool is_sites = false;   // policy names it, not the user: root may make it
+    std::string above = "/"; // the part of it that an admin has named (policy/resolve.hpp:admins_part)
     static constexpr std::uint32_t k_unknown = 0xffffffff;
     template <class V>
     void fields(V& v) {
-        v(base, user, make, is_sites);
+        v(base, user, make, is_sites, above);
     }
 };
 struct WriterResult {
@@ -237,12 +238,13 @@ struct CommitRequest {
     std::uint64_t bandwidth = 0;   // bytes per second, 0 = no limit
     std::string leases;            // with lease_slots > 0: directory with the cluster's slots for commits
     std::uint32_t lease_slots = 0;
-    Retention retention; // what it must leave room for
+    Retention retention;          // what it must leave room for
+    bool has_generations = false; // the job's directory has to be there
     std::vector<Part> parts;
     template <class V>
     void fields(V& v) {
         v(place, generation, keep, taken_at, reason, tree_was_stopped, compression, bandwidth, leases,
-          lease_slots, retention, parts);
+          lease_slots, retention, has_generations, parts);
     }
 };
 struct CommitResult {
@@ -331,9 +333,11 @@ struct CompleteRequest {
     std::uint64_t memory_limit = 0; // of out_of_memory, bytes; 0 = none
     std::int32_t signal = 0;        // of fault
     std::uint32_t generation = 0;   // of stopped
+    bool has_generations = false;   // then a store that is not there is a failure, else nothing to record in
     template <class V>
     void fields(V& v) {
-        v(place, wait_status, drop_generations, will_be_requeued, how, memory_limit, signal, generation);
+        v(place, wait_status, drop_generations, will_be_requeued, how, memory_limit, signal, generation,
+          has_generations);
     }
 };
 struct CompleteResult {
@@ -350,10 +354,12 @@ struct InspectRequest {
     static constexpr std::uint16_t k_type = 56;
     std::uint32_t job_id = 0; // 0 = all
     bool details = false;
-    bool verify = false; // reads the images back
+    bool verify = false;           // reads the images back
+    std::uint32_t uid = k_anybody; // whose: what says to be another user's is not verified
+    static constexpr std::uint32_t k_anybody = 0xffffffff;
     template <class V>
     void fields(V& v) {
-        v(job_id, details, verify);
+        v(job_id, details, verify, uid);
     }
 };
 struct InspectResult {

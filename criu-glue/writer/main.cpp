@@ -37,6 +37,10 @@ void harden() {
     const rlimit memory{k_memory, k_memory};
     ::setrlimit(RLIMIT_AS, &memory);
 #endif
+    // For the one thread that says that it is at work (volume/pulse.hpp): how many processes the user has,
+    // and may have, is another matter.
+    const rlimit any{RLIM_INFINITY, RLIM_INFINITY};
+    ::setrlimit(RLIMIT_NPROC, &any);
     (void)std::signal(SIGXFSZ, SIG_IGN);
     (void)std::signal(SIGPIPE, SIG_IGN);
 }
@@ -59,15 +63,17 @@ Status become(const Identity& user) {
 
 // What no rights help against; the user's attempt would fail for another reason, and hide this one.
 bool is_final(const Error& error) {
-    return error.errnum == EROFS || error.errnum == ENOSPC || error.errnum == EDQUOT;
+    return error.code == Code::not_found || error.errnum == EROFS || error.errnum == ENOSPC ||
+           error.errnum == EDQUOT;
 }
 
 // From here on with the user's rights only.
 Result<Fd> open_directory(const wire::WriterRequest& request, const Identity& user) {
+    const UserDir wanted{request.base, request.above, request.make};
     Result<Fd> dir = fail(Code::not_permitted, "the user's own choice");
-    if (request.is_sites) dir = open_as_root(request.base, user, request.make);
+    if (request.is_sites) dir = open_as_root(wanted, user);
     CKPT_CHECK(become(user));
-    if (!dir && !is_final(dir.error())) dir = open_as_user(request.base, request.make);
+    if (!dir && !is_final(dir.error())) dir = open_as_user(wanted, user.uid);
     if (dir) CKPT_CHECK(check_user_dir(dir->get(), request.base, user.uid));
     return dir;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The user's directory in the store: whoever else could write to it could remove or put back files in it, so
-// it has to be the user's alone.
+// The user's directory in the store: whoever else could write to it, or put another in its place, could
+// remove or put back files in it, so it has to be the user's alone and the way to it nobody else's.
+//
+// Only the directory itself is ever made. Those above it have to be there: a file system that is not mounted
+// must not look like an empty store.
 #pragma once
 
 #include <sys/types.h>
@@ -13,16 +16,27 @@
 
 namespace ckpt {
 
-// As root: the directory `path`, which is made for the user when it is missing and `make` says so, where
-// everything above it belongs to root and is writable by nobody else. Else (a parent of the user's, a file
-// system on which root has no rights) nothing is opened and Code::not_permitted, not_found or os says why:
-// then only the user can. `path` is absolute.
-Result<Fd> open_as_root(const std::string& path, const Identity& user, bool make);
+// All paths are absolute, without "." and "..".
+struct UserDir {
+    std::string path;
+    // A directory above it: the part of the path that an admin has named, and that is taken as it is. "/": no
+    // part.
+    std::string admins = "/";
+    bool make = false; // when it is missing
+};
 
-// As the user: the directory `path`, made with those above it (0700) when it is missing and `make` says so.
-// Symbolic links are followed: they lead nowhere that the user could not go; but the last one has to be the
-// user's or root's (Code::not_permitted).
-Result<Fd> open_as_user(const std::string& path, bool make);
+// As root: the directory, made for the user if it shall be, where everything above it belongs to root and is
+// writable by nobody else. Code::not_found: there it is missing, for the user as well. Else (a parent of the
+// user's, a file system on which root has no rights) Code::not_permitted or os says why nothing is opened:
+// then only the user can.
+Result<Fd> open_as_root(const UserDir& dir, const Identity& user);
+
+// As the user: the directory, made (0700) if it shall be. Below `admins` every directory on the way has to be
+// the user's, root's or the owner's of `admins`, and writable by nobody else unless it is sticky, and none
+// may be a symbolic link except one of root's in a directory that only root can write (Code::not_permitted).
+// Code::not_found says that it is the directory itself that is missing; one above it that is missing is
+// Code::os with ENOENT.
+Result<Fd> open_as_user(const UserDir& dir, uid_t user);
 
 // Code::not_permitted unless it belongs to `uid` and nobody else may write to it.
 Status check_user_dir(int dir, const std::string& path, uid_t uid);

@@ -94,6 +94,19 @@ class Retention(SystemTest):
         self.finish(running)
         assert_clean(running, cancelled)
 
+    def test_what_is_over_goes_by_itself(self):
+        set_policy("n1", retention={"after_end": "1s", "every": "2s"})
+        self.addCleanup(clear_policy, "n1")
+        running, cancelled = self.started("goes-on"), self.started("goes")
+        cancelled.as_user("scancel", cancelled.name)
+        end(cancelled)
+        wait_for("the node has pruned", lambda: not list(cluster.shared("/shared/checkpoints/alice").glob(f"*/{cancelled.id}-*")))
+        self.assertEqual(saved(running), [(0, 1)])
+        requeue(running, to="n2")
+        running.wait_output("restored generation 2")
+        self.finish(running)
+        assert_clean(running, cancelled)
+
     def test_root_prunes_for_everybody(self):
         set_policy("n1", retention={"after_end": "1s"})
         self.addCleanup(clear_policy, "n1")

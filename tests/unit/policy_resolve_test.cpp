@@ -169,6 +169,23 @@ TEST(ResolveDirectory, NoUserNameLeavesItsPlace) {
     EXPECT_FALSE(expand_base("/a%", "alice"));
 }
 
+TEST(ResolveDirectory, WhatAnAdminHasNamedOfIt) {
+    Policy policy = with_directories({"/work/%u", "/big/w-%u/x", "/shared", "/100%%/%u"});
+    EXPECT_EQ(admins_part(policy, "/scratch/alice/.ckpt", "alice"), "/scratch");
+    EXPECT_EQ(admins_part(policy, "/work/alice", "alice"), "/work");
+    EXPECT_EQ(admins_part(policy, "/work/alice/a/b", "alice"), "/work");
+    EXPECT_EQ(admins_part(policy, "/big/w-alice/x/y", "alice"), "/big");
+    EXPECT_EQ(admins_part(policy, "/shared/a/b", "alice"), "/shared");
+    EXPECT_EQ(admins_part(policy, "/shared", "alice"), "/") << "always a directory above it";
+    EXPECT_EQ(admins_part(policy, "/100%/alice", "alice"), "/100%");
+    EXPECT_EQ(admins_part(policy, "/work/bob", "alice"), "/");
+    EXPECT_EQ(admins_part(policy, "/elsewhere", "alice"), "/");
+    policy.storage.base = "/var/store";
+    EXPECT_EQ(admins_part(policy, "/var/store/alice", "alice"), "/var/store");
+    policy.storage.base = "/%u/store";
+    EXPECT_EQ(admins_part(policy, "/alice/store", "alice"), "/");
+}
+
 TEST(ResolveDirectory, DoesNotMatterToAJobWithoutCheckpoints) {
     EXPECT_TRUE(resolve(ask({{"checkpoint", "off"}, {"checkpoint-dir", "/etc"}}), alice(), {}));
 }

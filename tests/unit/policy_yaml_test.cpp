@@ -33,7 +33,7 @@ version: 1
 defaults: {enabled: true, interval: 2h, on: [preempt, cancel], method: "app:USR1", keep: 3, max_restarts: 4, files: none}
 limits: {min_interval: 90s, max_keep: 5, max_restarts: 6, directories: [/work/%u, /shared]}
 storage: {base: /s/%u, local: /l, local_copies: 7G, compression: 9}
-retention: {after_end: 3d, max_age: 1000d, user_limit: 2T, min_free: 7.5%}
+retention: {after_end: 3d, max_age: 1000d, user_limit: 2T, min_free: 7.5%, every: 6h}
 admission: {dumps: 4, commits: 20, leases: /leases, bandwidth: 300M}
 engine: {criu: /opt/criu, dump_timeout: 7m, restore_timeout: 1:00:00, ghost_limit: 10M, node_local: [/t], node_local_limit: 3G,
          copy_limit: 5G, tail_limit: 6K}
@@ -62,6 +62,7 @@ failure: {restore_impossible: requeue-elsewhere, changed_file: ignore, epilog_wa
     EXPECT_EQ(policy->retention.max_age, 1000 * 24h);
     EXPECT_EQ(policy->retention.user_limit, 2ULL << 40);
     EXPECT_DOUBLE_EQ(policy->retention.min_free, 0.075);
+    EXPECT_EQ(policy->retention.every, 6h);
     EXPECT_EQ(policy->admission.dumps, 4U);
     EXPECT_EQ(policy->admission.commits, 20U);
     EXPECT_EQ(policy->admission.leases, "/leases");
@@ -354,6 +355,7 @@ TEST(PolicyExample, StatesEveryKeyWithItsBuiltInValue) {
     EXPECT_EQ(policy->retention.max_age, built_in.retention.max_age);
     EXPECT_EQ(policy->retention.user_limit, built_in.retention.user_limit);
     EXPECT_DOUBLE_EQ(policy->retention.min_free, built_in.retention.min_free);
+    EXPECT_EQ(policy->retention.every, built_in.retention.every);
     EXPECT_EQ(policy->admission.dumps, built_in.admission.dumps);
     EXPECT_EQ(policy->admission.commits, built_in.admission.commits);
     EXPECT_EQ(policy->admission.leases, built_in.admission.leases);

@@ -72,6 +72,22 @@ TEST_F(InspectTest, FilteredByJob) {
     EXPECT_THAT(lines({471, false, false}), IsEmpty());
 }
 
+// A directory of one's own may hold copies of what is another user's.
+TEST_F(InspectTest, WhatIsSomebodyElsesIsNotVerifiedForAUser) {
+    must_commit({0, 1});
+    InspectSpec spec{0, true, true, 1001};
+    const auto all = lines(spec);
+    ASSERT_THAT(all, SizeIs(1));
+    EXPECT_EQ(all[0]["verified"], false);
+    EXPECT_EQ(all[0]["problem"], "the manifest is that of another user");
+    for (const char* member : {"uid", "nodes", "parts", "intact", "taken_at"})
+        EXPECT_FALSE(all[0].contains(member)) << member;
+    for (const std::optional<std::uint32_t> whose : {std::optional<std::uint32_t>(1000), {}}) {
+        spec.uid = whose; // one's own, and root's question
+        EXPECT_EQ(lines(spec)[0]["intact"], true);
+    }
+}
+
 TEST_F(InspectTest, WhatDoesNotVerifySaysWhy) {
     for (const std::uint32_t generation : {1U, 2U, 3U, 4U})
         must_commit({0, generation});

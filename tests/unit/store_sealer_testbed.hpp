@@ -33,6 +33,7 @@ protected:
             GTEST_SKIP() << "needs CAP_SYS_ADMIN to mount a file system";
         ASSERT_EQ(::mkdir(m_mount.c_str(), 0755), 0);
         ASSERT_EQ(::mount("store", m_mount.c_str(), "tmpfs", 0, "size=2m,mode=0755"), 0);
+        make_base();
         ASSERT_TRUE(create_key(m_key_file));
         ASSERT_EQ(::chmod(m_temp.path().c_str(), 0755), 0); // the sealer's images are in there
         m_owner.uid = k_user;
@@ -65,7 +66,7 @@ protected:
         auto pair = make_stream_pair();
         Worker writer;
         writer.process = start(CKPT_WRITER, std::nullopt, writer.channel).value();
-        const wire::WriterRequest request{m_store, {k_user, k_user, {}}, make, true};
+        const wire::WriterRequest request{m_store, {k_user, k_user, {}}, make, true, m_above};
         const std::vector<int> fds{pair->second.get()};
         EXPECT_TRUE(send_packet(writer.channel.get(), wire::encode(request), fds));
         stream = std::move(pair->first);
@@ -161,10 +162,17 @@ protected:
         }
     }
 
+    // The admin's part of the store: nobody makes it.
+    void make_base() const {
+        fs::create_directories(m_above);
+        fs::permissions(m_above, fs::perms(0711));
+    }
+
     // Owned by root down from "/", unlike anything below /tmp.
     const std::string m_mount = "/run/ckpt-sealer-test-" + std::to_string(::getpid());
     const std::string m_key_file = m_mount + "/key";
-    const std::string m_store = m_mount + "/site/store/" + std::to_string(k_user);
+    const std::string m_above = m_mount + "/site/store";
+    std::string m_store = m_above + "/" + std::to_string(k_user);
 };
 
 } // namespace ckpt::store::test

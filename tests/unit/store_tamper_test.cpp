@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include "store/hex.hpp"
+#include <random>
+
 #include "store_testbed.hpp"
 
 namespace ckpt::store::test {
@@ -310,6 +312,43 @@ TEST_F(TamperTest, CommitsGoOnWhateverTheOldOnesAreLike) {
         expect_adopted(1, {0, 3});
         fs::remove_all(path_of({0, 3}));
         fs::remove_all(job_path() / "inc-1");
+    }
+}
+
+// Whoever owns the directory writes what is parsed before any seal can be checked.
+TEST(ParseManifest, NestingWithoutEnd) {
+    for (const char* open : {"[", "{\"a\":", "[{\"parts\":[", "{\"parts\":[{\"images\":{\"packs\":["}) {
+        std::string text;
+        while (text.size() < k_manifest_max - 100)
+            text += open;
+        EXPECT_FALSE(parse_manifest(text));
+        EXPECT_FALSE(parse_manifest(text + std::string(text.size() / 2, ']')));
+    }
+    std::string closed(k_manifest_max / 2, '[');
+    closed.append(k_manifest_max / 2, ']');
+    EXPECT_FALSE(parse_manifest(closed));
+    EXPECT_FALSE(parse_manifest(std::string(k_manifest_max + 1, ' ')));
+}
+
+TEST_F(TamperTest, NonsenseInAManifestIsRefusedOrHarmless) {
+    const std::string text = read_file(manifest_path(k_new));
+    const std::string body = text.substr(0, text.find('\n'));
+    ASSERT_TRUE(parse_manifest(body));
+    const std::vector<std::string> bits{
+        "[",  "]",     "{",          "}",       ",",    ":",    "\"",  "null",
+        "-1", "1e999", "4294967296", "\\u0000", "\xff", "true", "0.5", "99999999999999999999"};
+    std::mt19937 random(7);
+    for (int round = 0; round < 20000; ++round) {
+        std::string changed = body;
+        for (unsigned i = 0; i <= random() % 3; ++i) {
+            const std::size_t at = random() % changed.size();
+            const std::string& bit = bits[random() % bits.size()];
+            changed.replace(at, random() % (changed.size() - at) % 20, bit);
+        }
+        const auto manifest = parse_manifest(changed);
+        if (!manifest) continue;
+        EXPECT_FALSE(manifest->parts.empty());
+        EXPECT_TRUE(parse_manifest(to_json(*manifest))) << changed;
     }
 }
 

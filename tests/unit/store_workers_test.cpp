@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "store_sealer_testbed.hpp"
+#include "volume/remote_volume.hpp"
 
 namespace ckpt::store::test {
 namespace {
@@ -22,7 +23,6 @@ protected:
         EXPECT_NE(adoption.outcome.code, 0U);
         EXPECT_THAT(adoption.outcome.what, HasSubstr(why));
     }
-    void make_parent() { fs::create_directories(fs::path(m_store).parent_path()); }
     static void make_dir_of(const std::string& path, uid_t uid, mode_t mode) {
         ASSERT_EQ(::mkdir(path.c_str(), 0700), 0);
         ASSERT_EQ(::chmod(path.c_str(), mode), 0);
@@ -44,9 +44,6 @@ TEST_F(WorkersTest, TheDirectoryIsMadeForTheUserBelowRoots) {
     ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
     ::umask(old);
     struct stat st{};
-    ASSERT_EQ(::stat((m_mount + "/site/store").c_str(), &st), 0);
-    EXPECT_EQ(st.st_uid, 0U);
-    EXPECT_EQ(st.st_mode & 07777U, 0711U) << "users pass through and see nothing";
     ASSERT_EQ(::stat(m_store.c_str(), &st), 0);
     EXPECT_EQ(st.st_uid, k_user);
     EXPECT_EQ(st.st_gid, k_user);
@@ -59,7 +56,6 @@ TEST_F(WorkersTest, TheDirectoryIsMadeForTheUserBelowRoots) {
 }
 
 TEST_F(WorkersTest, ADirectoryThatIsThereKeepsItsModeAsLongAsNobodyElseWrites) {
-    make_parent();
     make_dir_of(m_store, k_user, 0755);
     ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
     struct stat st{};
@@ -69,7 +65,6 @@ TEST_F(WorkersTest, ADirectoryThatIsThereKeepsItsModeAsLongAsNobodyElseWrites) {
 }
 
 TEST_F(WorkersTest, ADirectoryOfSomebodyElseIsRefused) {
-    make_parent();
     make_dir_of(m_store, k_stranger, 0755);
     expect_refused("belongs to uid 54321, not to the job's user");
     ASSERT_EQ(::chown(m_store.c_str(), 0, 0), 0);
@@ -78,7 +73,6 @@ TEST_F(WorkersTest, ADirectoryOfSomebodyElseIsRefused) {
 }
 
 TEST_F(WorkersTest, ADirectoryThatOthersMayWriteToIsRefused) {
-    make_parent();
     make_dir_of(m_store, k_user, 0770);
     expect_refused("is writable by others");
     ASSERT_EQ(::chmod(m_store.c_str(), 01777), 0);
@@ -89,7 +83,6 @@ TEST_F(WorkersTest, ADirectoryThatOthersMayWriteToIsRefused) {
 }
 
 TEST_F(WorkersTest, ALinkToAnotherUsersDirectoryIsRefused) {
-    make_parent();
     const std::string theirs = m_mount + "/theirs";
     make_dir_of(theirs, k_stranger, 0777);
     fs::create_symlink(theirs, m_store);
@@ -99,26 +92,115 @@ TEST_F(WorkersTest, ALinkToAnotherUsersDirectoryIsRefused) {
     EXPECT_TRUE(fs::is_empty(theirs));
 }
 
-TEST_F(WorkersTest, ALinkToADirectoryOfTheUsersIsFollowed) {
-    make_parent();
+TEST_F(WorkersTest, ALinkOfRootsInRootsDirectoryIsFollowed) {
     make_dir_of(m_mount + "/mine", k_user, 0700);
     fs::create_symlink(m_mount + "/mine", m_store);
     ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
     EXPECT_TRUE(fs::exists(m_mount + "/mine/alpha"));
     expect_restores(1, {0, 1});
+    ASSERT_EQ(::lchown(m_store.c_str(), k_user, k_user), 0);
+    expect_refused("is a link that belongs to uid 12345");
+    ASSERT_EQ(::lchown(m_store.c_str(), 0, 0), 0);
+    ASSERT_EQ(::chmod(m_above.c_str(), 01777), 0);
+    expect_refused("is a link in a directory that is not root's alone");
 }
 
-TEST_F(WorkersTest, AHomeThatIsNotRootsIsTheUsersToMakeItIn) {
-    make_dir_of(m_mount + "/site", k_user, 0700);
+TEST_F(WorkersTest, WhereItIsNotRootsTheUserMakesIt) {
+    ASSERT_EQ(::chown(m_above.c_str(), k_user, k_user), 0);
     ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
     struct stat st{};
-    ASSERT_EQ(::stat((m_mount + "/site/store").c_str(), &st), 0);
+    ASSERT_EQ(::stat(m_store.c_str(), &st), 0);
     EXPECT_EQ(st.st_uid, k_user) << "root makes nothing where others may write";
     expect_restores(1, {0, 1});
 }
 
+// A file system that is not mounted.
+TEST_F(WorkersTest, WhatIsAboveTheUsersDirectoryIsNeverMade) {
+    for (const uid_t owner : {0U, k_user}) { // be it that root could make it, or the user
+        fs::remove_all(m_above);
+        ASSERT_EQ(::chown((m_mount + "/site").c_str(), owner, owner), 0);
+        expect_refused("site/store does not exist");
+        wire::CompleteRequest end;
+        end.place = place(0);
+        const auto ended = must_ask<wire::CompleteResult>(end, {}, false);
+        EXPECT_EQ(ended.outcome.code, static_cast<std::uint32_t>(Code::store_unwritable));
+        EXPECT_THAT(ended.outcome.hint, HasSubstr("mounted"));
+        const Fd out(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+        EXPECT_NE(must_ask<wire::InspectResult>(wire::InspectRequest{}, {out.get()}, false).outcome.code, 0U);
+        EXPECT_NE(must_ask<wire::PruneResult>(wire::PruneRequest{}, {out.get()}, false).outcome.code, 0U);
+        EXPECT_FALSE(fs::exists(m_above));
+    }
+}
+
+TEST_F(WorkersTest, NothingIsMadeAnewForAJobThatHasCheckpoints) {
+    ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
+    const auto commit = [&](std::uint32_t generation) {
+        wire::CommitRequest request = commit_request(0, generation);
+        request.has_generations = true;
+        const Fd dir = open_path(make_local(images({0, generation})));
+        return must_ask<wire::CommitResult>(request, {dir.get()}, false).outcome;
+    };
+    EXPECT_EQ(commit(2).code, 0U);
+    const std::string job = m_store + "/alpha/4711-0a1b2c3d";
+    for (const std::string& gone : {job, m_store}) {
+        fs::rename(gone, m_mount + "/elsewhere");
+        const auto failed = commit(3);
+        EXPECT_EQ(failed.code, static_cast<std::uint32_t>(Code::store_unwritable));
+        EXPECT_THAT(failed.hint, HasSubstr("mounted"));
+        EXPECT_FALSE(fs::exists(gone));
+        fs::rename(m_mount + "/elsewhere", gone);
+    }
+    fs::rename(m_store, m_mount + "/elsewhere");
+    wire::CompleteRequest end;
+    end.place = place(0);
+    end.has_generations = true;
+    EXPECT_EQ(must_ask<wire::CompleteResult>(end, {}, false).outcome.code,
+              static_cast<std::uint32_t>(Code::store_unwritable));
+    fs::rename(m_mount + "/elsewhere", m_store);
+    EXPECT_EQ(commit(4).code, 0U);
+    expect_restores(1, {0, 4});
+}
+
+// Between the admin's directory and the user's own.
+TEST_F(WorkersTest, TheWayToItIsNobodyElses) {
+    const std::string way = m_above + "/12345-s";
+    m_store = way + "/ckpt";
+    make_dir_of(way, k_stranger, 0755);
+    make_dir_of(m_store, k_user, 0700);
+    expect_refused("12345-s belongs to uid 54321");
+    ASSERT_EQ(::chown(way.c_str(), k_user, k_user), 0);
+    for (const mode_t mode : {0770U, 0757U}) {
+        ASSERT_EQ(::chmod(way.c_str(), mode), 0);
+        expect_refused("12345-s is writable by others");
+    }
+    EXPECT_TRUE(fs::is_empty(m_store));
+    ASSERT_EQ(::chmod(way.c_str(), 01777), 0);
+    EXPECT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U) << "sticky: nobody else can move it away";
+    ASSERT_EQ(::chown(m_above.c_str(), k_stranger, k_stranger), 0);
+    ASSERT_EQ(::chown(way.c_str(), k_stranger, k_stranger), 0);
+    ASSERT_EQ(::chmod(way.c_str(), 0755), 0);
+    EXPECT_EQ(commit_of(0, 2, images({0, 2})).outcome.code, 0U) << "whose the admin's directory is";
+    expect_restores(1, {0, 2});
+}
+
+TEST_F(WorkersTest, WhatIsNoDirectoryOnTheWayIsRefusedAtOnce) {
+    const std::string way = m_above + "/12345-s";
+    const std::string theirs = m_mount + "/theirs";
+    make_dir_of(theirs, k_user, 0700);
+    m_store = way + "/ckpt";
+    ASSERT_EQ(::mkfifo(way.c_str(), 0666), 0);
+    expect_refused("12345-s");
+    fs::remove(way);
+    ASSERT_EQ(::mknod(way.c_str(), S_IFCHR | 0666, 0x0501), 0); // a terminal to be waited for
+    expect_refused("12345-s");
+    fs::remove(way);
+    fs::create_symlink(theirs, way);
+    ASSERT_EQ(::lchown(way.c_str(), k_user, k_user), 0);
+    expect_refused("12345-s is a link");
+    EXPECT_TRUE(fs::is_empty(theirs));
+}
+
 TEST_F(WorkersTest, AFileInItsPlaceIsRefused) {
-    make_parent();
     write_file(m_store, "a file");
     expect_refused("");
     EXPECT_EQ(read_file(m_store), "a file");
@@ -226,6 +308,18 @@ TEST_F(WorkersTest, AWriterThatIsKilledInAnAdoptionIsNoFreshStart) {
         }
     }
     expect_restores(1, {0, 1});
+}
+
+TEST_F(WorkersTest, AStoppedWriterIsNotWaitedFor) {
+    Fd to_writer;
+    Worker writer = start_writer(to_writer, true);
+    writer.process.kill(SIGSTOP);
+    const auto volume = RemoteVolume::connect(std::move(to_writer), {std::chrono::milliseconds(300)});
+    ASSERT_FALSE(volume);
+    EXPECT_EQ(volume.error().code, Code::deadline);
+    EXPECT_THAT(volume.error().what, HasSubstr("does not answer: it was stopped"));
+    writer.process.kill(SIGCONT);
+    EXPECT_NE(writer.process.wait(k_limit), -1);
 }
 
 TEST_F(WorkersTest, ASealerThatIsKilledTakesTheWriterWithIt) {
