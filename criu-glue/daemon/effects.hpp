@@ -43,6 +43,9 @@ struct Adopt { // before_* > 0: something older than that
     std::uint32_t before_incarnation = 0;
     std::uint32_t before_generation = 0;
 };
+struct AskHistory {
+    TaskKey task;
+};
 struct Restore {
     TaskKey task;
 };
@@ -105,13 +108,13 @@ struct ReleaseEpilog {
 };
 } // namespace effect
 
-using Effect =
-    std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
-                 effect::LetShimLeave, effect::Say, effect::Adopt, effect::Restore, effect::AskCause,
-                 effect::ArmLimit, effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump,
-                 effect::Commit, effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
-                 effect::RecordCompletion, effect::RecordFailure, effect::RecordStop, effect::HoldJob,
-                 effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+using Effect = std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
+                            effect::LetShimLeave, effect::Say, effect::Adopt, effect::AskHistory,
+                            effect::Restore, effect::AskCause, effect::ArmLimit, effect::AskLimit,
+                            effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::Commit,
+                            effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
+                            effect::RecordCompletion, effect::RecordFailure, effect::RecordStop,
+                            effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 } // namespace ckpt

@@ -57,6 +57,11 @@ struct AdoptEnded {
     LastEnd last_end{};             // of the incarnation before
     std::uint64_t memory_limit = 0; // of this one, bytes; 0 = none
 };
+// What the job's comment in Slurm says of its checkpoints; empty if nothing, or slurmctld does not answer.
+struct HistoryKnown {
+    TaskKey task;
+    std::string comment;
+};
 struct RestoreEnded {
     TaskKey task;
     std::optional<Error> error;
@@ -131,11 +136,12 @@ struct EpilogArrived {};
 struct EpilogLimitReached {};
 } // namespace event
 
-using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::RestoreEnded,
-                           event::ShimReturned, event::ShimAway, event::TreeStarted, event::IntervalElapsed,
-                           event::OnDemand, event::TermArrived, event::CauseGraceElapsed, event::CauseKnown,
-                           event::LimitNear, event::LimitKnown, event::RequeueEnded, event::DumpEnded,
-                           event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
-                           event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
+using Event =
+    std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown,
+                 event::RestoreEnded, event::ShimReturned, event::ShimAway, event::TreeStarted,
+                 event::IntervalElapsed, event::OnDemand, event::TermArrived, event::CauseGraceElapsed,
+                 event::CauseKnown, event::LimitNear, event::LimitKnown, event::RequeueEnded,
+                 event::DumpEnded, event::CommitEnded, event::TreeExited, event::CompletionRecorded,
+                 event::TaskGone, event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
 
 } // namespace ckpt

@@ -109,7 +109,7 @@ private:
     static void shim_returned(Job& job, const TaskKey& key, const wire::ShimHello& m);
     static Status shim_asks_again(Job& job, const TaskKey& key);
 
-    // effects (effects.cpp, effects_limit.cpp, effects_workers.cpp)
+    // effects (effects*.cpp)
     void handle(std::uint32_t job_id, const Event& event);
     void perform(Job& job, const effect::StartTask& e);
     void perform(Job& job, const effect::WelcomeBack& e);
@@ -118,6 +118,7 @@ private:
     void perform(Job& job, const effect::LetShimLeave& e);
     void perform(Job& job, const effect::Say& e);
     void perform(Job& job, const effect::Adopt& e);
+    void perform(Job& job, const effect::AskHistory& e);
     void perform(Job& job, const effect::Restore& e);
     void perform(Job& job, const effect::AskCause& e);
     void perform(Job& job, const effect::ArmLimit& e);

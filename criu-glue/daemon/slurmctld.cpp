@@ -15,6 +15,7 @@ constexpr std::chrono::seconds k_hold_limit{15};
 constexpr std::chrono::seconds k_requeue_limit{15};
 constexpr std::chrono::seconds k_comment_limit{15};
 constexpr std::chrono::seconds k_jobs_limit{15};
+constexpr std::chrono::seconds k_history_limit{15};
 constexpr std::size_t k_ranges_max = 6000; // they travel in one packet
 
 std::string helper() {
@@ -81,6 +82,13 @@ void ask_user_jobs(Workers& workers, std::uint32_t uid, std::function<void(Resul
     workers.run_text({helper(), "jobs", std::to_string(uid)}, k_jobs_limit,
                      [done = std::move(done)](const Result<std::string>& text) {
                          done(text ? user_jobs_of(*text) : tl::unexpected(text.error()));
+                     });
+}
+
+void ask_history(Workers& workers, std::uint32_t job_id, std::function<void(std::string)> done) {
+    workers.run_text({helper(), "history", std::to_string(job_id)}, k_history_limit,
+                     [done = std::move(done)](const Result<std::string>& text) {
+                         done(text ? text->substr(0, text->find('\n')) : std::string());
                      });
 }
 

@@ -30,6 +30,7 @@ struct TaskState {
     bool term_held = false; // its shim holds a SIGTERM back
     effect::Adopt asked;    // what the store was asked last
     bool asked_again = false;
+    bool asked_history = false; // and then slurmctld
 };
 
 // A generation whose images are being taken: all tasks or nothing.

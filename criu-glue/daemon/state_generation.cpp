@@ -23,14 +23,22 @@ std::string after_failure(const JobState& job, const Taking& taking) {
                          : "nothing of the job is saved";
 }
 
+// Where the next incarnation finds it (state_start.cpp): Slurm may empty the output in which it is said.
+void nothing_saved(JobState& job, const Error& error, Effects& out) {
+    if (job.saved == 0)
+        out.emplace_back(effect::Comment{std::string(k_no_checkpoint) + one_line(error), true});
+}
+
 void generation_failed(JobState& job, const Taking& taking, Effects& out) {
     out.emplace_back(effect::DiscardImages{taking.generation, false});
     if (taking.leave_stopped)
         for_running(job,
                     [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
     // A dump that the end of the job overtakes is no trouble.
-    if (taking.error && taking.error->code != Code::not_found)
+    if (taking.error && taking.error->code != Code::not_found) {
         complain(job, *taking.error, after_failure(job, taking), out);
+        nothing_saved(job, *taking.error, out);
+    }
     if (taking.reason == Reason::on_demand) answer(job, 0, taking.error, out);
 }
 
@@ -158,13 +166,15 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
     // When the job has ended meanwhile, and its end is on record, nobody needs that generation any more.
     bool is_needed = is_last(done.reason);
     for_running(job, [&](const TaskKey&, TaskState&) { is_needed = true; });
-    if (e.error && is_needed)
-        complain(job, *e.error,
-                 "generation " + std::to_string(e.generation) + " was not saved, earlier ones stand", out);
+    if (e.error && is_needed) {
+        const std::string lost = "generation " + std::to_string(e.generation) + " was not saved";
+        complain(job, *e.error, job.saved > 0 ? lost + ", earlier ones stand" : lost, out);
+        nothing_saved(job, *e.error, out);
+    }
     if (!e.error) {
         job.last_complaint.reset();
         job.saved = e.generation;
-        const std::string saved = "generation " + std::to_string(e.generation) + " saved, " +
+        const std::string saved = std::string(k_saved) + std::to_string(e.generation) + " saved, " +
                                   text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes);
         out.emplace_back(effect::Say{saved + ", paused " + text::duration_us(done.frozen_us)});
         // In a mass preemption slurmctld has other things to do; the restore will tell.

@@ -4,6 +4,7 @@
 #include "state_steps.hpp"
 
 #include <cerrno>
+#include <utility>
 
 namespace ckpt::state {
 
@@ -73,6 +74,12 @@ std::string none_is_left(const std::string& restore_error) {
     return one_line({Code::restore_impossible, line, "", 0});
 }
 
+// Of a comment as it is shown: "2026-11-26T08:00:00 n1: generation 2 saved".
+std::string_view after_time_and_node(std::string_view comment) {
+    const std::size_t colon = comment.find(": ");
+    return colon == std::string_view::npos ? std::string_view() : comment.substr(colon + 2);
+}
+
 Error not_found_again() {
     return {Code::not_found, "ckptd was started anew and does not find the job's namespaces again",
             "the job is checkpointed again from its next start on", 0};
@@ -133,8 +140,9 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
                    : hold(task, e.task, cannot_restore(*job.unmanaged), out);
     switch (e.found) {
     case Found::nothing:
-        return start_fresh(task, e.task,
-                           "no checkpoint was saved before the requeue; starting from the beginning", out);
+        task.asked_history = true;
+        out.emplace_back(effect::AskHistory{e.task});
+        return;
     case Found::completed:
         if (e.end_again) {
             task.phase = Phase::ended;
@@ -164,6 +172,28 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     }
 }
 
+// A store that is not mounted looks like one in which nothing of the job ever was. What slurmctld was told of
+// the job says otherwise; held once, it is not held for that again.
+void on(JobState& job, const event::HistoryKnown& e, Effects& out) {
+    TaskState& task = job.tasks[e.task];
+    if (task.phase != Phase::adopting || !std::exchange(task.asked_history, false)) return;
+    const std::string_view comment = after_time_and_node(e.comment);
+    if (comment.starts_with(k_saved) || comment.starts_with(k_restored))
+        return hold(
+            task, e.task,
+            one_line({Code::restore_impossible,
+                      "the store has nothing of this job on this node, but Slurm's record of it says: " +
+                          e.comment,
+                      "see whether the store is mounted; released as it is, the job starts from the "
+                      "beginning",
+                      0}),
+            out);
+    std::string line = "no checkpoint was saved before the requeue";
+    if (comment.starts_with(k_no_checkpoint))
+        line += " (" + std::string(comment.substr(k_no_checkpoint.size())) + ")";
+    start_fresh(task, e.task, line + "; starting from the beginning", out);
+}
+
 void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     if (task.phase != Phase::restoring) return;
@@ -183,7 +213,7 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     job.saved = job.restored_from = e.generation;
     for (const std::string& line : e.complaints)
         out.emplace_back(effect::Say{line});
-    const std::string restored = "restored generation " + std::to_string(e.generation) +
+    const std::string restored = std::string(k_restored) + std::to_string(e.generation) +
                                  (e.of_job != 0 ? " of job " + std::to_string(e.of_job) : "") + " (" + e.age +
                                  " old)";
     out.emplace_back(effect::StartTask{e.task, effect::Start::restored,

@@ -3,6 +3,8 @@
 // (state_generation.cpp), how a job ends (state_end.cpp). Each handler appends its effects.
 #pragma once
 
+#include <string_view>
+
 #include "state.hpp"
 
 namespace ckpt::state {
@@ -11,6 +13,7 @@ namespace ckpt::state {
 void on(JobState& job, const event::TaskRegistered& e, Effects& out);
 void on(JobState& job, const event::ShimArrived& e, Effects& out);
 void on(JobState& job, const event::AdoptEnded& e, Effects& out);
+void on(JobState& job, const event::HistoryKnown& e, Effects& out);
 void on(JobState& job, const event::RestoreEnded& e, Effects& out);
 void on(JobState& job, const event::ShimReturned& e, Effects& out);
 void on(JobState& job, const event::ShimAway& e, Effects& out);
@@ -37,6 +40,12 @@ void on(JobState& job, const event::EpilogLimitReached& e, Effects& out);
 void on(JobState& job, const event::LimitNear& e, Effects& out);
 void on(JobState& job, const event::LimitKnown& e, Effects& out);
 void on(JobState& job, const event::RequeueEnded& e, Effects& out);
+
+// How what the job's comment in Slurm says begins: of a generation that is in the store, and why there is
+// none.
+constexpr std::string_view k_saved = "generation ";
+constexpr std::string_view k_restored = "restored generation ";
+constexpr std::string_view k_no_checkpoint = "no checkpoint: ";
 
 // Starts a generation of every running task. False, and no effects, when no task runs or one is under way.
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out);

@@ -13,6 +13,17 @@ constexpr std::string_view k_between = " | ";
 
 } // namespace
 
+std::string reason_in(std::string_view comment) {
+    std::string_view ours;
+    for (std::size_t at = 0; at <= comment.size();) {
+        const std::size_t end = std::min(comment.find(k_between, at), comment.size());
+        const std::string_view part = comment.substr(at, end - at);
+        if (part.starts_with(k_ours)) ours = part.substr(k_ours.size());
+        at = end + k_between.size();
+    }
+    return std::string(ours);
+}
+
 std::string with_reason(std::string_view comment, std::string_view reason) {
     std::string ours(k_ours);
     if (reason.starts_with(k_ours)) reason.remove_prefix(k_ours.size());

@@ -11,4 +11,7 @@ namespace ckpt {
 // replaced.
 std::string with_reason(std::string_view comment, std::string_view reason);
 
+// The newest reason of ours in such a text, without "checkpoint: "; empty if there is none.
+std::string reason_in(std::string_view comment);
+
 } // namespace ckpt

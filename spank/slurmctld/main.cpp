@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "comment.hpp"
 #include "job.hpp"
 #include "job_list.hpp"
 #include "quiet.hpp"
@@ -24,6 +25,7 @@ constexpr unsigned k_deadline_s = 10;
 
 constexpr const char* k_usage =
     "usage: ckpt-slurmctld cause JOBID                   print why the job is ending\n"
+    "       ckpt-slurmctld history JOBID                 print what its comment says of its checkpoints\n"
     "       ckpt-slurmctld hold JOBID REASON             requeue it held\n"
     "       ckpt-slurmctld comment JOBID TEXT            show it in its comment\n"
     "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n"
@@ -46,6 +48,12 @@ Status hold(std::uint32_t job_id, const std::string& reason) {
     // It is held, whether or not the reason can be shown.
     if (const auto explained = explain_job(job_id, reason); !explained)
         std::puts(one_line(explained.error()).c_str());
+    return {};
+}
+
+Status history(std::uint32_t job_id) {
+    CKPT_TRY(const JobRecord job, load_job(job_id));
+    std::puts(reason_in(job.admin_comment).c_str());
     return {};
 }
 
@@ -75,7 +83,7 @@ int main(int argc, char** argv) {
         (job_id == 0 && verb != "jobs"))
         wrong_usage();
     const bool excludes = words.size() == 5 && std::string_view(words[3]) == "--exclude";
-    const bool known = ((verb == "cause" || verb == "jobs") && words.size() == 3) ||
+    const bool known = ((verb == "cause" || verb == "history" || verb == "jobs") && words.size() == 3) ||
                        ((verb == "hold" || verb == "comment") && words.size() == 4) ||
                        (verb == "requeue" && (words.size() == 3 || excludes));
     if (!known) wrong_usage();
@@ -84,6 +92,7 @@ int main(int argc, char** argv) {
     quiet_libslurm();
     slurm_init(nullptr);
     const Status done = verb == "cause"     ? cause(job_id)
+                        : verb == "history" ? history(job_id)
                         : verb == "jobs"    ? jobs(job_id)
                         : verb == "hold"    ? hold(job_id, words[3])
                         : verb == "comment" ? explain_job(job_id, words[3])

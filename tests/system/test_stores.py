@@ -2,6 +2,8 @@
 """Array elements and a job that a job submits each have checkpoints of their own: all share the environment they were submitted
 with, and none is restored from another's."""
 
+import shutil
+
 from lib import *
 from lib.jobs import parse
 from lib.store import directory_of
@@ -45,6 +47,29 @@ class Stores(SystemTest):
         for job, who in zip(jobs, ("element 0", "element 1", "outer", "nested")):
             self.assertEqual(application_lines(job.output()), expected(who))
         assert_clean(*jobs)
+
+    def test_a_store_that_lacks_the_job_is_not_taken_for_an_empty_one(self):
+        """As one that is not mounted would: the job is held, and goes on once its checkpoints are there again."""
+        job = submit(COUNT.replace("$WHO", "lost"), "--checkpoint-interval=none", name="lost")
+        job.wait_output("line 20")
+        cluster.run("n1", "sckpt", "create", job.id, user=job.user)
+        job.wait_info("is commented on", lambda info: "generation 1 saved" in info.get("AdminComment", ""))
+        requeue(job, to="n2", hold=True)
+        job.wait_output("generation 2 saved")
+        store = directory_of(job)
+        away = store.with_name("away")
+        store.rename(away)
+        job.as_user("scontrol", "release", job.id)
+        held = job.wait_info("is held", lambda info: info["Priority"] == "0" and "nothing of this job" in info.get("AdminComment", ""))
+        self.assertIn("generation 1 saved", held["AdminComment"])
+        shutil.rmtree(store)
+        away.rename(store)
+        job.as_user("scontrol", "release", job.id)
+        job.wait_output("restored generation 2")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), expected("lost"))
+        assert_clean(job)
 
     def element(self, array, index):
         """Until it starts it shares the array's record in slurmctld and has no number of its own."""

@@ -56,6 +56,7 @@ class CriuTrouble(SystemTest):
         job.wait_output("line 10")
         requeue(job, to="n2")
         job.wait_output("starting from the beginning")
+        self.assertIn("no checkpoint was saved before the requeue (CRIU", job.output())  # what was said before is gone with the output
         job.path("go").touch()
         self.assert_ended(end(job), "FAILED", "7:0")
         self.assertEqual(application_lines(job.output()), EXPECTED)  # and its output begins anew

@@ -85,6 +85,18 @@ TEST(Interval, FailureIsSaidOnceAndTheJobRunsOn) {
     EXPECT_THAT(all<effect::Say>(second), IsEmpty());
 }
 
+TEST(Interval, WhyNothingIsSavedIsLeftForTheNextIncarnation) {
+    JobState job = running_job();
+    advance(job, event::IntervalElapsed{});
+    const Effects failed = advance(job, event::DumpEnded{k_batch, some_error(), 0, 0});
+    ASSERT_EQ(all<effect::Comment>(failed).size(), 1U);
+    EXPECT_EQ(all<effect::Comment>(failed)[0].text, "no checkpoint: " + one_line(some_error()));
+    job.saved = 1;
+    advance(job, event::IntervalElapsed{});
+    EXPECT_THAT(all<effect::Comment>(advance(job, event::DumpEnded{k_batch, some_error(), 0, 0})), IsEmpty())
+        << "in the place of what says that there is one";
+}
+
 TEST(Interval, NoNewDumpWhileACommitIsOnItsWay) {
     JobState job = running_job();
     advance(job, event::IntervalElapsed{});

@@ -145,10 +145,51 @@ TEST_P(Adoption, DecidesWhatStarts) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Adoption,
-                         testing::Values(Outcome{event::AdoptEnded::Found::nothing, true, false, false},
+                         testing::Values(Outcome{event::AdoptEnded::Found::nothing, false, false, false},
                                          Outcome{event::AdoptEnded::Found::completed, true, false, false},
                                          Outcome{event::AdoptEnded::Found::generation, false, true, false},
                                          Outcome{event::AdoptEnded::Found::unusable, false, false, true}));
+
+class EmptyStore : public testing::Test {
+protected:
+    void SetUp() override {
+        m_job.restart_count = 1;
+        advance(m_job, event::ShimArrived{k_batch});
+        event::AdoptEnded nothing;
+        nothing.task = k_batch;
+        EXPECT_TRUE(has<effect::AskHistory>(advance(m_job, nothing)));
+    }
+    Effects known(const std::string& comment) {
+        return advance(m_job, event::HistoryKnown{k_batch, comment});
+    }
+
+    JobState m_job = fresh_job();
+};
+
+TEST_F(EmptyStore, OfAJobThatWasNeverSavedStartsItAnew) {
+    const Effects out = known("");
+    ASSERT_EQ(all<effect::StartTask>(out).size(), 1U);
+    EXPECT_EQ(all<effect::StartTask>(out)[0].start, effect::Start::fresh);
+    EXPECT_TRUE(known("12:00:00 n1: generation 2 saved").empty()) << "answered twice";
+}
+
+TEST_F(EmptyStore, WhyNothingWasSavedIsSaidAgain) {
+    const Effects out = known("12:00:00 n1: no checkpoint: the disk is full [CKPT-602]");
+    ASSERT_EQ(all<effect::StartTask>(out).size(), 1U);
+    EXPECT_NE(all<effect::StartTask>(out)[0].line.find("(the disk is full [CKPT-602])"), std::string::npos);
+}
+
+TEST_F(EmptyStore, OfAJobThatWasSavedHoldsIt) {
+    for (const char* comment : {"12:00:00 n1: generation 2 saved, 1 MiB -> 1 MiB",
+                                "12:00:00 n2: restored generation 2 (1 min old)"}) {
+        const Effects out = known(comment);
+        EXPECT_FALSE(has<effect::StartTask>(out));
+        ASSERT_EQ(all<effect::HoldJob>(out).size(), 1U);
+        EXPECT_NE(all<effect::HoldJob>(out)[0].reason.find(comment), std::string::npos);
+        m_job = fresh_job();
+        SetUp();
+    }
+}
 
 TEST(Start, StoreThatCannotBeAskedHoldsTheJob) {
     JobState job = fresh_job();

@@ -75,6 +75,13 @@ TEST(SlurmctldComment, TheUsersCommentStays) {
     EXPECT_LT(with_reason("", std::string(100000, 'x')).size(), 500U);
 }
 
+TEST(SlurmctldComment, OurReasonIsFoundAgain) {
+    EXPECT_EQ(reason_in(with_reason("mine", "generation 2 saved")), "generation 2 saved");
+    EXPECT_EQ(reason_in(with_reason("mine", "generation 2 saved") + " | the admin's"), "generation 2 saved");
+    EXPECT_EQ(reason_in("mine, not checkpoint: x"), "");
+    EXPECT_EQ(reason_in(""), "");
+}
+
 TEST(SlurmctldComment, NothingOfAReasonPassesForSomebodyElses) {
     const std::string first = with_reason("", "held: x | approved by root");
     EXPECT_EQ(first, "checkpoint: held: x / approved by root");

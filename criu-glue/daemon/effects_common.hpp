@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What several of effects_*.cpp need.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "job.hpp"
+#include "wire/worker.hpp"
+
+namespace ckpt {
+
+// A commit or an unpack of the largest job on a slow file system.
+constexpr std::chrono::minutes k_store_limit{30};
+constexpr std::uint64_t k_telling_bytes = 64 << 20; // what is smaller says nothing about a large job
+
+// Bytes per second.
+inline double rate(std::uint64_t bytes, std::chrono::duration<double> time) {
+    return time.count() > 0 ? static_cast<double>(bytes) / time.count() : 0;
+}
+
+inline std::uint32_t milliseconds(Seconds value) {
+    return static_cast<std::uint32_t>(value.count() * 1000);
+}
+
+wire::Files files_of(const Job& job);
+
+} // namespace ckpt

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What a task starts from: asked of the store, and restored. Each is a worker that is started here and whose
+// result becomes an event.
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "effects_common.hpp"
+#include "log.hpp"
+#include "os/cgroup.hpp"
+#include "os/process.hpp"
+#include "os/procfs.hpp"
+#include "server.hpp"
+#include "slurmctld.hpp"
+#include "text/text.hpp"
+
+namespace ckpt {
+
+namespace {
+
+LastEnd last_end_of(const wire::AdoptResult& result) {
+    using Kind = Failure::Kind;
+    LastEnd last;
+    last.fault_again = result.fault_again;
+    if (result.last_ended == wire::HowEnded::out_of_memory)
+        last.failure = Failure{Kind::out_of_memory, result.last_memory_limit, 0};
+    if (result.last_ended == wire::HowEnded::fault)
+        last.failure = Failure{Kind::fault, 0, result.last_signal};
+    return last;
+}
+
+// For the daemon after us. What cannot be read now is not found again then.
+void know_restored(Task& task) {
+    if (const auto root = know_process(task.root_pid)) task.root_start_time = root->start_time;
+    if (const auto init = know_process(task.init_pid)) task.init_start_time = init->start_time;
+    task.mount_namespace_id = namespace_id(task.mount_namespace.get()).value_or(NamespaceId{});
+    task.pid_namespace_id = namespace_id(task.pid_namespace.get()).value_or(NamespaceId{});
+}
+
+} // namespace
+
+[[nodiscard]] static Status has_ended(std::uint32_t job_id, const Result<UserJobs>& unfinished) {
+    if (!unfinished) return tl::unexpected(unfinished.error());
+    const auto holds = [job_id](const wire::JobRange& range) {
+        return range.first <= job_id && job_id <= range.last;
+    };
+    if (std::ranges::none_of(unfinished->ids, holds)) return {};
+    const std::string number = std::to_string(job_id);
+    return fail(Code::restore_impossible,
+                "job " + number + " has not ended, and two cannot go on from where it was",
+                "scancel " + number + " first, then scontrol release this one");
+}
+
+Status Server::start_adopt(Job& job, const effect::Adopt& e) {
+    if (!m_local) return fail(Code::restore_impossible, "the local directory for images is not usable");
+    CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::restore_name(e.task)));
+    wire::AdoptRequest request;
+    request.place = job.place;
+    request.step_id = e.task.step_id;
+    request.task_id = e.task.task_id;
+    request.before_incarnation = e.before_incarnation;
+    request.before_generation = e.before_generation;
+    // Not what failed here before.
+    if (const auto copy = m_copies.find(job.facts.job_id, job.place.uuid, e.task);
+        copy && e.before_generation == 0) {
+        request.here_incarnation = copy->incarnation;
+        request.here_generation = copy->generation;
+    }
+    if (job.state.plan.restore.value.kind == Restore::Kind::job) {
+        request.other_job = job.state.plan.restore.value.job_id;
+        request.other_generation = job.state.plan.restore.value.generation;
+    }
+    const std::array fds = {images.get()};
+    job.tasks.at(e.task).worker =
+        start_sealer(store_of(job, false), wire::encode(request), fds, k_store_limit,
+                     [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](
+                         Result<Packet> packet) { adopted(job_id, serial, key, std::move(packet)); });
+    return {};
+}
+
+void Server::adopt_or_fail(Job& job, const effect::Adopt& e, const Status& may) {
+    const Status started = may ? start_adopt(job, e) : may;
+    if (started) return;
+    event::AdoptEnded ended;
+    ended.task = e.task;
+    ended.error = started.error();
+    m_loop.after(std::chrono::milliseconds(0),
+                 [this, job_id = job.facts.job_id, ended] { handle(job_id, ended); });
+}
+
+// Going on from a job that still runs would cut and put back files under it.
+void Server::perform(Job& job, const effect::Adopt& e) {
+    const Restore& restore = job.state.plan.restore.value;
+    if (restore.kind != Restore::Kind::job || job.place.incarnation > 0) return adopt_or_fail(job, e, {});
+    ask_user_jobs(m_workers, job.facts.uid,
+                  [this, job_id = job.facts.job_id, serial = job.serial, e,
+                   other = restore.job_id](const Result<UserJobs>& jobs) {
+                      Job* still = find_job(job_id, serial);
+                      if (still != nullptr) adopt_or_fail(*still, e, has_ended(other, jobs));
+                  });
+}
+
+void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> packet) {
+    Job* job = find_job(job_id, serial);
+    if (job == nullptr) return;
+    event::AdoptEnded ended;
+    ended.task = task;
+    auto result = result_of<wire::AdoptResult>(packet);
+    if (!result) {
+        log::warning("job " + std::to_string(job_id) +
+                     ": the store gives no answer: " + one_line(result.error()));
+        ended.error = result.error();
+        return handle(job_id, ended);
+    }
+    if (result->is_here && !use_copy(*job, task)) // from the store then
+        return perform(*job, effect::Adopt{task, 0, 0});
+    using Found = event::AdoptEnded::Found;
+    // an older generation was asked for because a newer one did not restore: "nothing" means that none is
+    // left
+    const bool retry = job->adopted.contains(task);
+    switch (result->found) {
+    case wire::Found::nothing:
+        ended.found = retry ? Found::unusable : Found::nothing;
+        break;
+    case wire::Found::generation:
+        ended.found = Found::generation;
+        break;
+    case wire::Found::completed:
+        ended.found = Found::completed;
+        break;
+    case wire::Found::unusable:
+        ended.found = Found::unusable;
+        break;
+    }
+    ended.generation = result->generation;
+    ended.last_end = last_end_of(*result);
+    if (const auto memory = memory_cgroup_dir(job->tasks.at(task).shim_pid))
+        ended.memory_limit = memory_cgroup(*memory).limit;
+    ended.newest_generation = result->newest_generation;
+    ended.adopted_before = result->adopted_before;
+    if (result->end_again) ended.end_again = result->wait_status;
+    ended.skipped = std::move(result->skipped);
+    job->adopted[task] = {result->incarnation, result->generation,       result->of_job,
+                          result->taken_at,    result->tree_was_stopped, result->is_here};
+    handle(job_id, ended);
+}
+
+Status Server::start_restore(Job& job, const effect::Restore& e) {
+    Task& task = job.tasks.at(e.task);
+    CKPT_TRY(const Fd images, m_local->open(job.local_name, LocalTier::restore_name(e.task)));
+    CKPT_TRY(const Fd tails, m_local->tails(job.local_name));
+    CKPT_TRY(auto cgroups, cgroup_dirs(task.shim_pid));
+    if (!pidfd_alive(task.shim_pidfd.get())) return fail(Code::not_found, "the task has ended");
+    wire::RestoreRequest request;
+    request.criu = m_policy.engine.criu;
+    request.user = task.user;
+    request.cgroup_dirs = std::move(cgroups);
+    request.timeout_ms = milliseconds(m_policy.engine.restore_timeout);
+    request.script = task.script;
+    request.status_pipe = task.status_pipe;
+    request.tree_was_stopped = job.adopted.at(e.task).tree_was_stopped && !task.was_restoring;
+    request.files = files_of(job);
+    request.ignore_changed = m_policy.failure.changed_file == ChangedFile::ignore;
+    request.tail_limit = m_policy.engine.tail_limit;
+    request.task_name = task_name(job, e.task);
+    const std::array fds = {images.get(), tails.get(), task.mount_namespace.get(), task.shim_pidfd.get()};
+    task.worker = m_workers.start(
+        "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + wire::k_engine_margin,
+        [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](Result<Packet> packet) {
+            restored(job_id, serial, key, std::move(packet));
+        },
+        WorkerRuns{task.shim_pid, {}, false});
+    task.restores = true;
+    return {};
+}
+
+void Server::perform(Job& job, const effect::Restore& e) {
+    const Status started = start_restore(job, e);
+    if (!started) restored(job.facts.job_id, job.serial, e.task, tl::unexpected(started.error()));
+}
+
+void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey& key, Result<Packet> packet) {
+    Job* job = find_job(job_id, serial);
+    if (job == nullptr) return;
+    Task& task = job->tasks.at(key);
+    if (packet || !task.restores) {
+        task.restores = false;
+        return restore_ended(*job, key, std::move(packet));
+    }
+    // It has given no answer, and so has taken nothing back.
+    undo_restore(*job, key, [this, job_id, serial, key, error = packet.error()](const Status& undone) {
+        Job* still = find_job(job_id, serial);
+        if (still == nullptr) return;
+        Error all{Code::restore_failed, "the restore ended without an answer: " + error.what, "", 0};
+        if (!undone) all.what += "; and what it has left is not taken back: " + undone.error().what;
+        restore_ended(*still, key, tl::unexpected(all));
+    });
+}
+
+void Server::restore_ended(Job& job, const TaskKey& key, Result<Packet> packet) {
+    Task& task = job.tasks.at(key);
+    const std::uint32_t job_id = job.facts.job_id;
+    const AdoptedGeneration& from = job.adopted.at(key);
+    event::RestoreEnded ended{key,
+                              std::nullopt,
+                              from.incarnation,
+                              from.generation,
+                              text::age(std::time(nullptr) - from.taken_at),
+                              job.facts.node,
+                              {},
+                              from.of_job,
+                              from.from_copy};
+    const auto result = result_of<wire::RestoreResult>(packet);
+    if (!result) {
+        ended.error = result.error();
+    } else if (packet->fds.size() != 3) {
+        ended.error = Error{Code::internal, "the engine returned no descriptors", "", 0};
+    } else {
+        task.root_pidfd = std::move(packet->fds[0]);
+        task.mount_namespace = std::move(packet->fds[1]);
+        task.pid_namespace = std::move(packet->fds[2]);
+        task.root_pid = result->root_pid;
+        task.root_pid_inside = result->root_pid_inside;
+        task.init_pid = result->init_pid;
+        know_restored(task);
+        ended.complaints = result->complaints;
+        std::ranges::copy(result->notes, std::back_inserter(ended.complaints));
+        watch_memory(task);
+        for (const std::string& file : result->rolled_back)
+            log::info("job " + std::to_string(job_id) + ": rolled back " + file);
+    }
+    m_local->remove(job.local_name, LocalTier::restore_name(key));
+    m_loop.after(std::chrono::milliseconds(0), [this, job_id, ended] { handle(job_id, ended); });
+}
+
+void Server::perform(Job& job, const effect::AskHistory& e) {
+    ask_history(m_workers, job.facts.job_id,
+                [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](std::string comment) {
+                    if (find_job(job_id, serial) != nullptr)
+                        handle(job_id, event::HistoryKnown{key, std::move(comment)});
+                });
+}
+
+} // namespace ckpt
