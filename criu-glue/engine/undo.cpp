@@ -60,8 +60,19 @@ UndoNow now_at(int dir, const UndoEntry& entry) {
     return now;
 }
 
+// In a directory that others may write to, anybody can make a file of such a name, and have a restore write
+// what they like over the user's.
+Result<Fd> open_own(int dir, const std::string& name) {
+    CKPT_TRY(Fd file, open_beneath(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    struct stat st{};
+    if (::fstat(file.get(), &st) != 0) return fail_errno(Code::os, "look at " + name);
+    if (!S_ISREG(st.st_mode) || st.st_uid != ::geteuid())
+        return fail(Code::store_corrupt, name + " is somebody else's");
+    return file;
+}
+
 Status write_back(const UndoRecord& record, const UndoEntry& entry, int dir) {
-    const auto saved = open_beneath(dir, entry.helper + ".saved", O_RDONLY);
+    const auto saved = open_own(dir, entry.helper + ".saved");
     if (!saved && saved.error().code == Code::not_found) return {}; // it was there before the record was
     if (!saved) return tl::unexpected(saved.error());
     return undo_rewrite(record.file(entry), entry.was, saved->get());
@@ -120,7 +131,7 @@ Status wait_until_unused(int record, const LocalFile& where) {
 
 // Code::store_corrupt when it is not one that we have written.
 Result<UndoRecord> read_record(int dir, const std::string& name, const LocalFile& where) {
-    CKPT_TRY(const Fd file, open_beneath(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    CKPT_TRY(const Fd file, open_own(dir, name));
     CKPT_CHECK(wait_until_unused(file.get(), where));
     CKPT_TRY(const std::string text, read_all(file.get(), k_record_max));
     CKPT_TRY(auto records, undo_records_from_json(text));
@@ -198,8 +209,7 @@ Result<std::uint64_t> keep_displaced(const UndoRecord& record, const UndoEntry& 
                                      std::uint64_t most) {
     CKPT_TRY(const Fd dir, open_directory_of(record));
     const bool rewritten = entry.placement == Placement::rewrite;
-    CKPT_TRY(const Fd data, open_beneath(dir.get(), entry.helper + (rewritten ? ".saved" : ".old"),
-                                         O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    CKPT_TRY(const Fd data, open_own(dir.get(), entry.helper + (rewritten ? ".saved" : ".old")));
     const std::uint64_t dropped = beyond(entry, most);
     if (!rewritten) {
         const auto copied = copy_sparse(data.get(), dropped, tail, entry.was.size - dropped);
