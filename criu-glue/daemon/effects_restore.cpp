@@ -73,8 +73,8 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e) {
     const std::array fds = {images.get()};
     job.tasks.at(e.task).worker =
         start_sealer(store_of(job, false), wire::encode(request), fds, k_store_limit,
-                     [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](
-                         Result<Packet> packet) { adopted(job_id, serial, key, std::move(packet)); });
+                     [this, job_id = job.facts.job_id, serial = job.serial,
+                      key = e.task](const Result<Packet>& packet) { adopted(job_id, serial, key, packet); });
     return {};
 }
 
@@ -100,7 +100,8 @@ void Server::perform(Job& job, const effect::Adopt& e) {
                   });
 }
 
-void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> packet) {
+void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task,
+                     const Result<Packet>& packet) {
     Job* job = find_job(job_id, serial);
     if (job == nullptr) return;
     event::AdoptEnded ended;
@@ -147,6 +148,7 @@ void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& 
 
 Status Server::start_restore(Job& job, const effect::Restore& e) {
     Task& task = job.tasks.at(e.task);
+    if (!m_local) return fail(Code::restore_impossible, "the local directory for images is not usable");
     CKPT_TRY(const Fd images, m_local->open(job.local_name, LocalTier::restore_name(e.task)));
     CKPT_TRY(const Fd tails, m_local->tails(job.local_name));
     CKPT_TRY(auto cgroups, cgroup_dirs(task.shim_pid));
@@ -229,7 +231,7 @@ void Server::restore_ended(Job& job, const TaskKey& key, Result<Packet> packet) 
         for (const std::string& file : result->rolled_back)
             log::info("job " + std::to_string(job_id) + ": rolled back " + file);
     }
-    m_local->remove(job.local_name, LocalTier::restore_name(key));
+    if (m_local) m_local->remove(job.local_name, LocalTier::restore_name(key));
     m_loop.after(std::chrono::milliseconds(0), [this, job_id, ended] { handle(job_id, ended); });
 }
 

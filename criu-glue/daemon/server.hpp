@@ -206,7 +206,8 @@ private:
     Status start_commit(Job& job, const effect::Commit& e);
     Status start_adopt(Job& job, const effect::Adopt& e);
     void adopt_or_fail(Job& job, const effect::Adopt& e, const Status& may);
-    void adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> result);
+    void adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task,
+                 const Result<Packet>& result);
     void restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> result);
     void restore_ended(Job& job, const TaskKey& task, Result<Packet> packet);
     // effects_undo.cpp
