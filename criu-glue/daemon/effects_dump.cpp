@@ -97,7 +97,7 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, limit + wire::k_engine_margin,
         [this, job_id = job.facts.job_id, serial = job.serial, key = e.task,
-         gen = e.generation](auto result) { dumped(job_id, serial, key, gen, std::move(result)); });
+         gen = e.generation](const auto& result) { dumped(job_id, serial, key, gen, result); });
     return {};
 }
 
@@ -111,7 +111,7 @@ void Server::perform(Job& job, const effect::Dump& e) {
 }
 
 void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
-                    Result<Packet> packet) {
+                    const Result<Packet>& packet) {
     Job* job = find_job(job_id, serial);
     if (job == nullptr) return;
     const auto result = result_of<wire::DumpResult>(packet);

@@ -217,7 +217,7 @@ private:
     void undone(std::uint32_t job_id, const std::string& name, const Result<Packet>& packet,
                 const std::function<void(const Status&)>& then);
     void dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
-                Result<Packet> result);
+                const Result<Packet>& result);
     void forget_if_over(std::uint32_t job_id);
     void forget_job(std::uint32_t job_id);
 

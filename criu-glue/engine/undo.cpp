@@ -37,6 +37,8 @@ public:
     }
     Writable(const Writable&) = delete;
     Writable& operator=(const Writable&) = delete;
+    Writable(Writable&&) = delete;
+    Writable& operator=(Writable&&) = delete;
     ~Writable() {
         if (m_mode != k_unchanged) (void)!::fchmod(m_dir, m_mode);
     }
