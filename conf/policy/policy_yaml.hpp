@@ -22,7 +22,8 @@ Result<Policy> parse_policy(std::string_view file_name, std::string_view text);
 // `owner` is root everywhere but in tests.
 Result<Policy> load_policy(const std::string& path, uid_t owner = 0);
 
-// Every key that parse_policy accepts: "version", "defaults.enabled", …; the schema and the manual follow it.
+// Every key that parse_policy accepts: "version", "defaults.enabled", …; the schema and docs/policy.md follow
+// it.
 std::vector<std::string> policy_keys();
 
 } // namespace ckpt

@@ -100,24 +100,12 @@ Result<Planned<std::string>> Resolver::base(const JobFacts& facts) const {
         return choose<std::string>({}, *standard, user_base(PolicyStorage{}.base, facts.user).value_or(""),
                                    "storage.base");
 
-    auto dir = expand_base(*m_request.dir, facts.user);
+    auto dir = allowed_dir(m_policy, *m_request.dir, facts.user);
     if (!dir) {
         dir.error().what = flag(Option::dir) + ": " + dir.error().what;
         return tl::unexpected(std::move(dir).error());
     }
-    if (*dir == *standard) return Planned<std::string>{*dir, Origin::user};
-    std::string allowed;
-    for (const std::string& pattern : m_policy.limits.directories) {
-        const auto directory = expand_base(pattern, facts.user);
-        if (!directory) continue; // a pattern that cannot apply to this user allows this user nothing
-        if (within(*dir, *directory)) return Planned<std::string>{*dir, Origin::user};
-        allowed += (allowed.empty() ? "" : ", ") + *directory;
-    }
-    return fail(
-        Code::option_value,
-        std::format("{}: {} is not in a directory that policy allows", flag(Option::dir), quote(*dir)),
-        allowed.empty() ? "policy allows no other directory than " + *standard + ": leave the option out"
-                        : "allowed are directories below: " + allowed);
+    return Planned<std::string>{*dir, Origin::user};
 }
 
 } // namespace
@@ -151,6 +139,24 @@ Result<std::string> user_base(std::string_view base, std::string_view user) {
         is_per_user = is_per_user || pattern.compare(at, 2, "%u") == 0;
     if (!is_per_user) pattern += "/%u";
     return expand_base(pattern, user);
+}
+
+Result<std::string> allowed_dir(const Policy& policy, const std::string& dir, std::string_view user) {
+    CKPT_TRY(const std::string path, expand_base(dir, user));
+    const auto sites = user_base(policy.storage.base, user);
+    const auto whole = expand_base(policy.storage.base, user);
+    if (sites && (path == *sites || (whole && path == *whole))) return *sites;
+    std::string allowed;
+    for (const std::string& pattern : policy.limits.directories) {
+        const auto directory = expand_base(pattern, user);
+        if (!directory) continue; // a pattern that cannot apply to this user allows this user nothing
+        if (within(path, *directory)) return path;
+        allowed += (allowed.empty() ? "" : ", ") + *directory;
+    }
+    return fail(Code::option_value, std::format("{} is not in a directory that policy allows", quote(path)),
+                !allowed.empty() ? "allowed are directories below: " + allowed
+                : sites ? "policy allows no other directory than " + *sites + ": leave the option out"
+                        : "policy allows none");
 }
 
 std::string admins_part(const Policy& policy, const std::string& dir, std::string_view user) {

@@ -58,6 +58,10 @@ Result<std::string> expand_base(std::string_view pattern, std::string_view user)
 // A user's own directory below storage.base: without %u in it the name is appended.
 Result<std::string> user_base(std::string_view base, std::string_view user);
 
+// The directory that a --checkpoint-dir `dir` stands for: the user's own one where it names that or all of
+// storage.base, else one within limits.directories (else option_value, which says what is allowed).
+Result<std::string> allowed_dir(const Policy& policy, const std::string& dir, std::string_view user);
+
 // The part of a user's directory `dir` that an admin has named: the directories of storage.base before the
 // first %u, or, for a --checkpoint-dir, those of the limits.directories that allows it. Always a directory
 // above `dir`; "/" when policy does not name it (any more).

@@ -177,7 +177,13 @@ Result<Restore> parse_restore(std::string_view text) {
     if (equals_ignoring_case(text, "never")) return Restore{Restore::Kind::never, 0, 0};
     const std::size_t at = text.find('@');
     Restore restore{Restore::Kind::job, 0, 0};
-    const auto job_id = number(text.substr(0, at));
+    const std::string_view name = text.substr(0, at);
+    const auto job_id = number(name);
+    if (const std::size_t line = name.find('_');
+        line != std::string_view::npos && number(name.substr(0, line)) && number(name.substr(line + 1)))
+        return refuse(text,
+                      "is an element of an array, which is named here by the number that `squeue -o %A` or "
+                      "`sckpt list` shows");
     if (!job_id || *job_id < 1 || *job_id > k_job_id_max) return refuse(text, "does not name a job");
     restore.job_id = static_cast<std::uint32_t>(*job_id);
     if (at == std::string_view::npos) return restore;

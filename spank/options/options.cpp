@@ -66,6 +66,15 @@ Request overlay(Request below, const Request& above) {
     return below;
 }
 
+Status check_consistent(const Request& request) {
+    if (request.enabled != false || !request.restore || request.restore->kind != Restore::Kind::job)
+        return {};
+    return fail(Code::option_conflict,
+                "--checkpoint-restore=" + to_string(*request.restore) +
+                    " has no effect with --checkpoint=off",
+                "drop one of them");
+}
+
 Result<Plan> submit_advice(const Request& request, const JobFacts& facts, const Policy& policy) {
     CKPT_TRY(Plan plan, resolve(request, facts, policy));
     if (plan.enabled.value) CKPT_CHECK(check_available(plan));

@@ -29,6 +29,9 @@ Result<Request> apply_options(const std::vector<std::pair<std::string, std::stri
 // `above` (the command line) over `below` (the environment), field by field.
 Request overlay(Request below, const Request& above);
 
+// Options that contradict each other (Code::option_conflict): without checkpoints nothing is gone on from.
+Status check_consistent(const Request& request);
+
 // The plan as it looks when submitting; its notes are for the user to read. Advice only: the daemon decides
 // from what Slurm vouches for. The error is resolve()'s, or an option that this release does not have.
 Result<Plan> submit_advice(const Request& request, const JobFacts& facts, const Policy& policy);

@@ -138,6 +138,8 @@ void submit_init(spank_t spank, const Settings& settings) {
 
 // Before sbatch makes its request (sbatch.c:main): all options are known, from wherever they came.
 void submit_options_known(spank_t spank, const Settings& settings) {
+    if (const Status fits = check_consistent(request_of(given_options()).request); !fits)
+        return refuse(one_line(fits.error()));
     if (!is_ours(given_options(), settings)) return;
     if (program_is("salloc") || program_is("srun")) {
         // A step's options are its job's, and the policy's default is not what this user asked for.

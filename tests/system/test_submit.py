@@ -54,6 +54,11 @@ class Submit(SystemTest):
                             "with this --mem; raise it: --time=3 [CKPT-106]"], "--time=1", "--mem=2033M")
         self.assert_advice([], "--time=3", "--mem=2033M")
 
+    def test_nothing_is_gone_on_from_without_checkpoints(self):
+        done = attempt_submit(SCRIPT, "--checkpoint=off", "--checkpoint-restore=1")
+        self.assertEqual((done.returncode != 0, done.stdout), (True, ""))
+        self.assertEqual(advice_of(done.stderr)[-1:], ["--checkpoint-restore=1 has no effect with --checkpoint=off; drop one of them [CKPT-102]"])
+
     def test_no_batch_job(self):
         line = "only batch jobs are checkpointed; this one runs without checkpoints; use sbatch [CKPT-102]"
         for command in ("salloc", "srun"):

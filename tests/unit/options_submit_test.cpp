@@ -161,5 +161,20 @@ TEST(CommandLine, IgnoresTheScriptsArguments) {
         EXPECT_FALSE(looks_like_checkpoint_cli(words(line))) << line;
 }
 
+TEST(CheckConsistent, WithoutCheckpointsNothingIsGoneOnFrom) {
+    const auto check = [](const char* checkpoint, const char* restore) {
+        const auto request = apply_options({{"checkpoint", checkpoint}, {"checkpoint-restore", restore}});
+        return check_consistent(*request);
+    };
+    const auto both = check("off", "4711@2");
+    ASSERT_FALSE(both);
+    EXPECT_EQ(one_line(both.error()),
+              "--checkpoint-restore=4711@2 has no effect with --checkpoint=off; drop one "
+              "of them [CKPT-102]");
+    EXPECT_TRUE(check("off", "never"));
+    EXPECT_TRUE(check("off", "auto"));
+    EXPECT_TRUE(check("30", "4711"));
+}
+
 } // namespace
 } // namespace ckpt

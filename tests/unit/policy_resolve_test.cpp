@@ -151,6 +151,20 @@ TEST(ResolveDirectory, MayBeAnAllowedOneOrBelow) {
     }
 }
 
+// storage.base by its own name means the user's directory in it.
+TEST(ResolveDirectory, TheStandardOneMayBeNamed) {
+    Policy policy = with_directories({});
+    policy.storage.base = "/var/store";
+    const std::string own = resolve(ask({{"checkpoint", ""}}), alice(), policy)->base.value;
+    for (const std::string& dir : {policy.storage.base, own, policy.storage.base + "/%u"}) {
+        const auto plan = resolve(ask({{"checkpoint-dir", dir}}), alice(), policy);
+        ASSERT_TRUE(plan) << dir << ": " << one_line(plan.error());
+        EXPECT_EQ(plan->base.value, own) << dir;
+    }
+    EXPECT_FALSE(resolve(ask({{"checkpoint-dir", own + "/x"}}), alice(), policy));
+    EXPECT_FALSE(allowed_dir(policy, policy.storage.base + "/bob", "alice"));
+}
+
 TEST(ResolveDirectory, RefusalSaysWhatIsAllowed) {
     const Request request = ask({{"checkpoint-dir", "/etc"}});
     EXPECT_THAT(resolve(request, alice(), with_directories({"/work/%u"})).error().hint,

@@ -105,6 +105,7 @@ TEST(RestoreText, NamesJobAndGeneration) {
     EXPECT_EQ(parse_restore("never").value().kind, Restore::Kind::never);
     EXPECT_EQ(parse_restore("123").value(), (Restore{Restore::Kind::job, 123, 0}));
     EXPECT_EQ(parse_restore("123@7").value(), (Restore{Restore::Kind::job, 123, 7}));
+    EXPECT_THAT(parse_restore("76_2@1").error().what, HasSubstr("squeue -o %A"));
     for (const char* text : {"", "0", "-1", "@", "@7", "123@", "123@0", "123@x", "123@4294967296",
                              "4294967295", "123_4", "123@7@8"})
         EXPECT_FALSE(parse_restore(text)) << text;
