@@ -39,19 +39,7 @@ void know_restored(Task& task) {
 
 } // namespace
 
-[[nodiscard]] static Status has_ended(std::uint32_t job_id, const Result<UserJobs>& unfinished) {
-    if (!unfinished) return tl::unexpected(unfinished.error());
-    const auto holds = [job_id](const wire::JobRange& range) {
-        return range.first <= job_id && job_id <= range.last;
-    };
-    if (std::ranges::none_of(unfinished->ids, holds)) return {};
-    const std::string number = std::to_string(job_id);
-    return fail(Code::restore_impossible,
-                "job " + number + " has not ended, and two cannot go on from where it was",
-                "scancel " + number + " first, then scontrol release this one");
-}
-
-Status Server::start_adopt(Job& job, const effect::Adopt& e) {
+Status Server::start_adopt(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished) {
     if (!m_local) return fail(Code::restore_impossible, "the local directory for images is not usable");
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::restore_name(e.task)));
     wire::AdoptRequest request;
@@ -69,6 +57,12 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e) {
     if (job.state.plan.restore.value.kind == Restore::Kind::job) {
         request.other_job = job.state.plan.restore.value.job_id;
         request.other_generation = job.state.plan.restore.value.generation;
+        if (unfinished) {
+            request.cluster = unfinished->cluster;
+            request.unfinished = unfinished->ids;
+        } else {
+            request.why_unknown = unfinished.error().what;
+        }
     }
     const std::array fds = {images.get()};
     job.tasks.at(e.task).worker =
@@ -78,8 +72,8 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e) {
     return {};
 }
 
-void Server::adopt_or_fail(Job& job, const effect::Adopt& e, const Status& may) {
-    const Status started = may ? start_adopt(job, e) : may;
+void Server::adopt_or_fail(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished) {
+    const Status started = start_adopt(job, e, unfinished);
     if (started) return;
     event::AdoptEnded ended;
     ended.task = e.task;
@@ -88,15 +82,13 @@ void Server::adopt_or_fail(Job& job, const effect::Adopt& e, const Status& may) 
                  [this, job_id = job.facts.job_id, ended] { handle(job_id, ended); });
 }
 
-// Going on from a job that still runs would cut and put back files under it.
+// Going on from a job that still runs, or from which another one does, would cut and put back files under it.
 void Server::perform(Job& job, const effect::Adopt& e) {
-    const Restore& restore = job.state.plan.restore.value;
-    if (restore.kind != Restore::Kind::job || job.place.incarnation > 0) return adopt_or_fail(job, e, {});
+    if (job.state.plan.restore.value.kind != Restore::Kind::job) return adopt_or_fail(job, e, UserJobs{});
     ask_user_jobs(m_workers, job.facts.uid,
-                  [this, job_id = job.facts.job_id, serial = job.serial, e,
-                   other = restore.job_id](const Result<UserJobs>& jobs) {
+                  [this, job_id = job.facts.job_id, serial = job.serial, e](const Result<UserJobs>& jobs) {
                       Job* still = find_job(job_id, serial);
-                      if (still != nullptr) adopt_or_fail(*still, e, has_ended(other, jobs));
+                      if (still != nullptr) adopt_or_fail(*still, e, jobs);
                   });
 }
 

@@ -27,6 +27,8 @@
 
 namespace ckpt {
 
+struct UserJobs; // slurmctld.hpp
+
 struct ServerConfig {
     std::string policy_file = "/etc/slurm/checkpoint.yaml";
     std::string key_file = "/etc/slurm/checkpoint.key";
@@ -204,8 +206,8 @@ private:
     Status start_dump(Job& job, const effect::Dump& e);
     Status start_restore(Job& job, const effect::Restore& e);
     Status start_commit(Job& job, const effect::Commit& e);
-    Status start_adopt(Job& job, const effect::Adopt& e);
-    void adopt_or_fail(Job& job, const effect::Adopt& e, const Status& may);
+    Status start_adopt(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished);
+    void adopt_or_fail(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished);
     void adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task,
                  const Result<Packet>& result);
     void restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> result);

@@ -64,7 +64,7 @@ bool is_due(std::uint32_t count, std::uint32_t limit) {
 }
 
 std::string cannot_restore(const Error& error) {
-    const bool says_all = error.code == Code::restore_impossible;
+    const bool says_all = error.code == Code::restore_impossible || error.code == Code::restore_source;
     return (says_all ? "" : "an earlier checkpoint cannot be restored on this node: ") + one_line(error);
 }
 

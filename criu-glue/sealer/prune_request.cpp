@@ -32,18 +32,12 @@ json describe(const store::Removal& removal, const store::StoredJob& job) {
     return object;
 }
 
-store::ActiveJobs active_jobs(const wire::PruneRequest& request) {
-    store::ActiveJobs active{request.cluster, !request.cluster.empty(), {}};
-    for (const wire::JobRange& range : request.active)
-        active.ranges.push_back({range.first, range.last});
-    return active;
-}
-
 // Removes, or only says what would be removed, and counts it.
 Status remove_or_tell(const store::Store& store, const wire::PruneRequest& request,
                       const std::vector<store::StoredJob>& jobs, int out, wire::PruneResult& result) {
-    const auto removals = store::decide_retention(
-        jobs, active_jobs(request), room_rules(request.retention).retention, std::time(nullptr));
+    const auto removals =
+        store::decide_retention(jobs, active_jobs(request.cluster, request.active),
+                                room_rules(request.retention).retention, std::time(nullptr));
     const auto report = [&](const store::Removal& removal, const store::StoredJob& job, const Status& done) {
         json object = describe(removal, job);
         object["done"] = done.has_value() && !request.dry_run;
@@ -67,6 +61,13 @@ store::RoomRules room_rules(const wire::Retention& retention) {
     return {{static_cast<std::int64_t>(retention.after_end), static_cast<std::int64_t>(retention.max_age),
              retention.user_limit},
             retention.min_free_ppm / k_million};
+}
+
+store::ActiveJobs active_jobs(const std::string& cluster, const std::vector<wire::JobRange>& ranges) {
+    store::ActiveJobs active{cluster, !cluster.empty(), {}};
+    for (const wire::JobRange& range : ranges)
+        active.ranges.push_back({range.first, range.last});
+    return active;
 }
 
 Status prune_user(const wire::PruneRequest& request, std::vector<Fd>& fds, wire::PruneResult& result) {

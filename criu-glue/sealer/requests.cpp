@@ -156,6 +156,8 @@ Status run(const wire::AdoptRequest& request, std::vector<Fd>& fds, wire::AdoptR
         spec.here = store::GenerationId{request.here_incarnation, request.here_generation};
     spec.other_job = request.other_job;
     spec.other_generation = request.other_generation;
+    spec.unfinished = active_jobs(request.cluster, request.unfinished);
+    spec.why_unknown = request.why_unknown;
     spec.target = fds[k_own].get();
     const auto access = Access::open(fds);
     if (!access) return tl::unexpected(missing(access.error(), request.place));

@@ -78,7 +78,9 @@ private:
     // The other job that this one has come from, or is to come from: behind everything of its own.
     Result<Try> try_elsewhere(const Choice& choice) {
         std::optional<Adopted> from = choice.elsewhere;
-        if (!from && is_first_start(choice)) {
+        m_first = !from && is_first_start(choice);
+        if (m_first) {
+            CKPT_CHECK(require_known_jobs());
             CKPT_TRY(from,
                      choose_other_job(m_store, m_spec.owner, m_spec.other_job, m_spec.other_generation));
         }
@@ -240,13 +242,29 @@ private:
         return write_adopted(m_job, m_spec.incarnation, adopted);
     }
 
+    Status require_known_jobs() const {
+        if (m_spec.why_unknown.empty()) return {};
+        return fail(
+            Code::restore_source,
+            std::format("whether job {} has ended is not known: {}", m_spec.other_job, m_spec.why_unknown),
+            "scontrol release this one when slurmctld answers");
+    }
+
     // The other job's generations stay from here on (retention.hpp). One without a directory any more has
-    // none, which is seen when the generation is opened.
+    // none, which is seen when the generation is opened. Looked at again behind the claim: of two that come
+    // at the same moment at least one sees the other, and goes back.
     Status claim(const JobAt& other) const {
         CKPT_TRY(const JobState state, scan(other));
+        const GoingOn going{other.owner.job_id, m_spec.owner.job_id, m_spec.other_generation};
+        if (m_first) CKPT_CHECK(may_go_on(going, state, m_spec.unfinished));
         if (state.incarnations.empty()) return {};
-        return write_claimed(other, state.incarnations.front().number,
-                             {m_spec.owner.job_id, std::time(nullptr)});
+        const std::uint32_t incarnation = state.incarnations.front().number;
+        CKPT_CHECK(write_claimed(other, incarnation, {m_spec.owner.job_id, std::time(nullptr)}));
+        if (!m_first) return {};
+        CKPT_TRY(const JobState again, scan(other));
+        Status may = may_go_on(going, again, m_spec.unfinished);
+        if (!may) (void)remove_claimed(other, incarnation, m_spec.owner.job_id);
+        return may;
     }
 
     // Nothing was adopted. A caller who asked for something older has given up on what the record names: it
@@ -283,6 +301,7 @@ private:
     JobState m_state;                                             // of this round
     Manifest m_manifest;                                          // of the candidate at hand
     std::set<std::pair<std::string, GenerationId>> m_passed_over; // with the directory of the job
+    bool m_first = false;      // it comes to the other job for the first time
     bool m_missed = false;     // one was not where it had been a moment before
     bool m_other_lost = false; // the other job has nothing (any more)
     Record<Adopted> m_before;  // this incarnation's record when we came
@@ -301,7 +320,7 @@ Result<Adoption> adopt(const Store& store, const AdoptSpec& spec) {
         return Adopter(store, job, spec).run();
     };
     auto adoption = attempt();
-    if (!adoption)
+    if (!adoption && adoption.error().code != Code::restore_source) // which says all
         return tl::unexpected(
             store_error(adoption.error(), "cannot look for generations in " + describe(job)));
     return adoption;

@@ -10,6 +10,7 @@
 #include "result/result.hpp"
 #include "store/choice.hpp"
 #include "store/job_at.hpp"
+#include "store/retention.hpp"
 
 namespace ckpt::store {
 
@@ -25,6 +26,9 @@ struct AdoptSpec {
     // Go on from another job of the same user, the first time: its newest generation, or that of this number.
     std::uint32_t other_job = 0;
     std::uint32_t other_generation = 0;
+    // With other_job: the user's jobs that have not ended. Where slurmctld has not said which, why not.
+    ActiveJobs unfinished;
+    std::string why_unknown;
 };
 
 enum class Found : std::uint8_t {

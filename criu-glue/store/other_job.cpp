@@ -36,6 +36,25 @@ Result<std::optional<Newest>> newest_of(const JobAt& job, std::uint32_t generati
 
 } // namespace
 
+Status may_go_on(const GoingOn& going, const JobState& state, const ActiveJobs& unfinished) {
+    if (unfinished.contains(going.from_job))
+        return fail(
+            Code::restore_source,
+            std::format("job {} has not ended, and two cannot go on from where it was", going.from_job),
+            std::format("scancel {} first, then scontrol release this one", going.from_job));
+    if (going.generation != 0) return {};
+    for (const IncarnationState& inc : state.incarnations)
+        for (const Claimed& claim : inc.claims)
+            if (claim.by_job != going.by_job && unfinished.contains(claim.by_job))
+                return fail(Code::restore_source,
+                            std::format("job {} goes on from job {} already, and has not ended", claim.by_job,
+                                        going.from_job),
+                            std::format("scancel {} first, then scontrol release this one; or name the "
+                                        "generation to have both: --checkpoint-restore={}@GENERATION",
+                                        claim.by_job, going.from_job));
+    return {};
+}
+
 Result<std::vector<GenerationId>> generations_up_to(const JobAt& job, GenerationId newest) {
     CKPT_TRY(const JobState state, scan(job));
     // A job that has ended is gone on from all the same: that is what was asked for.
@@ -94,7 +113,10 @@ Result<Adopted> choose_other_job(const Store& store, const Owner& who, std::uint
     const std::string what = generation == 0
                                  ? std::format("job {} of yours has no checkpoint", job_id)
                                  : std::format("job {} of yours has no generation {}", job_id, generation);
-    return fail(Code::restore_impossible, what, "see `sckpt list` for what there is");
+    return fail(
+        Code::restore_source, what,
+        "see `sckpt list` for what there is; a job with --checkpoint-dir has them there, and this one "
+        "needs the same");
 }
 
 } // namespace ckpt::store

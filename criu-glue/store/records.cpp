@@ -170,4 +170,10 @@ Status write_claimed(const JobAt& job, std::uint32_t incarnation, const Claimed&
     return write_record(job, incarnation, claim_name(claimed.by_job), object);
 }
 
+Status remove_claimed(const JobAt& job, std::uint32_t incarnation, std::uint32_t by_job) {
+    const std::string dir = job.incarnation(incarnation);
+    CKPT_CHECK(job.volume.remove(dir + "/" + claim_name(by_job)));
+    return job.volume.sync(dir);
+}
+
 } // namespace ckpt::store

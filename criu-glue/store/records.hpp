@@ -86,5 +86,6 @@ Status write_stopped(const JobAt& job, std::uint32_t incarnation, const Stopped&
 std::optional<std::uint32_t> claimant_of(std::string_view file_name);
 Record<Claimed> read_claimed(const JobAt& job, std::uint32_t incarnation, std::uint32_t by_job);
 Status write_claimed(const JobAt& job, std::uint32_t incarnation, const Claimed& claimed);
+Status remove_claimed(const JobAt& job, std::uint32_t incarnation, std::uint32_t by_job);
 
 } // namespace ckpt::store

@@ -258,6 +258,17 @@ struct CommitResult {
     }
 };
 
+// The user's jobs with ids from `first` to `last`, or some of them.
+struct JobRange {
+    std::uint32_t first = 0;
+    std::uint32_t last = 0;
+    bool operator==(const JobRange&) const = default;
+    template <class V>
+    void fields(V& v) {
+        v(first, last);
+    }
+};
+
 // What should this incarnation start from? Looks for the newest generation that verifies and that no
 // successor has fenced, unpacks it into the descriptors (one directory per wanted part) and durably records
 // the adoption. A generation that does not verify is skipped and named in `skipped`; `before` > 0 asks for an
@@ -273,10 +284,13 @@ struct AdoptRequest {
     std::uint32_t here_generation = 0;
     std::uint32_t other_job = 0;        // a job of the user's to go on from, the first time; 0 = none
     std::uint32_t other_generation = 0; // of that job; 0 = its newest
+    std::string cluster;                // with other_job: slurmctld's; "" = it did not answer
+    std::vector<JobRange> unfinished;   // the user's jobs there that have not ended
+    std::string why_unknown;            // why it did not answer
     template <class V>
     void fields(V& v) {
         v(place, step_id, task_id, before_incarnation, before_generation, here_incarnation, here_generation,
-          other_job, other_generation);
+          other_job, other_generation, cluster, unfinished, why_unknown);
     }
 };
 enum class Found : std::uint8_t {
@@ -368,17 +382,6 @@ struct InspectResult {
     template <class V>
     void fields(V& v) {
         v(outcome);
-    }
-};
-
-// The user's jobs with ids from `first` to `last`, or some of them.
-struct JobRange {
-    std::uint32_t first = 0;
-    std::uint32_t last = 0;
-    bool operator==(const JobRange&) const = default;
-    template <class V>
-    void fields(V& v) {
-        v(first, last);
     }
 };
 

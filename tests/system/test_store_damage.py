@@ -123,7 +123,7 @@ class Damage(SystemTest):
             self.assert_ended(info, "FAILED", "7:0")
         else:
             self.assertEqual(info["JobState"], "PENDING")
-            self.assertRegex(complaints(job.output())[-1], r"\[CKPT-502\]$")
+            self.assertRegex(complaints(job.output())[-1], r"\[CKPT-50[25]\]$")
             job.as_user("scancel", job.id)
 
     def run_all(self, variants):

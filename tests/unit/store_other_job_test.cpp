@@ -42,8 +42,8 @@ protected:
     }
     void expect_none(const Result<Taken>& taken, const std::string& why) {
         ASSERT_FALSE(taken);
-        EXPECT_EQ(taken.error().code, Code::restore_impossible);
-        EXPECT_THAT(taken.error().what, HasSubstr(why));
+        EXPECT_EQ(taken.error().code, Code::restore_source);
+        EXPECT_TRUE(taken.error().what.starts_with(why)) << "says all by itself: " << taken.error().what;
         EXPECT_FALSE(fs::exists(record_path(0, "adopted"))) << "nothing was adopted";
     }
     [[nodiscard]] fs::path path_of_other(const Owner& owner) const {
@@ -96,16 +96,16 @@ TEST_F(OtherJobTest, AnotherUsersOrClustersIsNone) {
     Owner other = m_other;
     other.uid = 1001;
     commit_by(other, {0, 1}, "of another user");
-    expect_none(adopt_other(0, k_source), "of yours has no checkpoint");
+    expect_none(adopt_other(0, k_source), "job 99 of yours has no checkpoint");
     fs::remove_all(m_base / "alpha");
     other = m_other;
     other.cluster = "beta";
     commit_by(other, {0, 1}, "of another cluster");
-    expect_none(adopt_other(0, k_source), "of yours has no checkpoint");
+    expect_none(adopt_other(0, k_source), "job 99 of yours has no checkpoint");
     // Whatever directory it lies in.
     fs::remove_all(m_base / "alpha");
     fs::copy(m_base / "beta", m_base / "alpha", fs::copy_options::recursive);
-    expect_none(adopt_other(0, k_source), "of yours has no checkpoint");
+    expect_none(adopt_other(0, k_source), "job 99 of yours has no checkpoint");
 }
 
 TEST_F(OtherJobTest, AForgedOwnerIsNone) {
@@ -117,7 +117,7 @@ TEST_F(OtherJobTest, AForgedOwnerIsNone) {
     for (std::size_t at = text.find("\"uid\":1001"); at != std::string::npos; at = text.find("\"uid\":1001"))
         text.replace(at, 10, "\"uid\":1000");
     write_file(manifest, text);
-    expect_none(adopt_other(0, k_source), "of yours has no checkpoint");
+    expect_none(adopt_other(0, k_source), "job 99 of yours has no checkpoint");
 }
 
 // Slurm counts anew some day.
@@ -305,6 +305,78 @@ TEST_F(OtherJobTest, JobsAreFoundByWhatTheirManifestsSay) {
     EXPECT_THAT(*all, UnorderedElementsAre(m_owner, m_other));
     EXPECT_THAT(*owners_of(here, "alpha", k_source), ElementsAre(m_other));
     EXPECT_THAT(*owners_of(here, "gamma", 0), IsEmpty());
+}
+
+// ---- a second one at the same time ----
+
+class DoubleTest : public OtherJobTest {
+protected:
+    static constexpr std::uint32_t k_first = 98;
+
+    void SetUp() override {
+        OtherJobTest::SetUp();
+        commit_by(m_other, {0, 1}, "source");
+    }
+    // Job `who`, while `unfinished` have not ended.
+    Result<Taken> go_on(std::uint32_t who, std::vector<std::uint32_t> unfinished,
+                        std::uint32_t generation = 0) {
+        m_owner.job_id = who;
+        AdoptSpec spec = adoption_by(0, -1, {});
+        spec.other_job = k_source;
+        spec.other_generation = generation;
+        spec.unfinished = {"alpha", true, {}};
+        for (const std::uint32_t id : unfinished)
+            spec.unfinished.ranges.push_back({id, id});
+        return try_adopt(spec, m_base);
+    }
+    [[nodiscard]] bool has_claim_of(std::uint32_t who) const {
+        return fs::exists(path_of_other(m_other) / "inc-0" / ("claimed-" + std::to_string(who)));
+    }
+};
+
+TEST_F(DoubleTest, OneThatHasNotEndedIsInTheWay) {
+    ASSERT_TRUE(go_on(k_first, {k_first, 4711}));
+    const auto second = go_on(4711, {k_first, 4711});
+    expect_none(second, "job 98 goes on from job 99 already, and has not ended");
+    EXPECT_THAT(second.error().hint, HasSubstr("--checkpoint-restore=99@GENERATION"));
+    EXPECT_FALSE(has_claim_of(4711));
+    EXPECT_TRUE(go_on(4711, {4711})) << "one after the other";
+    EXPECT_TRUE(has_claim_of(4711));
+}
+
+TEST_F(DoubleTest, WhoNamesTheGenerationMeansIt) {
+    ASSERT_TRUE(go_on(k_first, {k_first, 4711}));
+    EXPECT_TRUE(go_on(4711, {k_first, 4711}, 1));
+}
+
+TEST_F(DoubleTest, OnesOwnClaimIsNotInTheWay) {
+    ASSERT_TRUE(go_on(4711, {4711}));
+    fs::remove(record_path(0, "adopted")); // it was killed in between
+    EXPECT_TRUE(go_on(4711, {4711}));
+}
+
+TEST_F(DoubleTest, NorMayTheSourceItselfRun) {
+    for (const std::uint32_t generation : {0U, 1U})
+        expect_none(go_on(4711, {k_source, 4711}, generation), "job 99 has not ended");
+}
+
+TEST_F(DoubleTest, WhatSlurmctldHasNotSaidIsNotGuessed) {
+    AdoptSpec spec = adoption_by(0, -1, {});
+    spec.other_job = k_source;
+    spec.why_unknown = "no answer";
+    expect_none(try_adopt(spec, m_base), "whether job 99 has ended is not known: no answer");
+}
+
+TEST_F(DoubleTest, WhoHasComeFromThereGoesOnWhateverOthersDo) {
+    ASSERT_TRUE(go_on(4711, {4711}));
+    ASSERT_TRUE(go_on(k_first, {4711, k_first}, 1));
+    m_owner.job_id = 4711;
+    AdoptSpec spec = adoption_by(1, -1, {});
+    spec.other_job = k_source;
+    spec.unfinished = {"alpha", true, {{k_first, k_first}}};
+    const auto again = try_adopt(spec, m_base);
+    ASSERT_TRUE(again) << one_line(again.error());
+    EXPECT_EQ(again->adoption.found, Found::generation);
 }
 
 } // namespace
