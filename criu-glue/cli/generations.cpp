@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <set>
 
 #include "fetch.hpp"
 #include "table.hpp"
@@ -26,10 +27,11 @@ std::string nodes_of(const Json& object) {
 // Of every user in question, by the number of the job. A user whose generations cannot be seen does not hide
 // the others'.
 Status collect(const ListOptions& options, bool details, std::vector<Json>& found) {
-    CKPT_TRY(const auto users, users_in_question(options.user));
+    CKPT_TRY(const auto users, users_in_question(options.user, options.dir));
     Status first;
     for (const StoreUser& user : users) {
-        const wire::ListRequest request{options.job_id, details, options.verify, user.uid, user.name};
+        const wire::ListRequest request{options.job_id, details,   options.verify,
+                                        user.uid,       user.name, options.dir};
         auto objects = fetch(wire::encode(request));
         if (!objects && first) {
             first = tl::unexpected(objects.error());
@@ -50,17 +52,35 @@ void print_lines(const std::vector<Json>& found) {
         std::cout << line_of(one);
 }
 
+// What does not verify has no size, and was taken nobody knows when.
+std::string time_of(const Json& g) {
+    const auto taken = static_cast<std::int64_t>(number(g, "taken_at"));
+    return g.contains("taken_at") ? text::local_time(taken) : "-";
+}
+std::string size_of(const Json& g, const char* key) {
+    return g.contains(key) ? text::bytes(number(g, key)) : "-";
+}
+std::string pause_of(const Json& g) {
+    return g.contains("frozen_us") ? text::duration_us(number(g, "frozen_us")) : "-";
+}
+// Of a directory that cannot be read.
+std::string count_of(const Json& g, const char* key) {
+    return g.contains(key) ? std::to_string(number(g, key)) : "-";
+}
+
 void print_generation(const Json& g) {
-    std::cout << "generation " << number(g, "generation") << " of incarnation " << number(g, "incarnation")
+    std::cout << "generation " << count_of(g, "generation") << " of incarnation "
+              << count_of(g, "incarnation") << "\n";
+    if (!flag(g, "verified")) {
+        std::cout << "  seal       DOES NOT VERIFY, never restored: " << string(g, "problem") << "\n";
+        return;
+    }
+    std::cout << "  taken      " << time_of(g) << " (" << string(g, "reason") << ") on " << nodes_of(g)
               << "\n"
-              << "  taken      " << text::local_time(static_cast<std::int64_t>(number(g, "taken_at"))) << " ("
-              << string(g, "reason") << ") on " << nodes_of(g) << "\n"
-              << "  size       " << text::bytes(number(g, "image_bytes")) << " in memory, "
-              << text::bytes(number(g, "stored_bytes")) << " stored, " << number(g, "processes")
-              << " processes\n"
-              << "  paused     " << text::duration_us(number(g, "frozen_us")) << "\n"
-              << "  seal       " << (flag(g, "verified") ? "verified" : "DOES NOT VERIFY, never restored")
-              << "\n";
+              << "  size       " << size_of(g, "image_bytes") << " in memory, " << size_of(g, "stored_bytes")
+              << " stored, " << number(g, "processes") << " processes\n"
+              << "  paused     " << pause_of(g) << "\n"
+              << "  seal       verified\n";
 }
 
 struct Verdict {
@@ -71,7 +91,27 @@ Verdict verdict_on(const Json& g) {
     if (!flag(g, "verified")) return {false, "BAD " + string(g, "problem")};
     const auto healed = number(g, "healed_blocks");
     if (healed == 0) return {true, "OK"};
-    return {true, "HEALED " + std::to_string(healed) + (healed == 1 ? " block" : " blocks")};
+    return {true,
+            "OK, " + std::to_string(healed) + (healed == 1 ? " block" : " blocks") + " rebuilt from parity"};
+}
+
+Error none_of(const ListOptions& options) {
+    return {Code::not_found, "no checkpoint of job " + std::to_string(options.job_id),
+            options.dir.empty()
+                ? "see `sckpt list` for what there is; --dir=DIR if the job had --checkpoint-dir=DIR"
+                : "see `sckpt list --dir=" + options.dir + "` for what there is",
+            0};
+}
+
+// Where no generation can be seen there may be some all the same.
+Status check_read(const std::vector<Json>& found) {
+    for (const Json& one : found)
+        if (!one.contains("generation"))
+            return fail(Code::store_corrupt,
+                        "checkpoints of job " + std::to_string(number(one, "job")) +
+                            " cannot be read: " + string(one, "problem"),
+                        "look who has put it there; if nothing is behind it, remove it");
+    return {};
 }
 
 } // namespace
@@ -81,7 +121,8 @@ Status list(const ListOptions& options) {
     const Status done = collect(options, false, found);
     if (options.json) {
         print_lines(found);
-        return done;
+        CKPT_CHECK(done);
+        return check_read(found);
     }
     if (!done && found.empty()) return done;
     Table table({{"JOBID", true},
@@ -95,13 +136,12 @@ Status list(const ListOptions& options) {
                  {"PAUSED", true},
                  {"SEAL", false}});
     for (const Json& g : found)
-        table.add({std::to_string(number(g, "job")), std::to_string(number(g, "incarnation")),
-                   std::to_string(number(g, "generation")),
-                   text::local_time(static_cast<std::int64_t>(number(g, "taken_at"))), string(g, "reason"),
-                   nodes_of(g), text::bytes(number(g, "image_bytes")), text::bytes(number(g, "stored_bytes")),
-                   text::duration_us(number(g, "frozen_us")), flag(g, "verified") ? "ok" : "BAD"});
+        table.add({std::to_string(number(g, "job")), count_of(g, "incarnation"), count_of(g, "generation"),
+                   time_of(g), string(g, "reason"), nodes_of(g), size_of(g, "image_bytes"),
+                   size_of(g, "stored_bytes"), pause_of(g), flag(g, "verified") ? "ok" : "BAD"});
     std::cout << table.text(options.header);
-    return done;
+    CKPT_CHECK(done);
+    return check_read(found);
 }
 
 Status show(const ListOptions& options) {
@@ -109,8 +149,7 @@ Status show(const ListOptions& options) {
     const Status done = collect(options, true, found);
     if (found.empty()) {
         CKPT_CHECK(done);
-        return fail(Code::not_found, "no checkpoint of job " + std::to_string(options.job_id),
-                    "see `sckpt list` for what there is");
+        return tl::unexpected(none_of(options));
     }
     if (options.json) {
         print_lines(found);
@@ -128,23 +167,38 @@ Status verify(const ListOptions& options) {
     std::vector<Json> found;
     const Status done = collect(reading, false, found);
     Table table({{"JOBID", true}, {"INC", true}, {"GEN", true}, {"STORED", true}, {"STATUS", false}});
-    std::size_t bad = 0;
-    for (const Json& g : found) {
-        const Verdict verdict = verdict_on(g);
-        if (!verdict.good) ++bad;
-        table.add({std::to_string(number(g, "job")), std::to_string(number(g, "incarnation")),
-                   std::to_string(number(g, "generation")), text::bytes(number(g, "stored_bytes")),
-                   verdict.text});
-    }
+    for (const Json& g : found)
+        table.add({std::to_string(number(g, "job")), count_of(g, "incarnation"), count_of(g, "generation"),
+                   size_of(g, "stored_bytes"), verdict_on(g).text});
     if (options.json)
         print_lines(found);
-    else if (done || !found.empty())
+    else if (!found.empty() || (done && options.job_id == 0))
         std::cout << table.text(options.header);
     CKPT_CHECK(done);
+    if (found.empty() && options.job_id != 0) return tl::unexpected(none_of(options));
+    return verdict_on_all(found);
+}
+
+Status verdict_on_all(const std::vector<Json>& found) {
+    std::size_t bad = 0;
+    std::set<std::uint64_t> good_jobs;
+    std::set<std::uint64_t> bad_jobs;
+    for (const Json& g : found) {
+        const bool is_good = flag(g, "verified");
+        if (!is_good) ++bad;
+        (is_good ? good_jobs : bad_jobs).insert(number(g, "job"));
+    }
     if (bad == 0) return {};
-    return fail(Code::store_corrupt,
-                std::to_string(bad) + " of " + std::to_string(found.size()) + " generations are bad",
-                "the one before is used in their place; look for disk errors or tampering");
+    std::string lost;
+    for (const std::uint64_t job : bad_jobs)
+        if (!good_jobs.contains(job)) lost += (lost.empty() ? "" : ", ") + std::to_string(job);
+    const std::string what =
+        std::to_string(bad) + " of " + std::to_string(found.size()) + " generations are bad";
+    if (lost.empty())
+        return fail(Code::store_corrupt, what,
+                    "a good one of the same job is used in their place; look for disk errors or tampering");
+    return fail(Code::store_corrupt, what + "; there is no good one of job " + lost,
+                "look for disk errors, tampering, or a key that is missing here");
 }
 
 } // namespace ckpt::cli

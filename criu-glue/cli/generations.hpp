@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "fetch.hpp"
 #include "result/result.hpp"
 
 namespace ckpt::cli {
@@ -12,18 +14,24 @@ namespace ckpt::cli {
 struct ListOptions {
     std::uint32_t job_id = 0; // 0 = all
     std::string user;         // root: only this user's; others see their own only
+    std::string dir;          // where jobs with --checkpoint-dir have theirs; "" = policy's storage.base
     bool verify = false;      // read every image back
     bool json = false;
     bool header = true;
 };
 
-// One row (or one JSON object per line) per generation.
+// One row (or one JSON object per line) per generation. Code::store_corrupt when something that should be a
+// directory of generations cannot be read.
 Status list(const ListOptions& options);
 
 // Everything about one job's generations; Code::not_found when there is none.
 Status show(const ListOptions& options);
 
-// Reads every byte of them back and says of each what came of it; Code::store_corrupt when one is bad.
+// Reads every byte of them back and says of each what came of it; Code::store_corrupt when one is bad,
+// Code::not_found when a job is named that has none.
 Status verify(const ListOptions& options);
+
+// What verify() concludes from its listing.
+Status verdict_on_all(const std::vector<Json>& found);
 
 } // namespace ckpt::cli

@@ -34,9 +34,10 @@ JobCommands::JobCommands(CLI::App& app)
                                    "submit a job that has ended once more, to go on from its checkpoint")) {
     for (CLI::App* command : {m_create, m_explain})
         command->add_option("JOBID,-j,--job", m_job_id, "the job; inside a job: this one")
-            ->check(is_job_id, "JOBID");
+            ->transform(CLI::Validator(to_job_id, "JOBID"));
     m_explain->add_flag("--json", m_json, "one JSON object");
     m_restart->add_option("JOBID", m_restarting.from, "the job, or JOBID@GENERATION")->required();
+    m_restart->add_option("--dir", m_restarting.dir, "the job's --checkpoint-dir, if it had one");
     m_restart->add_flag("-n,--dry-run", m_restarting.dry_run, "only print what would be submitted");
     m_restart->add_option("OPTION", m_restarting.sbatch, "after --: options for sbatch");
 }

@@ -8,8 +8,12 @@
 
 namespace ckpt::cli {
 
-// For CLI11: "" or what is wrong. Slurm's name of an array's element, 8_2, is not a number.
-std::string is_job_id(const std::string& text);
+// The number in `text`: itself, or for the name of an array's element, 74_3, what slurmctld says it is.
+// Code::option_value tells where to find it when slurmctld does not know the element (any more).
+Result<std::string> number_of_job(const std::string& text);
+
+// The same for CLI11: replaces `text`, and returns "" or what is wrong.
+std::string to_job_id(std::string& text);
 
 // The job that a command inside a job means when it names none (0); Code::not_found outside of one.
 // `command`: for the hint.

@@ -31,7 +31,8 @@ int finish(const ckpt::Status& status) {
 }
 
 int run(int argc, char** argv) {
-    CLI::App app{"Checkpoints of Slurm jobs: see what is saved, save one now. See sckpt(1)."};
+    CLI::App app{
+        "Checkpoints of Slurm jobs: see what is saved, save one now. README.md and docs/ tell more."};
     app.require_subcommand(1);
     app.set_version_flag("--version", CKPT_VERSION);
 
@@ -45,7 +46,12 @@ int run(int argc, char** argv) {
     auto* policy_check = policy->add_subcommand("check", "say what is wrong with a policy file");
     policy_check->add_option("FILE", policy_path, "default /etc/slurm/checkpoint.yaml");
 
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        if (e.get_exit_code() == 0) return app.exit(e); // --help, --version
+        return finish(ckpt::fail(ckpt::Code::option_value, e.what(), "see `sckpt --help`"));
+    }
     if (store.parsed()) return finish(store.run());
     if (jobs.parsed()) return finish(jobs.run());
     if (policy_check->parsed()) return finish(check_policy(policy_path));

@@ -18,8 +18,8 @@ public:
     explicit Pruning(const PruneOptions& options) : m_options(options) {}
 
     Status of(const StoreUser& user) {
-        CKPT_TRY(auto objects,
-                 fetch(wire::encode(wire::PruneCommand{m_options.dry_run, user.uid, user.name})));
+        CKPT_TRY(auto objects, fetch(wire::encode(wire::PruneCommand{m_options.dry_run, user.uid, user.name,
+                                                                     m_options.dir})));
         for (Json& object : objects) {
             object["user"] = user.name;
             if (object.contains("note"))
@@ -72,7 +72,7 @@ private:
 } // namespace
 
 Status prune(const PruneOptions& options) {
-    CKPT_TRY(const auto users, users_in_question(options.user));
+    CKPT_TRY(const auto users, users_in_question(options.user, options.dir));
     Pruning pruning(options);
     Status first;
     for (const StoreUser& user : users) {

@@ -9,6 +9,7 @@ namespace ckpt::cli {
 
 struct PruneOptions {
     std::string user; // root: only this user's
+    std::string dir;  // in place of policy's storage.base
     bool dry_run = false;
     bool json = false;
 };

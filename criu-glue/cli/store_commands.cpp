@@ -5,20 +5,31 @@
 
 namespace ckpt::cli {
 
+namespace {
+
+constexpr const char* k_dir_help = "the directory of jobs with --checkpoint-dir=DIR";
+
+} // namespace
+
 StoreCommands::StoreCommands(CLI::App& app)
     : m_list(app.add_subcommand("list", "one line per saved generation of your jobs (root: of all)")),
       m_show(app.add_subcommand("show", "everything about a job's generations")),
       m_verify(app.add_subcommand("verify", "read all of it back, and say what is damaged")),
       m_prune(
           app.add_subcommand("prune", "remove what the policy does not keep, now instead of once a day")) {
-    m_list->add_option("-j,--job,JOBID", m_listing.job_id, "only this job")->check(is_job_id, "JOBID");
+    m_list->add_option("-j,--job,JOBID", m_listing.job_id, "only this job")
+        ->transform(CLI::Validator(to_job_id, "JOBID"));
     m_show->add_option("JOBID,-j,--job", m_listing.job_id, "the job; inside a job: this one")
-        ->check(is_job_id, "JOBID");
-    m_verify->add_option("JOBID,-j,--job", m_listing.job_id, "only this job")->check(is_job_id, "JOBID");
+        ->transform(CLI::Validator(to_job_id, "JOBID"));
+    m_verify->add_option("JOBID,-j,--job", m_listing.job_id, "only this job")
+        ->transform(CLI::Validator(to_job_id, "JOBID"));
     for (CLI::App* command : {m_list, m_show, m_verify}) {
         command->add_option("-u,--user", m_listing.user, "root: only this user's jobs");
         command->add_flag("--json", m_listing.json, "one JSON object per line");
     }
+    for (CLI::App* command : {m_list, m_show, m_verify})
+        command->add_option("--dir", m_listing.dir, k_dir_help);
+    m_prune->add_option("--dir", m_pruning.dir, k_dir_help);
     for (CLI::App* command : {m_list, m_verify})
         command->add_flag("--noheader", m_no_header, "no column titles");
     m_prune->add_option("-u,--user", m_pruning.user, "root: only this user's jobs");

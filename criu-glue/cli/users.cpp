@@ -40,10 +40,17 @@ bool may_have_store(const std::string& base, const std::string& user) {
     return path && (::stat(path->c_str(), &st) == 0 || (errno != ENOENT && errno != ENOTDIR));
 }
 
-Result<std::vector<StoreUser>> everybody() {
+Result<std::vector<StoreUser>> everybody(const std::string& dir) {
     CKPT_CHECK(connect_to_ckptd()); // without it nobody's can be seen, be there users or not
-    CKPT_TRY(const Policy policy, load_policy(k_policy));
-    const UserPattern pattern = user_pattern(policy.storage.base);
+    std::string base = dir;
+    if (base.empty()) {
+        CKPT_TRY(const Policy policy, load_policy(k_policy));
+        base = policy.storage.base;
+    } else if (find_user(base) == std::string::npos) {
+        return fail(Code::option_value, "--dir: whose checkpoints in " + base + " are meant is not said",
+                    "add --user=NAME, or %u for the user's name to the directory");
+    }
+    const UserPattern pattern = user_pattern(base);
     std::vector<StoreUser> users;
     const Fd above(::open(pattern.above.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!above && errno == ENOENT) return users;
@@ -53,8 +60,7 @@ Result<std::vector<StoreUser>> everybody() {
         const std::string name = user_in(pattern, entry);
         if (name.empty()) continue;
         const passwd* found = ::getpwnam(name.c_str()); // NOLINT(concurrency-mt-unsafe): one thread
-        if (found != nullptr && may_have_store(policy.storage.base, name))
-            users.push_back({name, found->pw_uid});
+        if (found != nullptr && may_have_store(base, name)) users.push_back({name, found->pw_uid});
     }
     return users;
 }
@@ -77,9 +83,9 @@ std::string user_in(const UserPattern& pattern, const std::string& entry) {
     return entry.substr(pattern.before.size(), entry.size() - around);
 }
 
-Result<std::vector<StoreUser>> users_in_question(const std::string& wanted) {
+Result<std::vector<StoreUser>> users_in_question(const std::string& wanted, const std::string& dir) {
     const uid_t own = ::getuid();
-    if (wanted.empty() && own == 0) return everybody();
+    if (wanted.empty() && own == 0) return everybody(dir);
     const passwd* entry = // NOLINT(concurrency-mt-unsafe): one thread
         wanted.empty() ? ::getpwuid(own) : ::getpwnam(wanted.c_str());
     if (entry == nullptr)

@@ -17,8 +17,9 @@ struct StoreUser {
 };
 
 // The user named `wanted`, whom only root may name if it is somebody else; without a name the caller, or for
-// root everybody who has a directory in the store, in the order of their names.
-Result<std::vector<StoreUser>> users_in_question(const std::string& wanted);
+// root everybody who has a directory in the store, in the order of their names. `dir`: in place of
+// storage.base; root has to name a user where it has no %u.
+Result<std::vector<StoreUser>> users_in_question(const std::string& wanted, const std::string& dir = {});
 
 // What stands before and after the user's name in the component of `base` that has it, and where that
 // component is:

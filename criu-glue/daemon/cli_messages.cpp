@@ -49,7 +49,7 @@ bool asks_from_inside(const Job& job, pid_t caller) {
 
 void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     const uid_t uid = m_connections.at(id).peer.uid;
-    const auto store = store_of(m.user, uid == 0 ? m.uid : uid);
+    const auto store = store_of(m.user, uid == 0 ? m.uid : uid, m.dir);
     if (!store) return send(id, answer_of(store.error()));
     if (!may_list(id)) return;
     auto pipe = make_pipe();
@@ -79,7 +79,7 @@ bool Server::may_list(ConnectionId id) {
 
 void Server::on_message(ConnectionId id, const wire::PruneCommand& m) {
     const uid_t uid = m_connections.at(id).peer.uid;
-    const auto store = store_of(m.user, uid == 0 ? m.uid : uid);
+    const auto store = store_of(m.user, uid == 0 ? m.uid : uid, m.dir);
     if (!store) return send(id, answer_of(store.error()));
     if (!may_list(id)) return;
     auto pipe = make_pipe();

@@ -177,8 +177,9 @@ private:
     void try_to_record(const std::shared_ptr<EndToRecord>& end);
     void not_recorded(const std::shared_ptr<EndToRecord>& end, const Error& error);
     void let_end(EndToRecord& end);
-    // As policy names it.
-    [[nodiscard]] Result<UserStore> store_of(const std::string& user, uid_t uid) const;
+    // As policy names it, or the directory `dir` of a --checkpoint-dir, if policy allows that.
+    [[nodiscard]] Result<UserStore> store_of(const std::string& user, uid_t uid,
+                                             const std::string& dir) const;
     [[nodiscard]] UserStore store_of(const Job& job, bool make, bool in_background = false) const;
     [[nodiscard]] std::uint64_t share_of_bandwidth() const;
     [[nodiscard]] static bool is_held_up(const Job& job);

@@ -51,10 +51,18 @@ Server::UserStore Server::store_of(const Job& job, bool make, bool in_background
             admins_part(m_policy, job.place.base, job.facts.user)};
 }
 
-Result<Server::UserStore> Server::store_of(const std::string& user, uid_t uid) const {
-    CKPT_TRY(const std::string base, user_base(m_policy.storage.base, user));
+Result<Server::UserStore> Server::store_of(const std::string& user, uid_t uid, const std::string& dir) const {
+    CKPT_TRY(const std::string sites, user_base(m_policy.storage.base, user));
     const wire::UserIds ids{uid, wire::WriterRequest::k_unknown, {}};
-    return UserStore{base, ids, false, false, true, admins_part(m_policy, base, user)};
+    UserStore store{sites, ids, false, false, true, {}};
+    if (!dir.empty()) {
+        auto allowed = allowed_dir(m_policy, dir, user);
+        if (!allowed) allowed.error().what = "--dir: " + allowed.error().what;
+        CKPT_TRY(store.base, std::move(allowed));
+        store.is_sites = store.base == sites;
+    }
+    store.above = admins_part(m_policy, store.base, user);
+    return store;
 }
 
 Workers::Id Server::start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,

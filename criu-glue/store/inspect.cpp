@@ -2,11 +2,13 @@
 #include "store/inspect.hpp"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "os/files.hpp"
 #include "store/json_fields.hpp"
 #include "store/manifest.hpp"
+#include "store/records.hpp"
 
 namespace ckpt::store {
 namespace {
@@ -23,20 +25,31 @@ struct Seen {
     Result<Manifest> manifest;
 };
 
-// Every generation of the job, oldest first. What cannot be read is passed over.
-Result<std::vector<GenerationId>> generations_in(Volume& volume, const std::string& job_dir) {
+// What lies in a job's directory.
+struct Contents {
+    std::vector<GenerationId> generations; // oldest first
+    std::vector<std::uint32_t> claimed_by;
+    std::vector<std::pair<std::uint32_t, Error>> unreadable; // incarnations
+};
+
+Result<Contents> contents_of(Volume& volume, const std::string& job_dir) {
     CKPT_TRY(const auto names, volume.list(job_dir));
-    std::vector<GenerationId> ids;
+    Contents found;
     for (const std::string& name : names) {
         const auto incarnation = incarnation_of(name);
         if (!incarnation) continue;
         const auto entries = volume.list(job_dir + "/" + name);
+        if (!entries && entries.error().code != Code::not_found) // pruned meanwhile
+            found.unreadable.emplace_back(*incarnation, entries.error());
         if (!entries) continue;
-        for (const std::string& entry : *entries)
-            if (const auto generation = generation_of(entry)) ids.push_back({*incarnation, *generation});
+        for (const std::string& entry : *entries) {
+            if (const auto generation = generation_of(entry))
+                found.generations.push_back({*incarnation, *generation});
+            if (const auto by = claimant_of(entry)) found.claimed_by.push_back(*by);
+        }
     }
-    std::ranges::sort(ids);
-    return ids;
+    std::ranges::sort(found.generations);
+    return found;
 }
 
 Json describe(const PartEntry& part) {
@@ -92,7 +105,7 @@ public:
     }
 
 private:
-    // Directories that cannot be opened (pruned meanwhile, or no directories) are passed over throughout.
+    // Directories that are not there any more (pruned meanwhile) are passed over throughout.
     Status cluster(const std::string& name) {
         const auto names = m_volume.list(name);
         if (!names) return {};
@@ -106,17 +119,30 @@ private:
 
     Status job(const Place& at) {
         const std::string dir = at.cluster + "/" + at.job_dir;
-        const auto ids = generations_in(m_volume, dir);
-        if (!ids) return {};
-        for (const GenerationId id : *ids) {
+        const auto found = contents_of(m_volume, dir);
+        if (!found && found.error().code == Code::not_found) return {}; // pruned meanwhile
+        if (!found) return write(unreadable(at, found.error()));
+        for (const auto& [incarnation, error] : found->unreadable) {
+            Json line = unreadable(at, error);
+            line["incarnation"] = incarnation;
+            CKPT_CHECK(write(line));
+        }
+        for (const GenerationId id : found->generations) {
             Seen seen{id, tl::unexpected(Error{})};
             seen.manifest = verify_as_claimed(at, id);
             if (!seen.manifest && seen.manifest.error().code == Code::not_found) continue; // pruned meanwhile
             Json line = line_of(at, seen);
+            if (!found->claimed_by.empty()) line["claimed_by"] = found->claimed_by;
             if (m_spec.verify && seen.manifest) CKPT_CHECK(verify_images_of(*seen.manifest, line));
-            CKPT_CHECK(write_all(m_out, dump_line(line)));
+            CKPT_CHECK(write(line));
         }
         return {};
+    }
+
+    [[nodiscard]] Status write(const Json& line) const { return write_all(m_out, dump_line(line)); }
+
+    static Json unreadable(const Place& at, const Error& error) {
+        return {{"cluster", at.cluster}, {"job", at.job_id}, {"verified", false}, {"problem", error.what}};
     }
 
     // The manifest names its owner, the keys are derived for that owner, and the seal tells whether it was

@@ -18,7 +18,8 @@ struct InspectSpec {
 };
 
 // Writes one line of JSON per generation to `out` (docs/format.md, "Inspection"), oldest first within a job.
-// What does not verify appears with "verified": false.
+// What does not verify appears with "verified": false, and so does what stands in the place of a job's or an
+// incarnation's directory, without "generation".
 Status inspect(const Store& store, const InspectSpec& spec, int out);
 
 } // namespace ckpt::store

@@ -67,9 +67,9 @@ private:
         // A second is not over before the next has begun.
         if (has_ended && (m_rules.after_end == 0 || since > m_rules.after_end))
             return choose_all(index, job.ended_at ? "ended " + text::age(since) + " ago"
-                                     : knows(job) ? "slurmctld no longer knows the job; last change " +
+                                     : knows(job) ? "the job has ended; last change of its files " +
                                                         text::age(since) + " ago"
-                                                  : "last change " + text::age(since) + " ago");
+                                                  : "last change of its files " + text::age(since) + " ago");
         if (m_rules.max_age == 0) return;
         for (const StoredGeneration& one : job.generations)
             if (m_now - one.created_at > m_rules.max_age && (has_ended || !is_needed(job, one.id)))

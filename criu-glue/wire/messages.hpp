@@ -203,27 +203,29 @@ constexpr int k_term_patience_s = 3;
 // Answered by Answer; the descriptor is a pipe with one JSON object per line, the last of them {"error": "…"}
 // when the store could not be read.
 struct ListRequest {
-    static constexpr std::uint16_t k_type = 20;
+    static constexpr std::uint16_t k_type = 26;
     std::uint32_t job_id = 0; // 0 = all jobs of the caller
     bool details = false;     // `show`: everything the manifests say
     bool verify = false;      // and every byte of the images is read back
     std::uint32_t uid = 0;    // from root: whose; others see their own
     std::string user;         // stands for %u in storage.base; only where to look, never who may see it
+    std::string dir;          // instead of storage.base, as --checkpoint-dir; "" = storage.base
     template <class V>
     void fields(V& v) {
-        v(job_id, details, verify, uid, user);
+        v(job_id, details, verify, uid, user, dir);
     }
 };
 
 // Removes what the policy does not keep; answered as ListRequest is (worker.hpp: PruneRequest).
 struct PruneCommand {
-    static constexpr std::uint16_t k_type = 25;
+    static constexpr std::uint16_t k_type = 27;
     bool dry_run = false;
     std::uint32_t uid = 0; // as in ListRequest
     std::string user;
+    std::string dir;
     template <class V>
     void fields(V& v) {
-        v(dry_run, uid, user);
+        v(dry_run, uid, user, dir);
     }
 };
 

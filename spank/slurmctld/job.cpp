@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 #include <memory>
+#include <optional>
 
 #include "comment.hpp"
 
@@ -48,31 +50,49 @@ Status hold_pending(std::uint32_t job_id, const JobRecord& job) {
     return update(request, "hold " + name_of(job_id));
 }
 
-} // namespace
+JobRecord record_of(const slurm_job_info_t& job) {
+    return {job.job_state,
+            job.preempt_time,
+            job.end_time,
+            job.restart_cnt,
+            job.priority,
+            job.requeue != 0,
+            (job.bitflags & GRACE_PREEMPT) != 0,
+            text(job.state_desc),
+            text(job.comment),
+            text(job.admin_comment),
+            text(job.exc_nodes),
+            job.job_id,
+            job.array_task_id == NO_VAL ? std::nullopt : std::optional(job.array_task_id),
+            text(job.name)};
+}
 
-Result<JobRecord> load_job(std::uint32_t job_id) {
+// The first of what slurmctld sends for `job_id` that is `wanted`.
+Result<JobRecord> load_one(std::uint32_t job_id, const std::string& name,
+                           const std::function<bool(const slurm_job_info_t&)>& wanted) {
     job_info_msg_t* raw = nullptr;
     // SHOW_LOCAL: in a federation the question would go around all its clusters
     // (src/api/job_info.c:slurm_load_job).
-    if (slurm_load_job(&raw, job_id, SHOW_LOCAL) != SLURM_SUCCESS)
-        return refused("ask for " + name_of(job_id));
+    if (slurm_load_job(&raw, job_id, SHOW_LOCAL) != SLURM_SUCCESS) return refused("ask for " + name);
     const std::unique_ptr<job_info_msg_t, void (*)(job_info_msg_t*)> message(raw, slurm_free_job_info_msg);
-    for (std::uint32_t i = 0; i < message->record_count; ++i) {
-        const slurm_job_info_t& job = message->job_array[i];
-        if (job.job_id != job_id) continue; // an array's id brings all its elements
-        return JobRecord{job.job_state,
-                         job.preempt_time,
-                         job.end_time,
-                         job.restart_cnt,
-                         job.priority,
-                         job.requeue != 0,
-                         (job.bitflags & GRACE_PREEMPT) != 0,
-                         text(job.state_desc),
-                         text(job.comment),
-                         text(job.admin_comment),
-                         text(job.exc_nodes)};
-    }
-    return fail(Code::slurm_rpc, "slurmctld does not know " + name_of(job_id));
+    for (std::uint32_t i = 0; i < message->record_count; ++i)
+        if (wanted(message->job_array[i])) return record_of(message->job_array[i]);
+    return fail(Code::slurm_rpc, "slurmctld does not know " + name);
+}
+
+} // namespace
+
+Result<JobRecord> load_job(std::uint32_t job_id) {
+    // an array's id brings all its elements
+    return load_one(job_id, name_of(job_id),
+                    [job_id](const slurm_job_info_t& job) { return job.job_id == job_id; });
+}
+
+Result<JobRecord> load_element(std::uint32_t array_id, std::uint32_t task) {
+    return load_one(array_id, name_of(array_id) + "_" + std::to_string(task),
+                    [array_id, task](const slurm_job_info_t& job) {
+                        return job.array_job_id == array_id && job.array_task_id == task;
+                    });
 }
 
 Status requeue_job(std::uint32_t job_id, bool hold) {

@@ -9,6 +9,7 @@
 
 #include <charconv>
 #include <cstdio>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -26,6 +27,7 @@ constexpr unsigned k_deadline_s = 10;
 constexpr const char* k_usage =
     "usage: ckpt-slurmctld cause JOBID                   print why the job is ending\n"
     "       ckpt-slurmctld history JOBID                 print what its comment says of its checkpoints\n"
+    "       ckpt-slurmctld about JOBID[_TASK]            print its number, state, index and name\n"
     "       ckpt-slurmctld hold JOBID REASON             requeue it held\n"
     "       ckpt-slurmctld comment JOBID TEXT            show it in its comment\n"
     "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n"
@@ -40,6 +42,13 @@ constexpr const char* k_usage =
 Status cause(std::uint32_t job_id) {
     CKPT_TRY(const JobRecord job, load_job(job_id));
     std::puts(cause_line(job).c_str());
+    return {};
+}
+
+// `task`: of "76_2" the "2", else empty.
+Status about(std::uint32_t job_id, std::optional<std::uint32_t> task) {
+    CKPT_TRY(const JobRecord job, task ? load_element(job_id, *task) : load_job(job_id));
+    std::puts(about_line(job).c_str());
     return {};
 }
 
@@ -70,20 +79,30 @@ Status jobs(std::uint32_t uid) {
     return {};
 }
 
+// All of the text, or nothing.
+std::optional<std::uint32_t> number_in(std::string_view text) {
+    std::uint32_t number = 0;
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, number);
+    return parsed.ptr == end && parsed.ec == std::errc() ? std::optional(number) : std::nullopt;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     const std::span<char*> words(argv, static_cast<std::size_t>(argc));
     if (words.size() < 3) wrong_usage();
     const std::string_view verb = words[1];
-    const std::string_view number = words[2];
-    std::uint32_t job_id = 0;
-    if (std::from_chars(number.data(), number.data() + number.size(), job_id).ptr !=
-            number.data() + number.size() ||
-        (job_id == 0 && verb != "jobs"))
+    const std::string_view name = words[2];
+    const std::size_t line = verb == "about" ? name.find('_') : std::string_view::npos;
+    const auto number = number_in(name.substr(0, line));
+    const auto task = line != std::string_view::npos ? number_in(name.substr(line + 1)) : std::nullopt;
+    if (!number || (*number == 0 && verb != "jobs") || (line != std::string_view::npos && !task))
         wrong_usage();
+    const std::uint32_t job_id = *number;
     const bool excludes = words.size() == 5 && std::string_view(words[3]) == "--exclude";
-    const bool known = ((verb == "cause" || verb == "history" || verb == "jobs") && words.size() == 3) ||
+    const bool asks = verb == "cause" || verb == "history" || verb == "jobs" || verb == "about";
+    const bool known = (asks && words.size() == 3) ||
                        ((verb == "hold" || verb == "comment") && words.size() == 4) ||
                        (verb == "requeue" && (words.size() == 3 || excludes));
     if (!known) wrong_usage();
@@ -94,6 +113,7 @@ int main(int argc, char** argv) {
     const Status done = verb == "cause"     ? cause(job_id)
                         : verb == "history" ? history(job_id)
                         : verb == "jobs"    ? jobs(job_id)
+                        : verb == "about"   ? about(job_id, task)
                         : verb == "hold"    ? hold(job_id, words[3])
                         : verb == "comment" ? explain_job(job_id, words[3])
                                             : requeue(job_id, excludes ? words[4] : nullptr);

@@ -161,12 +161,12 @@ class Retention(SystemTest):
 
         self.assertEqual(verified(), (0, "OK", ""))
         damage(pack, 10)
-        self.assertEqual(verified(), (0, "HEALED 1 block", ""))
+        self.assertEqual(verified(), (0, "OK, 1 block rebuilt from parity", ""))
         damage(pack, pack.stat().st_size // 2)  # never in the first block: the parity behind it is as long
         status, verdict, error = verified()
         self.assertEqual(status, 1)
         self.assertRegex(verdict, "^BAD .")
-        self.assertRegex(error, r"^sckpt: error: 1 of 1 generations are bad; .* \[CKPT-603\]\n$")
+        self.assertRegex(error, rf"^sckpt: error: 1 of 1 generations are bad; there is no good one of job {job.id}; .* \[CKPT-603\]\n$")
         self.finish(job)
 
     def test_what_restart_would_submit(self):
@@ -185,10 +185,10 @@ class Retention(SystemTest):
         with self.subTest("when it has ended"):
             done = wait_for(f"{job} is cleaned up", told)
             command, script = done.stdout.split("\n", 1)
-            self.assertRegex(command, rf"/sbatch --parsable --checkpoint-restore={job.id}@1 --mem=10M -p debug <<'SCRIPT'$", done.stderr)
+            self.assertRegex(command, rf"/sbatch --parsable --checkpoint-restore={job.id}@1 --job-name=sbatch --mem=10M -p debug <<'SCRIPT'$", done.stderr)
             self.assertEqual(script, SCRIPT + "SCRIPT\n")
         with self.subTest("of nothing"):
-            self.assertRegex(sckpt("restart", f"{job.id}@7").stderr, r"has no checkpoint 7 to go on from; .* \[CKPT-304\]\n$")
+            self.assertRegex(sckpt("restart", f"{job.id}@7").stderr, r"has no generation 7; .* \[CKPT-304\]\n$")
             self.assertIn("CKPT-101", sckpt("restart", "never").stderr)
 
     def test_a_cancelled_job_goes_on_as_another(self):

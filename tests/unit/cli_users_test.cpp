@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <gtest/gtest.h>
 
-#include "cli/restart.hpp"
 #include "cli/users.hpp"
 
 namespace ckpt::cli {
@@ -20,14 +19,6 @@ TEST(CliUsers, TheUsersAreFoundWhereTheBaseHasTheirNames) {
     EXPECT_EQ(user_in(marked, "alice.d"), "");
     EXPECT_EQ(user_in(marked, "u-.d"), "");
     EXPECT_EQ(user_pattern("/%u").above, "/");
-}
-
-TEST(CliRestart, AJobAndPerhapsAGeneration) {
-    EXPECT_EQ(restart_from("4711").value().job_id, 4711U);
-    EXPECT_EQ(restart_from("4711").value().generation, 0U);
-    EXPECT_EQ(restart_from("4711@3").value().generation, 3U);
-    for (const char* text : {"", "auto", "never", "4711@", "8_2", "job"})
-        EXPECT_FALSE(restart_from(text)) << text;
 }
 
 } // namespace

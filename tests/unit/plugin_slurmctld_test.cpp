@@ -64,6 +64,15 @@ TEST(SlurmctldCause, TheFactsFollowTheWord) {
     EXPECT_EQ(cause_line(job), "timeout restarts=2 end=1000 preempt=0 requeue=0 grace=1");
 }
 
+TEST(SlurmctldCause, AJobIsDescribedInOneLine) {
+    JobRecord job = in_state(JOB_CANCELLED);
+    job.job_id = 76;
+    job.name = "my job\n";
+    EXPECT_EQ(about_line(job), "76 cancelled - my job?");
+    job.array_task = 3;
+    EXPECT_EQ(about_line(job), "76 cancelled 3 my job?");
+}
+
 TEST(SlurmctldComment, TheUsersCommentStays) {
     EXPECT_EQ(with_reason("", "no key"), "checkpoint: no key");
     EXPECT_EQ(with_reason("mine", "checkpoint: no key"), "mine | checkpoint: no key");

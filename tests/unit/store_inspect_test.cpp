@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/inspect.hpp"
 
+#include <sys/stat.h>
+
 #include <nlohmann/json.hpp>
 
 #include "os/files.hpp"
@@ -112,6 +114,30 @@ TEST_F(InspectTest, AManifestOfWhichOneCopyIsLeftIsFine) {
     EXPECT_EQ(lines({}).at(0)["verified"], true);
     write_file(manifest_path({0, 1}), std::string(whole.size() / 2, 'x') + whole.substr(whole.size() / 2));
     EXPECT_EQ(lines({}).at(0)["verified"], true);
+}
+
+// A file where a directory was hides generations: that is said.
+TEST_F(InspectTest, WhatIsNoDirectoryIsSaid) {
+    must_commit({0, 1});
+    must_adopt(1);
+    must_commit({1, 2});
+    const fs::path job = manifest_path({0, 1}).parent_path().parent_path().parent_path();
+    fs::rename(job / "inc-0", job / "aside");
+    ASSERT_EQ(::mkfifo((job / "inc-0").c_str(), 0600), 0);
+    const auto all = lines({});
+    ASSERT_THAT(all, SizeIs(2));
+    EXPECT_EQ(all[0]["verified"], false);
+    EXPECT_EQ(all[0]["incarnation"], 0);
+    EXPECT_FALSE(all[0].contains("generation"));
+    EXPECT_THAT(all[0]["problem"].get<std::string>(), HasSubstr("inc-0"));
+    EXPECT_EQ(all[1]["generation"], 2);
+
+    fs::remove_all(job);
+    write_file(job, "no directory");
+    const auto none = lines({4711, false, true});
+    ASSERT_THAT(none, SizeIs(1));
+    EXPECT_EQ(none[0]["job"], 4711);
+    EXPECT_FALSE(none[0].contains("incarnation"));
 }
 
 TEST_F(InspectTest, EveryByteIsReadWhenAskedTo) {

@@ -70,7 +70,7 @@ TEST(Retention, TheReasonSaysHowLongAgo) {
     const auto removals = decide_retention(jobs, known(), k_rules, k_now);
     ASSERT_EQ(removals.size(), 2U);
     EXPECT_EQ(removals[0].reason, "ended 15 days ago");
-    EXPECT_THAT(removals[1].reason, HasSubstr("slurmctld no longer knows the job"));
+    EXPECT_THAT(removals[1].reason, HasSubstr("the job has ended; last change of its files"));
     EXPECT_EQ(removals[0].bytes, k_gib);
 }
 
