@@ -57,6 +57,9 @@ std::string time_of(const Json& g) {
     const auto taken = static_cast<std::int64_t>(number(g, "taken_at"));
     return g.contains("taken_at") ? text::local_time(taken) : "-";
 }
+std::string or_dash(std::string text) {
+    return text.empty() ? "-" : text;
+}
 std::string size_of(const Json& g, const char* key) {
     return g.contains(key) ? text::bytes(number(g, key)) : "-";
 }
@@ -137,10 +140,12 @@ Status list(const ListOptions& options) {
                  {"SEAL", false}});
     for (const Json& g : found)
         table.add({std::to_string(number(g, "job")), count_of(g, "incarnation"), count_of(g, "generation"),
-                   time_of(g), string(g, "reason"), nodes_of(g), size_of(g, "image_bytes"),
+                   time_of(g), or_dash(string(g, "reason")), or_dash(nodes_of(g)), size_of(g, "image_bytes"),
                    size_of(g, "stored_bytes"), pause_of(g), flag(g, "verified") ? "ok" : "BAD"});
     std::cout << table.text(options.header);
     CKPT_CHECK(done);
+    if (found.empty() && options.job_id != 0)
+        std::cerr << "sckpt: warning: " << one_line(none_of(options)) << "\n";
     return check_read(found);
 }
 

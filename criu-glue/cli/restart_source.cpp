@@ -69,7 +69,7 @@ std::vector<std::uint32_t> claimants_in(const std::vector<Json>& found) {
         const auto claims = one.find("claimed_by");
         if (claims == one.end() || !claims->is_array()) continue;
         for (const Json& claim : *claims)
-            if (claim.is_number_unsigned()) jobs.push_back(claim.get<std::uint32_t>());
+            if (claim.is_number_integer()) jobs.push_back(claim.get<std::uint32_t>());
     }
     std::ranges::sort(jobs);
     const auto [first, last] = std::ranges::unique(jobs);

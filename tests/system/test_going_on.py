@@ -116,7 +116,9 @@ class GoingOn(SystemTest):
         job.wait_output("generation 1 saved")
         there = f"--dir={ELSEWHERE}"
         with self.subTest("seen only there"):
-            self.assertEqual(sckpt("list", "--noheader", job.id).stdout, "")
+            done = sckpt("list", "--noheader", job.id)
+            self.assertEqual(done.stdout, "")
+            self.assertRegex(done.stderr, rf"^sckpt: warning: no checkpoint of job {job.id}; .*--dir=DIR")
             self.assertRegex(sckpt("list", "--noheader", job.id, there).stdout, rf"^{job.id} ")
             self.assertRegex(sckpt("show", job.id, there).stdout, "generation 1 of incarnation 0")
             self.assertEqual(sckpt("verify", job.id, there).returncode, 0)
