@@ -182,8 +182,13 @@ TEST_F(InspectTest, StrangersInTheStoreArePassedOver) {
     write_file(m_base / "notes", "x");
     fs::create_directory(m_base / "lost+found");
     fs::create_directory(m_base / "alpha" / "4711");
-    fs::create_symlink("inc-0", job_path() / "inc-7");
+    write_file(job_path() / "notes", "x");
     EXPECT_THAT(lines({}), SizeIs(1));
+    fs::create_symlink("inc-0",
+                       job_path() / "inc-7"); // in the place of an incarnation: not followed, but said
+    const auto all = lines({});
+    ASSERT_THAT(all, SizeIs(2));
+    EXPECT_FALSE(all[0].contains("generation"));
 }
 
 } // namespace
