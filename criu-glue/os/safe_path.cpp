@@ -17,8 +17,6 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_removed_at_once = 4096;
-
 struct DirCloser {
     void operator()(DIR* dir) const { ::closedir(dir); }
 };
@@ -144,28 +142,6 @@ Result<std::vector<std::string>> list_dir(int dir, std::size_t max) {
             Code::os, "read a directory with more than " + std::to_string(max) + " bytes of names", EFBIG);
     std::sort(names.begin(), names.end());
     return names;
-}
-
-Status remove_tree(int dir, const std::string& name) {
-    if (!is_plain_name(name)) return fail(Code::os, "not a plain name: " + name);
-    if (::unlinkat(dir, name.c_str(), 0) == 0 || errno == ENOENT) return {};
-    if (errno != EISDIR && errno != EPERM) return fail_errno(Code::os, "remove " + name);
-    {
-        CKPT_TRY(const Fd sub, open_beneath(dir, name, O_RDONLY | O_DIRECTORY));
-        for (;;) { // however many there are
-            std::vector<std::string> some;
-            CKPT_CHECK(for_each_name(sub.get(), [&](const char* entry) {
-                some.emplace_back(entry);
-                return some.size() < k_removed_at_once;
-            }));
-            if (some.empty()) break;
-            for (const std::string& entry : some)
-                CKPT_CHECK(remove_tree(sub.get(), entry));
-        }
-    }
-    if (::unlinkat(dir, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
-        return fail_errno(Code::os, "remove directory " + name);
-    return {};
 }
 
 bool is_plain_name(std::string_view name) {

@@ -40,8 +40,9 @@ Status for_each_name(int dir, const std::function<bool(const char* name)>& visit
 // the most, else Code::os with EFBIG: for directories that others fill.
 Result<std::vector<std::string>> list_dir(int dir, std::size_t max = SIZE_MAX);
 
-// Removes `name` and everything under it, never following links and never leaving `dir`. A missing name is
-// success.
+// Removes `name` and everything under it, however deep, never following links and never leaving `dir`. A
+// missing name is success. What cannot be removed ends it; directories that lay deep may then lie higher up
+// in the tree.
 Status remove_tree(int dir, const std::string& name);
 
 // A single path component: not empty, not "." or "..", no '/', no NUL, at most 255 bytes.

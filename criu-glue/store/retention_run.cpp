@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/retention_run.hpp"
 
+#include <cerrno>
 #include <ctime>
-#include <set>
 #include <span>
 
 #include "store/packs.hpp"
@@ -70,6 +70,11 @@ private:
     const Users& m_before;
 };
 
+// Nothing that comes after it can be done either, and it is not to be taken for a fault of that.
+bool is_over(const Status& done) {
+    return !done && (done.error().errnum == EPIPE || done.error().code == Code::deadline);
+}
+
 // The removals of one job. One that fails ends them: what comes after it may need what could not be done.
 Status remove_of_job(const Store& store, const StoredJob& stored, std::span<const Removal> removals,
                      const Report& report) {
@@ -79,6 +84,7 @@ Status remove_of_job(const Store& store, const StoredJob& stored, std::span<cons
     for (const Removal& removal : removals) {
         if (done) done = Removing(*job, stored.users).remove(removal);
         CKPT_CHECK(report(removal, stored, done));
+        if (is_over(done)) return done;
         sweeps = (sweeps || done) && !removal.is_active && !removal.with_directory;
     }
     if (sweeps && done) (void)Removing(*job, stored.users).sweep(); // the next time finds it again
@@ -95,26 +101,43 @@ bool is_left_behind(const Store& store, const std::string& path) {
     return usage && std::time(nullptr) - usage->newest >= k_trash_s;
 }
 
-// What a removal that was killed has left behind.
-void sweep_directories(const Store& store, const std::vector<StoredJob>& jobs) {
-    std::set<std::string> clusters;
-    for (const StoredJob& job : jobs)
-        clusters.insert(job.cluster);
+// What a removal that was killed has left behind. Told of only when it stays.
+Status sweep_directory(const Store& store, const std::string& cluster, const std::string& name,
+                       const Report& report) {
+    const std::string dir_name = name.substr(k_trash_prefix.size());
+    const auto job_id = job_id_of(dir_name);
+    if (!job_id || !is_left_behind(store, cluster + "/" + name)) return {};
+    const Status done = store.volume.remove(cluster + "/" + name);
+    if (done) return {};
+    StoredJob job;
+    job.cluster = cluster;
+    job.dir_name = dir_name;
+    job.owner.cluster = cluster;
+    job.owner.job_id = *job_id;
+    Removal removal;
+    removal.reason = "left behind by a removal that was not finished";
+    removal.with_directory = true;
+    CKPT_CHECK(report(removal, job, done));
+    return is_over(done) ? done : Status{};
+}
+
+Status sweep_directories(const Store& store, const Report& report) {
+    CKPT_TRY(const auto clusters, store.volume.list(""));
     for (const std::string& cluster : clusters) {
+        if (!is_store_name(cluster)) continue;
         const auto names = store.volume.list(cluster);
         if (!names) continue;
         for (const std::string& name : *names)
-            if (name.starts_with(k_trash_prefix) && job_id_of(name.substr(k_trash_prefix.size())) &&
-                is_left_behind(store, cluster + "/" + name))
-                (void)store.volume.remove(cluster + "/" + name);
+            if (name.starts_with(k_trash_prefix)) CKPT_CHECK(sweep_directory(store, cluster, name, report));
     }
+    return {};
 }
 
 } // namespace
 
 Status remove_all(const Store& store, const std::vector<StoredJob>& jobs,
                   const std::vector<Removal>& removals, const Report& report) {
-    sweep_directories(store, jobs);
+    CKPT_CHECK(sweep_directories(store, report));
     for (std::span<const Removal> rest(removals); !rest.empty();) {
         std::size_t count = 0;
         while (count < rest.size() && rest[count].job == rest.front().job)

@@ -163,7 +163,9 @@ Status LocalVolume::remove(const std::string& path) {
     const auto at = entry(path);
     if (!at && at.error().code == Code::not_found) return {};
     if (!at) return tl::unexpected(at.error());
-    return remove_tree(at->parent.get(), at->name);
+    auto removed = remove_tree(at->parent.get(), at->name);
+    if (!removed) removed.error().what = path + ": " + removed.error().what;
+    return removed;
 }
 
 Result<Space> LocalVolume::space() {

@@ -77,6 +77,47 @@ TEST_F(SafePath, RemoveTreeDoesNotFollowLinks) {
     EXPECT_TRUE(std::filesystem::exists(m_path + "/victim/keep"));
 }
 
+// Makes `depth` directories, each in the one before, with a file beside every hundredth.
+void nest(const Fd& dir, int depth) {
+    Fd at(::openat(dir.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (int i = 0; i < depth; ++i) {
+        ASSERT_EQ(::mkdirat(at.get(), "d", 0700), 0);
+        if (i % 100 == 0) {
+            ASSERT_TRUE(Fd(::openat(at.get(), "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)));
+        }
+        at = Fd(::openat(at.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        ASSERT_TRUE(at);
+    }
+}
+
+class FewDescriptors {
+public:
+    FewDescriptors() {
+        ::getrlimit(RLIMIT_NOFILE, &m_before);
+        const rlimit few{64, m_before.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &few);
+    }
+    FewDescriptors(const FewDescriptors&) = delete;
+    FewDescriptors& operator=(const FewDescriptors&) = delete;
+    ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &m_before); }
+
+private:
+    rlimit m_before{};
+};
+
+TEST_F(SafePath, RemoveTreeGoesAsDeepAsUsersDo) {
+    std::filesystem::create_directories(m_path + "/tree/.moved-0/full"); // names that it would take itself
+    std::filesystem::create_directory(m_path + "/tree/.moved-1");
+    Fd(::openat(m_dir.get(), "tree/.moved-2", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)).reset();
+    nest(Fd(::openat(m_dir.get(), "tree", O_RDONLY | O_DIRECTORY | O_CLOEXEC)), 20'000);
+    std::filesystem::create_directory(m_path + "/other");
+    const FewDescriptors few;
+    const auto removed = remove_tree(m_dir.get(), "tree");
+    EXPECT_TRUE(removed) << one_line(removed.error());
+    EXPECT_FALSE(std::filesystem::exists(m_path + "/tree"));
+    EXPECT_TRUE(std::filesystem::exists(m_path + "/other"));
+}
+
 TEST(PlainName, Cases) {
     for (const char* bad : {"", ".", "..", "a/b", "/"})
         EXPECT_FALSE(is_plain_name(bad)) << bad;

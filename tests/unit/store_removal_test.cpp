@@ -33,7 +33,9 @@ class Watched final : public Volume {
 public:
     MemoryVolume inner;
     std::function<void()> after_rename;
-    std::string renamed; // a part of the old name
+    std::string renamed;     // a part of the old name
+    std::string unremovable; // a part of the path, if it is not empty
+    Error why;
 
     [[nodiscard]] const std::string& name() const override { return inner.name(); }
     Result<std::vector<std::string>> list(const std::string& dir) override { return inner.list(dir); }
@@ -50,7 +52,10 @@ public:
         return {};
     }
     Status sync(const std::string& dir) override { return inner.sync(dir); }
-    Status remove(const std::string& path) override { return inner.remove(path); }
+    Status remove(const std::string& path) override {
+        if (!unremovable.empty() && path.find(unremovable) != std::string::npos) return tl::unexpected(why);
+        return inner.remove(path);
+    }
     Result<Space> space() override { return inner.space(); }
     Result<Usage> usage(const std::string& path) override { return inner.usage(path); }
 };
@@ -343,6 +348,41 @@ TEST_F(RemovalTest, ATaskThatFindsNothingLeavesTheRecordOfItsSiblings) {
     EXPECT_TRUE(m_volume.inner.files.contains("alpha/" + job_dir_name(owner(7)) + "/inc-1/adopted"));
     spec.id = {0, 2};
     EXPECT_FALSE(commit(store(), spec)) << "the fence stands";
+}
+
+TEST_F(RemovalTest, WhatCannotBeRemovedIsToldEachTimeAndTheOthersGo) {
+    for (const std::uint32_t job : {7U, 8U, 9U})
+        save(job, {0, 1});
+    m_volume.unremovable = ".trash-8-";
+    m_volume.why = {Code::os, "a directory that stays", "", EACCES};
+    EXPECT_THAT(prune(active()), ElementsAre("a directory that stays"));
+    EXPECT_THAT(left(), IsEmpty());
+    m_volume.inner.changed -= 2 * 3600;
+    EXPECT_THAT(prune(active()), ElementsAre("a directory that stays")) << "it is nobody's any more";
+    m_volume.unremovable.clear();
+    EXPECT_THAT(prune(active()), IsEmpty());
+    EXPECT_TRUE(std::ranges::none_of(m_volume.inner.dirs, [](const std::string& dir) {
+        return dir.find(".trash-") != std::string::npos;
+    }));
+}
+
+// Of a volume that has gone, nothing is said about the jobs that come next.
+TEST_F(RemovalTest, TheDirectoryAtWhichTheVolumeWentIsTheLastThatIsTold) {
+    for (const std::uint32_t job : {7U, 8U, 9U})
+        save(job, {0, 1});
+    m_volume.unremovable = ".trash-8-";
+    m_volume.why = {Code::os, "it has ended", "", EPIPE};
+    const auto jobs = look(store());
+    ASSERT_TRUE(jobs);
+    std::vector<std::uint32_t> told;
+    const auto report = [&](const Removal&, const StoredJob& job, const Status&) -> Status {
+        told.push_back(job.owner.job_id);
+        return {};
+    };
+    const auto done = remove_all(store(), *jobs, decide_retention(*jobs, active(), k_at_once, m_now), report);
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().errnum, EPIPE);
+    EXPECT_THAT(told, ElementsAre(7U, 8U));
 }
 
 // What a killed removal leaves behind goes with the next.

@@ -357,6 +357,21 @@ TEST_P(VolumeTest, ADirectoryWithTooManyNamesIsRefusedAndCanBeRemoved) {
     EXPECT_FALSE(fs::exists(m_path / "many"));
 }
 
+TEST_P(VolumeTest, DirectoriesAsDeepAsUsersMakeThem) {
+    fs::create_directory(m_path / "deep");
+    Fd at = open_path(m_path / "deep");
+    for (int i = 0; i < 20'000; ++i) {
+        ASSERT_EQ(::mkdirat(at.get(), "d", 0700), 0);
+        at = Fd(::openat(at.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        ASSERT_TRUE(at);
+    }
+    EXPECT_TRUE(m_volume->usage("deep"));
+    EXPECT_TRUE(m_volume->list("deep"));
+    const auto removed = m_volume->remove("deep");
+    EXPECT_TRUE(removed) << one_line(removed.error());
+    EXPECT_TRUE(fs::is_empty(m_path));
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, VolumeTest, ::testing::Values("local", "remote"),
                          [](const auto& kind) { return std::string(kind.param); });
 
