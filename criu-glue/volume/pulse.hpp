@@ -30,6 +30,7 @@ public:
     Pulse& operator=(Pulse&&) = delete;
     ~Pulse();
 
+    // Until end_call(), or the end of this object.
     void begin_call();
     // Sends the reply, and is still until the next call.
     Status end_call(std::string_view reply);

@@ -17,6 +17,7 @@
 #include "os/accounts.hpp"
 #include "os/socket.hpp"
 #include "volume/local_volume.hpp"
+#include "volume/pulse.hpp"
 #include "volume/serve.hpp"
 #include "wire/worker.hpp"
 #include "writer/user_dir.hpp"
@@ -47,7 +48,7 @@ void harden() {
 
 Result<Identity> identity_from(const wire::UserIds& user) {
     if (user.gid != wire::WriterRequest::k_unknown) return Identity{user.uid, user.gid, user.groups};
-    const passwd* entry = ::getpwuid(user.uid); // NOLINT(concurrency-mt-unsafe): one thread
+    const passwd* entry = ::getpwuid(user.uid); // NOLINT(concurrency-mt-unsafe): one thread asks
     if (entry == nullptr) return fail(Code::not_found, "no user has uid " + std::to_string(user.uid));
     return identity_of(user.uid, entry->pw_gid);
 }
@@ -67,21 +68,42 @@ bool is_final(const Error& error) {
            error.errnum == EDQUOT;
 }
 
-// From here on with the user's rights only.
-Result<Fd> open_directory(const wire::WriterRequest& request, const Identity& user) {
-    const UserDir wanted{request.base, request.above, request.make};
+// Looking up a user and mounting a file system may take long: ckpt-sealer is told meanwhile that we are at
+// work. For either half a thread of its own does so, since rights are dropped where there is only one.
+class AtWork {
+public:
+    explicit AtWork(int stream) : m_pulse(stream, {}) { m_pulse.begin_call(); }
+
+private:
+    store::Pulse m_pulse;
+};
+
+struct AsRoot {
+    Identity user;
+    Result<Fd> dir;
+};
+Result<AsRoot> look_as_root(const wire::WriterRequest& request, const UserDir& wanted, int stream) {
+    const AtWork at_work(stream);
+    CKPT_TRY(Identity user, identity_from(request.user));
     Result<Fd> dir = fail(Code::not_permitted, "the user's own choice");
     if (request.is_sites) dir = open_as_root(wanted, user);
-    CKPT_CHECK(become(user));
-    if (!dir && !is_final(dir.error())) dir = open_as_user(wanted, user.uid);
-    if (dir) CKPT_CHECK(check_user_dir(dir->get(), request.base, user.uid));
+    return AsRoot{std::move(user), std::move(dir)};
+}
+
+// From here on with the user's rights only.
+Result<Fd> open_directory(const wire::WriterRequest& request, int stream) {
+    const UserDir wanted{request.base, request.above, request.make};
+    CKPT_TRY(AsRoot found, look_as_root(request, wanted, stream));
+    CKPT_CHECK(become(found.user));
+    const AtWork at_work(stream);
+    Result<Fd> dir = std::move(found.dir);
+    if (!dir && !is_final(dir.error())) dir = open_as_user(wanted, found.user.uid);
+    if (dir) CKPT_CHECK(check_user_dir(dir->get(), request.base, found.user.uid));
     return dir;
 }
 
 Status serve(const wire::WriterRequest& request, Fd stream) {
-    const auto user = identity_from(request.user);
-    if (!user) return store::serve_no_volume(stream.get(), user.error());
-    auto dir = open_directory(request, *user);
+    auto dir = open_directory(request, stream.get());
     if (!dir) return store::serve_no_volume(stream.get(), dir.error());
     store::LocalVolume volume(std::move(*dir), request.base);
     return store::serve_volume(stream.get(), volume);

@@ -344,6 +344,30 @@ TEST(VolumeHostile, ASlowFileSystemIsWaitedForAndAHangingOneIsNot) {
     }
 }
 
+// As ckpt-writer looks up the user and opens the directory: three times as long as silence is borne.
+TEST(VolumeHostile, WhoeverOpensTheVolumeForLongIsWaitedFor) {
+    for (const bool says_so : {true, false}) {
+        Peer peer([says_so](int socket) {
+            const auto opening = std::chrono::seconds(3);
+            if (says_so) {
+                Pulse pulse(socket, {std::chrono::milliseconds(20), std::chrono::minutes(1)});
+                pulse.begin_call();
+                std::this_thread::sleep_for(opening);
+            } else {
+                std::this_thread::sleep_for(opening);
+            }
+            MemoryVolume volume;
+            (void)serve_volume(socket, volume);
+        });
+        const auto volume =
+            RemoteVolume::connect(peer.take(), {std::chrono::seconds(1), std::chrono::minutes(1)});
+        EXPECT_EQ(volume.has_value(), says_so);
+        if (!volume) {
+            EXPECT_EQ(volume.error().code, Code::deadline);
+        }
+    }
+}
+
 TEST(VolumeHostile, NoVolumeGivesItsReason) {
     Peer peer([](int socket) {
         const Error error{Code::not_permitted, "/nfs/alice belongs to uid 7", "chown it", 0};
