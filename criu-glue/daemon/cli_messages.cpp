@@ -61,7 +61,8 @@ void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     start_sealer(*store, wire::encode(request), to_worker, m.verify ? k_verify_limit : k_inspect_limit,
                  [this, uid](const auto& result) {
                      m_listings.extract(uid);
-                     if (!result) log::warning("listing the store: " + one_line(result.error()));
+                     if (!result && may_log(uid))
+                         log::warning("listing the store: " + one_line(result.error()));
                  });
     m_listings.insert(uid);
     const std::array to_client = {pipe->read.get()};

@@ -54,24 +54,34 @@ wire::Retention Server::retention() const {
 // generations are removed.
 void Server::start_prune(const UserStore& store, bool dry_run, Fd out, std::function<void()> done) {
     auto stream = std::make_shared<Fd>(std::move(out));
-    ask_user_jobs(
-        m_workers, store.user.uid, [this, store, dry_run, stream, done](const Result<UserJobs>& jobs) {
-            wire::PruneRequest request = request_for(jobs);
-            request.retention = retention();
-            request.dry_run = dry_run;
-            const std::array to_worker = {stream->get()};
-            start_sealer(store, wire::encode(request), to_worker, k_prune_limit,
-                         [done, base = store.base, dry_run](const Result<Packet>& packet) {
-                             const auto result = result_of<wire::PruneResult>(packet);
-                             if (!result)
-                                 log::warning("pruning " + base + ": " + one_line(result.error()));
-                             else if (result->removed > 0 && !dry_run)
-                                 log::info("pruned " + base + ": " + std::to_string(result->removed) +
-                                           " generations, " + std::to_string(result->bytes) + " bytes");
-                             done();
-                         });
-            stream->reset();
-        });
+    ask_user_jobs(m_workers, store.user.uid,
+                  [this, store, dry_run, stream, done](const Result<UserJobs>& jobs) {
+                      wire::PruneRequest request = request_for(jobs);
+                      request.retention = retention();
+                      request.dry_run = dry_run;
+                      const std::array to_worker = {stream->get()};
+                      start_sealer(store, wire::encode(request), to_worker, k_prune_limit,
+                                   [this, done, store, dry_run](const Result<Packet>& packet) {
+                                       if (!dry_run) log_pruned(store, result_of<wire::PruneResult>(packet));
+                                       done();
+                                   });
+                      stream->reset();
+                  });
+}
+
+void Server::log_pruned(const UserStore& store, const Result<wire::PruneResult>& result) {
+    if (!result) {
+        if (may_log(store.user.uid)) log::warning("pruning " + store.base + ": " + one_line(result.error()));
+        return;
+    }
+    if (result->stayed > 0 && may_log(store.user.uid))
+        log::warning("pruning " + store.base + ": " + result->problem +
+                     (result->stayed > 1 ? "; " + std::to_string(result->stayed - 1) + " more stay as well"
+                                         : std::string()));
+    if ((result->generations > 0 || result->directories > 0) && may_log(store.user.uid))
+        log::info("pruned " + store.base + ": " + std::to_string(result->generations) + " generations, " +
+                  std::to_string(result->directories) + " directories without one, " +
+                  std::to_string(result->bytes) + " bytes");
 }
 
 void Server::remember_user(const Job& job) {

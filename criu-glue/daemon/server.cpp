@@ -20,8 +20,6 @@ namespace {
 constexpr std::size_t k_connections_per_user = 256;
 constexpr std::chrono::milliseconds k_rest{100}; // for a listener without descriptors
 constexpr std::chrono::hours k_day{24};
-constexpr std::int64_t k_minute_s = 60;
-constexpr unsigned k_nonsense_lines = 10; // a minute
 
 } // namespace
 
@@ -137,18 +135,18 @@ Job* Server::find_job(std::uint32_t job_id, std::uint64_t serial) {
     return job != nullptr && job->serial == serial ? job : nullptr;
 }
 
+bool Server::may_log(uid_t uid) {
+    const LineLimit::Verdict verdict = m_lines.ask(uid, std::time(nullptr));
+    if (verdict.left_out > 0)
+        log::warning(std::to_string(verdict.left_out) + " more lines of what uid " + std::to_string(uid) +
+                     " did were left out");
+    return verdict.may;
+}
+
 void Server::log_nonsense(const Peer& peer, const std::string& what) {
-    const std::int64_t now = std::time(nullptr);
-    if (now - m_nonsense_since >= k_minute_s) {
-        if (m_nonsense > k_nonsense_lines)
-            log::warning(std::to_string(m_nonsense - k_nonsense_lines) +
-                         " more connections were closed like that");
-        m_nonsense_since = now;
-        m_nonsense = 0;
-    }
-    if (++m_nonsense > k_nonsense_lines) return;
-    log::warning("a connection of uid " + std::to_string(peer.uid) + ", pid " + std::to_string(peer.pid) +
-                 ", is closed: " + what);
+    if (may_log(peer.uid))
+        log::warning("a connection of uid " + std::to_string(peer.uid) + ", pid " + std::to_string(peer.pid) +
+                     ", is closed: " + what);
 }
 
 void Server::dispatch(ConnectionId id, Packet packet) {

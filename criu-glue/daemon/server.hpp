@@ -15,6 +15,7 @@
 
 #include "admission.hpp"
 #include "job.hpp"
+#include "line_limit.hpp"
 #include "local_copies.hpp"
 #include "local_tier.hpp"
 #include "loop.hpp"
@@ -69,7 +70,8 @@ private:
     template <typename M>
     void send(ConnectionId id, const M& message, std::span<const int> fds = {});
     bool too_many_connections(uid_t uid) const;
-    // Anybody may send anything as often as they like: some lines a minute are enough.
+    // Whether one more line that this user has caused may be written.
+    bool may_log(uid_t uid);
     void log_nonsense(const Peer& peer, const std::string& what);
     Job* find_job(std::uint32_t job_id);
     // Only if it is still that incarnation: a worker's answer may come after the next one has opened.
@@ -188,6 +190,7 @@ private:
     [[nodiscard]] wire::Retention retention() const;
     bool may_list(ConnectionId id);
     void start_prune(const UserStore& store, bool dry_run, Fd out, std::function<void()> done);
+    void log_pruned(const UserStore& store, const Result<wire::PruneResult>& result);
     void prune_daily();
     void prune_next();
     void remember_user(const Job& job);
@@ -231,9 +234,8 @@ private:
     Fd m_listener;
     Loop::Id m_listening = 0;
     bool m_stopping = false;
-    bool m_starts_awaited = false;     // of jobs that are being launched when we are asked to stop
-    std::int64_t m_nonsense_since = 0; // Unix seconds; lines about what users send are counted from then
-    unsigned m_nonsense = 0;
+    bool m_starts_awaited = false; // of jobs that are being launched when we are asked to stop
+    LineLimit m_lines;
     std::multiset<uid_t> m_listings; // who has one under way
     // Who may have something in the store that has to go, by directory there and user.
     struct StoreUser {

@@ -38,7 +38,8 @@ void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
     if (!m.returning && phase == TaskState::Phase::running) return drop_connection(id);
     if (m.returning) shim_returned(*job, key, m);
     if (const Status fits = m.returning ? Status() : shim_asks_again(*job, key); !fits) {
-        log::warning("job " + std::to_string(job->facts.job_id) + ": " + one_line(fits.error()));
+        if (may_log(connection.peer.uid))
+            log::warning("job " + std::to_string(job->facts.job_id) + ": " + one_line(fits.error()));
         return drop_connection(id);
     }
     task.shim = id;
@@ -70,7 +71,8 @@ void Server::on_message(ConnectionId id, const wire::TreeStarted& m) {
     const auto found = job->tasks.find(connection.task);
     if (found == job->tasks.end()) return drop_connection(id);
     if (const Status known = know_root(found->second, m.pid); !known) {
-        log::warning("job " + std::to_string(connection.job_id) + ": " + one_line(known.error()));
+        if (may_log(connection.peer.uid))
+            log::warning("job " + std::to_string(connection.job_id) + ": " + one_line(known.error()));
         return drop_connection(id);
     }
     watch_memory(found->second);

@@ -23,6 +23,11 @@ std::string first_line(const std::string& text) {
     return text.substr(0, text.find('\n'));
 }
 
+// The error that is made of it gets its code anew.
+std::string without_code(const std::string& line) {
+    return line.ends_with(']') ? line.substr(0, line.rfind(" [CKPT-")) : line;
+}
+
 } // namespace
 
 Workers::Id Workers::start(const std::string& program, const std::string& request, std::span<const int> fds,
@@ -134,7 +139,7 @@ void Workers::finish_text(Id id) {
     if (!status)
         done(tl::unexpected(status.error()));
     else if (!WIFEXITED(*status) || WEXITSTATUS(*status) != 0)
-        done(fail(Code::slurm_rpc, text.empty() ? "the helper failed" : first_line(text)));
+        done(fail(Code::slurm_rpc, text.empty() ? "the helper failed" : without_code(first_line(text))));
     else
         done(text);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "prune_request.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 #include <nlohmann/json.hpp>
@@ -32,23 +33,37 @@ json describe(const store::Removal& removal, const store::StoredJob& job) {
     return object;
 }
 
+void count(const store::Removal& removal, const store::StoredJob& job, const Status& done,
+           wire::PruneResult& result) {
+    if (done) {
+        ++(removal.id.generation != 0 ? result.generations : result.directories);
+        result.bytes += removal.bytes;
+    } else if (result.stayed++ == 0) {
+        constexpr std::size_t k_problem_max = 1000;
+        result.problem = job.cluster + "/" + job.dir_name + " stays: " + one_line(done.error());
+        result.problem.resize(std::min(result.problem.size(), k_problem_max));
+    }
+}
+
 // Removes, or only says what would be removed, and counts it.
 Status remove_or_tell(const store::Store& store, const wire::PruneRequest& request,
                       const std::vector<store::StoredJob>& jobs, int out, wire::PruneResult& result) {
-    const auto removals =
-        store::decide_retention(jobs, active_jobs(request.cluster, request.active),
-                                room_rules(request.retention).retention, std::time(nullptr));
+    const auto removals = store::decide_retention(
+        jobs, active_jobs(request.cluster, request.active), room_rules(request.retention).retention, std::time(nullptr));
+    std::string at; // where something stayed
     const auto report = [&](const store::Removal& removal, const store::StoredJob& job, const Status& done) {
         json object = describe(removal, job);
         object["done"] = done.has_value() && !request.dry_run;
         if (!done) object["problem"] = done.error().what;
-        if (done) {
-            ++result.removed;
-            result.bytes += removal.bytes;
-        }
+        count(removal, job, done, result);
+        if (!done) at = job.cluster + "/" + job.dir_name;
         return write_all(out, line_of(object));
     };
-    if (!request.dry_run) return store::remove_all(store, jobs, removals, report);
+    if (!request.dry_run) {
+        Status done = store::remove_all(store, jobs, removals, report);
+        if (!done && !at.empty()) done.error().what = "cannot remove " + at + ": " + done.error().what;
+        return done;
+    }
     for (const store::Removal& removal : removals)
         CKPT_CHECK(report(removal, jobs[removal.job], {}));
     return {};

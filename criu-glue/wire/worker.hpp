@@ -402,11 +402,14 @@ struct PruneRequest {
 struct PruneResult {
     static constexpr std::uint16_t k_type = 59;
     Outcome outcome;
-    std::uint32_t removed = 0;
+    std::uint32_t generations = 0; // that went
+    std::uint32_t directories = 0; // that went and held none
     std::uint64_t bytes = 0;
+    std::uint32_t stayed = 0; // that should have gone
+    std::string problem;      // of the first of those: which, and why
     template <class V>
     void fields(V& v) {
-        v(outcome, removed, bytes);
+        v(outcome, generations, directories, bytes, stayed, problem);
     }
 };
 

@@ -50,7 +50,8 @@ std::string listen_to(int fd) {
         if (n <= 0) break;
         words.append(chunk.data(), static_cast<std::size_t>(n));
     }
-    return words.substr(0, words.find('\n'));
+    const std::string line = words.substr(0, words.find('\n'));
+    return line.substr(0, line.rfind(" [CKPT-")); // the error that is made of it gets its code anew
 }
 
 } // namespace
