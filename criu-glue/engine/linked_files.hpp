@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Files that are open under a name they no longer have, while they have others (or NFS's .nfsXXXX). CRIU
-// makes a hard link `link_remap.N` to each, which a restore needs and takes away. It takes it away after the
+// makes a hard link to each (its name: preload/links.cpp), which a restore needs and takes away. It takes it away after the
 // dump too, unless the tree was stopped for good; and nobody would if such a job were never restored. So we
 // take it away in any case, and make it anew for the restore.
 #pragma once

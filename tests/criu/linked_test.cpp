@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <filesystem>
 
@@ -129,6 +130,67 @@ TEST_F(Linked, TheOtherNameHasGoneToo) {
     put_file(m_place + "/go", "");
     EXPECT_EQ(WEXITSTATUS(m_task->report().value), 0);
     EXPECT_EQ(m_task->output(), "ready\n12 before before 3145728\n");
+}
+
+// A file that is open under a lost name and has another in a directory of its own: the link that criu makes
+// stays until the restore.
+constexpr const char* k_neighbour = R"py(
+import os, sys, time
+me = sys.argv[1]; os.mkdir("dir" + me)
+f = open("lost", "w+b"); f.write(b"before"); f.flush(); os.link("lost", "dir" + me + "/kept"); os.unlink("lost")
+print("ready", flush=True)
+while not os.path.exists("go"): time.sleep(0.02)
+f.write(b" after"); f.flush(); print(open("dir" + me + "/kept").read(), flush=True)
+)py";
+
+class LinkedNeighbours : public Linked {
+protected:
+    void SetUp() override {
+        CriuTest::SetUp();
+        if (IsSkipped()) return;
+        put_file(m_place + "/program.py", k_neighbour);
+    }
+
+    std::unique_ptr<Task> start(const std::string& name) {
+        auto task = make_task();
+        task->start("cd " + m_place + "; exec /usr/bin/python3 program.py " + name);
+        EXPECT_EQ(task->report().status, InitStatus::started);
+        EXPECT_TRUE(eventually([&] { return task->output() == "ready\n"; })) << task->output();
+        return task;
+    }
+
+    void finish(Task& task) {
+        EXPECT_EQ(WEXITSTATUS(task.report().value), 0);
+        EXPECT_EQ(task.output(), "ready\nbefore after\n");
+    }
+};
+
+// In one directory, where whoever may write has taken the names that criu would choose.
+TEST_F(LinkedNeighbours, TwoJobsAndPlantedNames) {
+    constexpr int k_planted = 300;
+    for (int i = 1; i <= k_planted; ++i)
+        put_file(m_place + "/link_remap." + std::to_string(i), "planted");
+    const std::array tasks = {start("A"), start("B")};
+    const std::array images = {images_dir("gen-A"), images_dir("gen-B")};
+    DumpCall stop;
+    stop.leave_stopped = true;
+    for (std::size_t i = 0; i < tasks.size(); ++i)
+        ASSERT_OK(call_dump(*tasks.at(i), images.at(i).get(), stop));
+    EXPECT_EQ(links(), k_planted + 2);
+    for (const auto& task : tasks)
+        task->kill_tree();
+    put_file(m_place + "/lost", "planted");
+    put_file(m_place + "/lost.cr_link", "planted");
+    RestoreCall call;
+    call.tree_was_stopped = true;
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+        tasks.at(i)->renew(tasks.at(i)->output_name());
+        ASSERT_OK(call_restore(*tasks.at(i), images.at(i).get(), m_tails.get(), call));
+    }
+    EXPECT_EQ(links(), k_planted);
+    put_file(m_place + "/go", "");
+    for (const auto& task : tasks)
+        finish(*task);
 }
 
 } // namespace
