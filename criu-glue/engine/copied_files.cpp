@@ -11,6 +11,7 @@
 
 #include "engine/placing.hpp"
 #include "engine/user_child.hpp"
+#include "engine/way.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
@@ -48,7 +49,7 @@ Status scan_mappings(pid_t pid, std::vector<OpenFile>& out) {
             continue;
         if (!S_ISREG(st.st_mode) || st.st_nlink == 0) continue;
         out.push_back({link_target(maps.get(), name), st.st_dev, st.st_ino,
-                       static_cast<std::uint64_t>(st.st_size), 0, O_RDWR});
+                       static_cast<std::uint64_t>(st.st_size), 0, O_RDWR, birth_ns(maps.get(), name)});
     }
     return {};
 }
@@ -80,6 +81,8 @@ private:
     Status save_companion(LocalFile file) {
         CKPT_TRY(const LocalNow now, look_at(file));
         if (now.what == LocalNow::What::missing) {
+            CKPT_TRY(const Fd parent, open_parent(file));
+            file.directory = inode_of(parent.get());
             file.kind = LocalFile::Kind::absent;
             m_saved.emplace(file.full_path(), std::move(file));
             return {};
@@ -105,6 +108,8 @@ private:
                         "the job writes to " + file.full_path() +
                             " in place, and the user may make no file beside it, as putting it back needs",
                         "make its directory writable, or submit without --checkpoint-files=copy");
+        file.directory = inode_of(parent.get());
+        file.born_ns = birth_ns(source->get(), "");
         file.mode = st.st_mode & k_permissions;
         file.device = st.st_dev;
         file.inode = st.st_ino;
@@ -115,6 +120,11 @@ private:
         const bool database = file.size == 0 || begins_as_database(source->get());
         m_saved.emplace(file.full_path(), std::move(file));
         return database;
+    }
+
+    static std::uint64_t inode_of(int fd) {
+        struct stat st{};
+        return ::fstat(fd, &st) == 0 ? st.st_ino : 0;
     }
 
     Status copy(int source, const LocalFile& file) {

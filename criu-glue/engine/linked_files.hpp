@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Files that are open under a name they no longer have, while they have others (or NFS's .nfsXXXX). CRIU
-// makes a hard link to each (its name: preload/links.cpp), which a restore needs and takes away. It takes it away after the
-// dump too, unless the tree was stopped for good; and nobody would if such a job were never restored. So we
-// take it away in any case, and make it anew for the restore.
+// makes a hard link to each (its name: preload/links.cpp), which a restore needs and takes away. It takes it
+// away after the dump too, unless the tree was stopped for good; and nobody would if such a job were never
+// restored. So we take it away in any case, and make it anew for the restore.
 #pragma once
 
 #include <sys/types.h>

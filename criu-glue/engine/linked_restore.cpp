@@ -10,6 +10,7 @@
 #include "engine/linked_files.hpp"
 #include "engine/undo_record.hpp"
 #include "engine/user_child.hpp"
+#include "engine/way.hpp"
 #include "os/files.hpp"
 #include "os/safe_path.hpp"
 
@@ -89,6 +90,9 @@ Status LinkedFiles::plan(const DumpRecord& record, const std::set<std::string>& 
     CKPT_TRY(const std::string ways, as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
                  std::string out;
                  for (const LinkedFile& file : record.links) {
+                     if (const auto way = open_way_to(directory_of(file.link), 0);
+                         !way && way.error().code == Code::not_permitted)
+                         return fail(Code::rollback_refused, way.error().what, way.error().hint);
                      const bool sibling = !file.sibling.empty() && (placed.contains(file.sibling) ||
                                                                     is_same(file.sibling, file.inode));
                      out += is_same(file.link, file.inode) ? 'k' : sibling ? 's' : 'c';

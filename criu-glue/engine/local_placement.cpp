@@ -35,7 +35,8 @@ std::vector<LocalNow> from_text(const std::string& text) {
     std::istringstream in(text);
     std::vector<LocalNow> all;
     unsigned what = 0;
-    for (LocalNow now; in >> what >> now.device >> now.inode >> now.size >> now.mtime_ns; all.push_back(now))
+    for (LocalNow now; in >> what >> now.device >> now.inode >> now.size >> now.mtime_ns >> now.born_ns;
+         all.push_back(now))
         now.what = static_cast<LocalNow::What>(what);
     return all;
 }
@@ -69,7 +70,7 @@ Status LocalFiles::look(const std::vector<LocalFile>& files, std::vector<LocalNo
                  for (const LocalFile& file : files) {
                      CKPT_TRY(const LocalNow one, look_at(file));
                      out << static_cast<unsigned>(one.what) << ' ' << one.device << ' ' << one.inode << ' '
-                         << one.size << ' ' << one.mtime_ns << '\n';
+                         << one.size << ' ' << one.mtime_ns << ' ' << one.born_ns << '\n';
                  }
                  return out.str();
              }));
@@ -177,6 +178,7 @@ Result<std::vector<UndoRecord>> LocalFiles::prepare_all(std::int64_t until_ns) c
         const std::string path = step.file.full_path();
         UndoRecord& record = by_directory[path.substr(0, path.rfind('/'))];
         record.root = step.file.root;
+        record.directory = step.file.directory;
         const std::size_t slash = step.file.path.rfind('/');
         record.path = slash == std::string::npos ? "" : step.file.path.substr(0, slash);
         record.prefix = m_prefix;

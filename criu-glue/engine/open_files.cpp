@@ -11,6 +11,7 @@
 #include <set>
 
 #include "engine/clocks.hpp"
+#include "engine/way.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
@@ -50,7 +51,7 @@ Status scan_regular(int fd_dir, int fdinfo_dir, const std::string& name, const s
     }
     if (st.st_nlink == 0 || is_kernel_file(fd_dir, name)) return {}; // CRIU saves deleted files itself
     scan.files.insert(OpenFile{path, st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_size),
-                               info.position, info.flags});
+                               info.position, info.flags, birth_ns(fd_dir, name)});
     return {};
 }
 
@@ -121,7 +122,8 @@ void add_offsets_of_shim(DumpRecord& record, std::span<const int, 3> stdio) {
                             st.st_ino,
                             static_cast<std::uint64_t>(st.st_size),
                             static_cast<std::uint64_t>(std::max<off_t>(::lseek(fd, 0, SEEK_CUR), 0)),
-                            static_cast<std::uint32_t>(flags)};
+                            static_cast<std::uint32_t>(flags),
+                            birth_ns(fd, "")};
         const auto same = [&](const OpenFile& other) {
             return other.path == file.path && other.inode == file.inode;
         };

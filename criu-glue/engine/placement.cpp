@@ -5,6 +5,8 @@
 
 #include <map>
 
+#include "engine/way.hpp"
+
 namespace ckpt {
 
 namespace {
@@ -22,11 +24,12 @@ tl::unexpected<Error> refuse_changed(const std::string& what) {
 
 Result<Placement> decide_placement(const LocalFile& file, const LocalNow& now, bool same_boot) {
     const std::string hint = "remove it on this node, or have the job restored on another one";
+    const std::string admin = "have an admin remove it on this node, or the job restored on another one";
     switch (now.what) {
     case What::missing:
         return Placement::create;
     case What::foreign:
-        return fail(Code::restore_failed, file.full_path() + " belongs to another user on this node", hint);
+        return fail(Code::restore_failed, file.full_path() + " belongs to another user on this node", admin);
     case What::other_kind:
         return fail(Code::restore_failed, file.full_path() + " is of another kind on this node", hint);
     case What::same_kind:
@@ -58,7 +61,7 @@ Result<Placement> decide_copy(const LocalFile& file, const LocalNow& now, const 
         if (refuses) return refuse_changed(file.full_path() + " was made");
         return Placement::remove;
     }
-    if (now.inode != file.inode) {
+    if (now.inode != file.inode || !may_be_born_alike(now.born_ns, file.born_ns)) {
         if (refuses) return refuse_changed(file.full_path() + " was replaced by another file");
         return Placement::replace;
     }

@@ -21,6 +21,7 @@ struct LocalNow {
     std::uint64_t inode = 0;
     std::uint64_t size = 0;
     std::int64_t mtime_ns = 0;
+    std::int64_t born_ns = 0; // way.hpp:birth_ns
 };
 
 // rewrite: the same file gets its content back, as programs such as SQLite insist on the inode they know.

@@ -10,6 +10,7 @@
 
 #include "engine/rewrite.hpp"
 #include "engine/tails.hpp"
+#include "engine/way.hpp"
 #include "os/files.hpp"
 #include "os/safe_path.hpp"
 
@@ -42,12 +43,21 @@ bool is_kind(mode_t mode, Kind kind) {
 } // namespace
 
 Result<Fd> open_parent(const LocalFile& file) {
-    const std::string& root = file.root.empty() ? std::string("/") : file.root;
-    Fd dir(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!dir) return fail_errno(errno == ENOENT ? Code::not_found : Code::os, "open " + root);
+    auto root = open_way_to(file.root, file.directory);
+    if (!root && root.error().code == Code::not_permitted) root.error().code = Code::rollback_refused;
+    if (!root) return root;
+    Fd dir = std::move(*root);
+    std::string path = file.root;
     std::istringstream parts(file.path);
     for (std::string part; std::getline(parts, part, '/') && !parts.eof();) {
-        CKPT_TRY(dir, open_beneath(dir.get(), part, O_PATH | O_DIRECTORY));
+        path += "/" + part;
+        auto next = open_beneath(dir.get(), part, O_PATH | O_DIRECTORY);
+        if (!next && (next.error().errnum == ELOOP || next.error().errnum == ENOTDIR))
+            return fail(Code::restore_failed, path + ", a directory at the checkpoint, is none now",
+                        "remove it, or have its owner or an admin do so, or have the job restored on another "
+                        "node");
+        if (!next) return next;
+        dir = std::move(*next);
         struct stat st{};
         if (::fstat(dir.get(), &st) != 0) return fail_errno(Code::os, "look at " + file.full_path());
         if (st.st_uid != ::geteuid() && st.st_uid != 0) return fail(Code::not_permitted, file.full_path());
@@ -58,15 +68,19 @@ Result<Fd> open_parent(const LocalFile& file) {
 Result<LocalNow> look_at(const LocalFile& file) {
     const auto parent = open_parent(file);
     if (!parent && parent.error().code == Code::not_found) return LocalNow{};
-    if (!parent && parent.error().code == Code::not_permitted) return LocalNow{What::foreign, 0, 0, 0, 0};
+    if (!parent && parent.error().code == Code::not_permitted) return LocalNow{What::foreign};
     if (!parent) return tl::unexpected(parent.error());
     struct stat st{};
     if (::fstatat(parent->get(), base_name(file).c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT) return LocalNow{};
         return fail_errno(Code::os, "look at " + file.full_path());
     }
-    LocalNow now{What::same_kind, st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_size),
-                 std::int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec};
+    LocalNow now{What::same_kind,
+                 st.st_dev,
+                 st.st_ino,
+                 static_cast<std::uint64_t>(st.st_size),
+                 std::int64_t{st.st_mtim.tv_sec} * 1'000'000'000 + st.st_mtim.tv_nsec,
+                 birth_ns(parent->get(), base_name(file))};
     if (!is_kind(st.st_mode, file.kind))
         now.what = What::other_kind;
     else if (st.st_uid != ::geteuid() && (!S_ISDIR(st.st_mode) || st.st_uid != 0))

@@ -15,7 +15,8 @@
 namespace ckpt {
 
 // The directory the file is in. Code::not_found; Code::not_permitted when a directory between the root and it
-// is somebody else's. The root itself is the admin's word, or the one that the program used.
+// is somebody else's. The root itself is the admin's word, or the one that the program used: others may own
+// it, but must not have exchanged it (way.hpp), else Code::rollback_refused.
 Result<Fd> open_parent(const LocalFile& file);
 
 Result<LocalNow> look_at(const LocalFile& file);

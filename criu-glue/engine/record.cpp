@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/record.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 
 #include <nlohmann/json.hpp>
+
+#include "os/files.hpp"
+#include "os/safe_path.hpp"
 
 namespace ckpt {
 
@@ -13,6 +18,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int k_record_version = 1;
+constexpr std::size_t k_record_max = 64 << 20;
 
 const char* kind_name(StdioIdentity::Kind kind) {
     switch (kind) {
@@ -38,7 +44,8 @@ Json file_json(const OpenFile& file) {
             {"inode", file.inode},
             {"size", file.size},
             {"position", file.position},
-            {"flags", file.flags}};
+            {"flags", file.flags},
+            {"born_ns", file.born_ns}};
 }
 
 OpenFile file_of(const Json& in) {
@@ -49,6 +56,7 @@ OpenFile file_of(const Json& in) {
     in.at("size").get_to(file.size);
     in.at("position").get_to(file.position);
     in.at("flags").get_to(file.flags);
+    file.born_ns = in.value("born_ns", std::int64_t{0});
     return file;
 }
 
@@ -64,7 +72,9 @@ Json local_json(const LocalFile& file) {
             {"size", file.size},
             {"mtime_ns", file.mtime_ns},
             {"only_grows", file.only_grows},
-            {"content", file.content}};
+            {"content", file.content},
+            {"born_ns", file.born_ns},
+            {"directory", file.directory}};
 }
 
 LocalFile local_of(const Json& in) {
@@ -81,6 +91,8 @@ LocalFile local_of(const Json& in) {
     in.at("mtime_ns").get_to(file.mtime_ns);
     in.at("only_grows").get_to(file.only_grows);
     in.at("content").get_to(file.content);
+    file.born_ns = in.value("born_ns", std::int64_t{0});
+    file.directory = in.value("directory", std::uint64_t{0});
     return file;
 }
 
@@ -192,6 +204,12 @@ Result<DumpRecord> record_from_json(std::string_view text) {
     } catch (const Json::exception& e) {
         return fail(Code::store_corrupt, std::string("cannot read the record of open files: ") + e.what());
     }
+}
+
+Result<DumpRecord> read_dump_record(int images) {
+    CKPT_TRY(const Fd file, open_beneath(images, k_record_name, O_RDONLY));
+    CKPT_TRY(const std::string text, read_all(file.get(), k_record_max));
+    return record_from_json(text);
 }
 
 } // namespace ckpt

@@ -25,7 +25,8 @@ struct OpenFile {
     std::uint64_t inode = 0;
     std::uint64_t size = 0;
     std::uint64_t position = 0;
-    std::uint32_t flags = 0; // open(2)
+    std::uint32_t flags = 0;  // open(2)
+    std::int64_t born_ns = 0; // way.hpp:birth_ns
     auto operator<=>(const OpenFile&) const = default;
 };
 
@@ -66,8 +67,10 @@ struct LocalFile {
     std::uint64_t inode = 0;
     std::uint64_t size = 0; // file only, as all that follows
     std::int64_t mtime_ns = 0;
-    bool only_grows = true; // whoever writes to it appends
-    std::string content;    // its name beside the images
+    bool only_grows = true;      // whoever writes to it appends
+    std::string content;         // its name beside the images
+    std::int64_t born_ns = 0;    // way.hpp:birth_ns
+    std::uint64_t directory = 0; // inode of `root` at the dump; 0 when that is an admin's word
     bool operator==(const LocalFile&) const = default;
 
     [[nodiscard]] std::string full_path() const { return root + "/" + path; }
@@ -111,6 +114,9 @@ struct DumpRecord {
 
 std::string to_json(const DumpRecord& record);
 Result<DumpRecord> record_from_json(std::string_view text); // Code::store_corrupt
+
+// The one beside the images.
+Result<DumpRecord> read_dump_record(int images);
 
 // Paths are bytes, JSON strings are Unicode: everything but printable ASCII is written as %XX.
 std::string escape_bytes(std::string_view bytes);

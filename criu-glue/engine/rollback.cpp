@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/way.hpp"
 #include "text/text.hpp"
 
 namespace ckpt {
@@ -54,7 +55,8 @@ Result<std::optional<Cut>> decide_one(const RecordedFile& file, const FileNow& n
                       rules.ignore_changed ? "is missing or no longer writable, and CRIU needs it"
                                            : "is missing or no longer writable",
                       k_start_over);
-    if (now.inode != file.inode) return decide_replaced(file, now, plan, rules.ignore_changed);
+    if (now.inode != file.inode || !may_be_born_alike(now.born_ns, file.born_ns))
+        return decide_replaced(file, now, plan, rules.ignore_changed);
     // CRIU takes such a file as it is, and appending goes on at its end: a log that was rotated, or output
     // that Slurm has emptied at the user's wish (--open-mode=truncate).
     if (now.size < file.size && !file.size_checked) return std::nullopt;
@@ -80,6 +82,7 @@ std::vector<RecordedFile> recorded_files(const DumpRecord& record, const std::se
         merged.path = file.path;
         merged.inode = file.inode;
         merged.size = file.size;
+        merged.born_ns = file.born_ns;
         merged.furthest = std::max(merged.furthest, file.position);
         merged.only_append &= (file.flags & O_APPEND) != 0;
         merged.size_checked |= criu_checks_size(file.flags);

@@ -20,6 +20,7 @@ struct FileNow {
     bool exists = false;
     std::uint64_t inode = 0;
     std::uint64_t size = 0;
+    std::int64_t born_ns = 0; // way.hpp:birth_ns
     auto operator<=>(const FileNow&) const = default;
 };
 
@@ -31,6 +32,7 @@ struct RecordedFile {
     std::uint64_t furthest = 0; // largest offset of any descriptor of the job's or the shim's
     bool only_append = true;    // every opening had O_APPEND
     bool size_checked = false;  // CRIU refuses the restore when the size differs
+    std::int64_t born_ns = 0;
 };
 
 struct Cut {

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "engine/user_child.hpp"
+#include "engine/way.hpp"
 #include "os/files.hpp"
 
 namespace ckpt {
@@ -18,31 +19,35 @@ namespace {
 constexpr std::uint64_t k_end_max = 64 * 1024; // of a tail that is looked through
 constexpr std::size_t k_complaints_max = 8;    // of all files
 
-// Runs as the user: opens what the user may open, wherever a link may lead; the inode decides later.
-FileNow look(const std::string& path) {
-    const Fd fd(::open(path.c_str(), O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+// Runs as the user: opens what the user may open, wherever a link of the user's may lead; the inode decides
+// later.
+Result<FileNow> look(const std::string& path) {
+    const auto fd = open_on_way(path, O_WRONLY | O_NOCTTY | O_NONBLOCK);
+    if (!fd && fd.error().code == Code::not_permitted)
+        return fail(Code::rollback_refused, path + " cannot be trusted: " + fd.error().what, fd.error().hint);
     struct stat st{};
-    if (!fd || ::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return {};
-    return {true, st.st_ino, static_cast<std::uint64_t>(st.st_size)};
+    if (!fd || ::fstat(fd->get(), &st) != 0 || !S_ISREG(st.st_mode)) return FileNow{};
+    return FileNow{true, st.st_ino, static_cast<std::uint64_t>(st.st_size), birth_ns(fd->get(), "")};
 }
 
 std::string to_text(const FileNow& now) {
     return std::to_string(now.exists ? 1 : 0) + " " + std::to_string(now.inode) + " " +
-           std::to_string(now.size) + "\n";
+           std::to_string(now.size) + " " + std::to_string(now.born_ns) + "\n";
 }
 
 Result<std::vector<FileNow>> from_text(const std::string& text) {
     std::istringstream in(text);
     std::vector<FileNow> out;
-    for (FileNow now; in >> now.exists >> now.inode >> now.size;)
+    for (FileNow now; in >> now.exists >> now.inode >> now.size >> now.born_ns;)
         out.push_back(now);
     return out;
 }
 
 Result<Fd> open_same(const Cut& cut, int flags, std::uint64_t expected_size) {
-    Fd fd(::open(cut.path.c_str(), flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    auto fd = open_on_way(cut.path, flags | O_NOCTTY | O_NONBLOCK);
+    if (!fd) return fail(Code::rollback_refused, fd.error().what, fd.error().hint);
     struct stat st{};
-    if (!fd || ::fstat(fd.get(), &st) != 0) return fail_errno(Code::rollback_refused, "open " + cut.path);
+    if (::fstat(fd->get(), &st) != 0) return fail_errno(Code::rollback_refused, "look at " + cut.path);
     if (!S_ISREG(st.st_mode) || st.st_ino != cut.inode ||
         static_cast<std::uint64_t>(st.st_size) != expected_size)
         return fail(Code::rollback_refused, cut.path + " changed while it was being rolled back");
@@ -81,8 +86,10 @@ Status Rollback::plan(const std::vector<RecordedFile>& files, const RollbackRule
                       std::chrono::milliseconds limit) {
     CKPT_TRY(const std::string text, as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
                  std::string out;
-                 for (const RecordedFile& file : files)
-                     out += to_text(look(file.path));
+                 for (const RecordedFile& file : files) {
+                     CKPT_TRY(const FileNow now, look(file.path));
+                     out += to_text(now);
+                 }
                  return out;
              }));
     CKPT_TRY(const auto now, from_text(text));

@@ -11,6 +11,7 @@
 
 #include "engine/task_environment.hpp"
 #include "engine/user_child.hpp"
+#include "engine/way.hpp"
 #include "os/files.hpp"
 #include "os/safe_path.hpp"
 #include "text/text.hpp"
@@ -23,11 +24,12 @@ constexpr std::size_t k_compared = 64 * 1024;
 constexpr std::size_t k_fresh_max = 16 << 20; // what an incarnation prints before it is restored
 
 // Runs as the user.
-Result<Fd> open_output(const std::string& path, int flags, std::uint64_t& size) {
-    Fd fd(::open(path.c_str(), flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+Result<Fd> open_output(const std::string& path, std::uint64_t inode, int flags, std::uint64_t& size) {
+    CKPT_TRY(Fd fd, open_on_way(path, flags | O_NOCTTY | O_NONBLOCK));
     struct stat st{};
-    if (!fd || ::fstat(fd.get(), &st) != 0) return fail_errno(Code::os, "open " + path);
+    if (::fstat(fd.get(), &st) != 0) return fail_errno(Code::os, "look at " + path);
     if (!S_ISREG(st.st_mode)) return fail(Code::os, path + " is no regular file");
+    if (st.st_ino != inode) return fail(Code::os, path + " is another file");
     size = static_cast<std::uint64_t>(st.st_size);
     return fd;
 }
@@ -39,9 +41,9 @@ Result<std::string> read_from(int fd, std::uint64_t at) {
 
 // What is there now goes behind the saved bytes first: whoever appends meanwhile does so behind it, and
 // nothing is lost if we are stopped in between.
-Status put_in_front(const SavedOutput& output, int images) {
+Status put_in_front(const SavedOutput& output, std::uint64_t inode, int images) {
     std::uint64_t size = 0;
-    CKPT_TRY(const Fd file, open_output(output.path, O_RDWR, size));
+    CKPT_TRY(const Fd file, open_output(output.path, inode, O_RDWR, size));
     CKPT_TRY(const std::string fresh, read_from(file.get(), 0));
     CKPT_TRY(const Fd content, open_beneath(images, output.content, O_RDONLY));
     const std::uint64_t length = output.size - output.from;
@@ -53,9 +55,9 @@ Status put_in_front(const SavedOutput& output, int images) {
 }
 
 // `before`: its size before put_in_front(), which may have been stopped anywhere.
-Status take_from_front(const SavedOutput& output, std::uint64_t before) {
+Status take_from_front(const SavedOutput& output, std::uint64_t inode, std::uint64_t before) {
     std::uint64_t size = 0;
-    CKPT_TRY(const Fd file, open_output(output.path, O_RDWR, size));
+    CKPT_TRY(const Fd file, open_output(output.path, inode, O_RDWR, size));
     const std::uint64_t length = output.size - output.from;
     if (size == before) return {};      // it had not begun
     if (size < length + before) {       // nothing was put in front yet
@@ -79,9 +81,9 @@ bool is_at(int file, std::uint64_t at, const std::string& text) {
 }
 
 // "STEP SIZE"
-Result<std::string> look_at_output(const SavedOutput& output, int images) {
+Result<std::string> look_at_output(const SavedOutput& output, std::uint64_t inode, int images) {
     std::uint64_t size = 0;
-    CKPT_TRY(const Fd file, open_output(output.path, O_RDWR, size));
+    CKPT_TRY(const Fd file, open_output(output.path, inode, O_RDWR, size));
     CKPT_TRY(const Fd content, open_beneath(images, output.content, O_RDONLY));
     std::string was(std::min<std::uint64_t>(output.size - output.from, k_compared), '\0');
     const ssize_t had = ::pread(content.get(), was.data(), was.size(), 0);
@@ -94,10 +96,7 @@ Result<std::string> look_at_output(const SavedOutput& output, int images) {
 Result<std::string> save_one(const StdioIdentity& stdio, const std::string& content, int images,
                              std::uint64_t most) {
     std::uint64_t size = 0;
-    CKPT_TRY(const Fd file, open_output(stdio.path, O_RDONLY, size));
-    struct stat st{};
-    if (::fstat(file.get(), &st) != 0 || st.st_ino != stdio.inode)
-        return fail(Code::os, stdio.path + " is another file");
+    CKPT_TRY(const Fd file, open_output(stdio.path, stdio.inode, O_RDONLY, size));
     const std::uint64_t from = size - std::min(size, most);
     CKPT_TRY(const Fd copy, open_beneath(images, content, O_WRONLY | O_CREAT | O_EXCL, 0600));
     if (const auto copied = copy_sparse(file.get(), from, copy.get(), size - from); !copied)
@@ -146,9 +145,10 @@ void OutputFiles::plan(const std::vector<SavedOutput>& saved, const std::array<S
         const auto same = [&](const StdioIdentity& one) {
             return one.kind == StdioIdentity::Kind::file && one.path == output.path;
         };
-        if (std::none_of(stdio.begin() + 1, stdio.end(), same)) continue;
+        const auto* const now = std::find_if(stdio.begin() + 1, stdio.end(), same);
+        if (now == stdio.end()) continue;
         const auto text =
-            as_user(m_user, m_mount_ns, limit, [&] { return look_at_output(output, m_images); });
+            as_user(m_user, m_mount_ns, limit, [&] { return look_at_output(output, now->inode, m_images); });
         if (!text) {
             m_not_whole.push_back(output.path + " is not complete: " + text.error().what);
             continue;
@@ -163,14 +163,16 @@ void OutputFiles::plan(const std::vector<SavedOutput>& saved, const std::array<S
         if (static_cast<OutputStep>(step) != OutputStep::put_back) continue;
         m_outputs.push_back(output);
         m_sizes.push_back(size);
+        m_inodes.push_back(now->inode);
     }
 }
 
 void OutputFiles::apply(std::chrono::milliseconds limit) {
     while (m_applied < m_outputs.size()) {
-        const SavedOutput& output = m_outputs[m_applied++]; // a child that is killed says nothing
+        const std::size_t i = m_applied++; // a child that is killed says nothing
+        const SavedOutput& output = m_outputs[i];
         const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-            CKPT_CHECK(put_in_front(output, m_images));
+            CKPT_CHECK(put_in_front(output, m_inodes[i], m_images));
             return std::string();
         });
         if (done) continue;
@@ -184,7 +186,7 @@ Status OutputFiles::undo(std::chrono::milliseconds limit) {
     const std::size_t count = std::exchange(m_applied, 0);
     for (std::size_t i = 0; i < count; ++i) {
         const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
-            CKPT_CHECK(take_from_front(m_outputs[i], m_sizes[i]));
+            CKPT_CHECK(take_from_front(m_outputs[i], m_inodes[i], m_sizes[i]));
             return std::string();
         });
         if (!done) worst = tl::unexpected(done.error());

@@ -58,6 +58,7 @@ public:
 private:
     std::vector<SavedOutput> m_outputs; // that are put back
     std::vector<std::uint64_t> m_sizes; // of these, before
+    std::vector<std::uint64_t> m_inodes;
     std::set<std::string> m_emptied;
     std::vector<std::string> m_not_whole; // lines
     Identity m_user;

@@ -143,6 +143,7 @@ Result<UndoRecord> read_record(int dir, const std::string& name, const LocalFile
     UndoRecord record = std::move(records[0]);
     const std::size_t slash = where.path.rfind('/'); // mounted elsewhere now, perhaps
     record.root = where.root;
+    record.directory = where.directory;
     record.path = slash == std::string::npos ? "" : where.path.substr(0, slash);
     return record;
 }

@@ -49,6 +49,7 @@ UndoRecord undo_record_of(const Json& in) {
     record.prefix = unescape_bytes(in.at("prefix").get<std::string>());
     in.at("until_ns").get_to(record.until_ns);
     in.at("directory_mode").get_to(record.directory_mode);
+    record.directory = in.value("directory", std::uint64_t{0});
     for (const Json& entry : in.at("entries"))
         record.entries.push_back(entry_of(entry));
     return record;
@@ -82,6 +83,7 @@ std::string undo_prefix(const std::string& job) {
 LocalFile UndoRecord::file(const UndoEntry& entry) const {
     LocalFile file;
     file.root = root;
+    file.directory = directory;
     file.path = path.empty() ? entry.name : path + "/" + entry.name;
     file.inode = entry.inode;
     file.size = entry.size;
@@ -92,9 +94,13 @@ LocalFile UndoRecord::file(const UndoEntry& entry) const {
 std::string to_json(const std::vector<UndoRecord>& records) {
     Json out = {{"version", k_version}, {"records", Json::array()}};
     for (const UndoRecord& record : records) {
-        Json one = {{"root", escape_bytes(record.root)},       {"path", escape_bytes(record.path)},
-                    {"prefix", escape_bytes(record.prefix)},   {"until_ns", record.until_ns},
-                    {"directory_mode", record.directory_mode}, {"entries", Json::array()}};
+        Json one = {{"root", escape_bytes(record.root)},
+                    {"path", escape_bytes(record.path)},
+                    {"prefix", escape_bytes(record.prefix)},
+                    {"until_ns", record.until_ns},
+                    {"directory_mode", record.directory_mode},
+                    {"directory", record.directory},
+                    {"entries", Json::array()}};
         for (const UndoEntry& entry : record.entries)
             one["entries"].push_back(entry_json(entry));
         out["records"].push_back(std::move(one));

@@ -43,6 +43,7 @@ struct UndoRecord {
     std::int64_t until_ns = 0;        // Unix time at which this restore was over in any case
     std::uint32_t directory_mode = 0; // that the directory had, where it had to be changed; else 0
     std::vector<UndoEntry> entries;
+    std::uint64_t directory = 0; // LocalFile's
     bool operator==(const UndoRecord&) const = default;
 
     // The file of an entry with what the restore has made of it.

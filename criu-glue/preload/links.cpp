@@ -3,10 +3,10 @@
 //
 // A file that is open under a name it has lost gets a hard link `link_remap.N` in a dump, with N counted
 // from 1 in each (files-reg.c:create_link_remap), and `NAME.cr_link` in a restore when NAME is taken
-// (files-reg.c:open_path): two jobs in one directory want the same, and whoever may write there can have taken
-// them all. criu gives the buffer that its images, and its removal of the link, take the name from: so the
-// name is changed in place. Should that ever be another buffer, the dump fails, as the link is not where the
-// images say.
+// (files-reg.c:open_path): two jobs in one directory want the same, and whoever may write there can have
+// taken them all. criu gives the buffer that its images, and its removal of the link, take the name from: so
+// the name is changed in place. Should that ever be another buffer, the dump fails, as the link is not where
+// the images say.
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -201,7 +201,24 @@ TEST_F(Local, SomebodyElsesDirectoryIsRefused) {
     ASSERT_FALSE(restored);
     EXPECT_NE(restored.error().what.find("belongs to another user"), std::string::npos)
         << restored.error().what;
+    EXPECT_NE(restored.error().hint.find("have an admin remove it"), std::string::npos)
+        << "the user cannot, in a directory such as /tmp: " << restored.error().hint;
     EXPECT_TRUE(fs::is_empty(m_local + "/job"));
+}
+
+TEST_F(Local, ALinkInPlaceOfADirectoryIsRefused) {
+    m_call.leave_stopped = true;
+    ASSERT_OK(call_dump(*m_task, m_images.get(), m_call));
+    m_task->kill_tree();
+    fs::rename(m_local + "/job", m_local + "/was");
+    fs::create_symlink("was", m_local + "/job");
+    m_task->renew(m_task->output_name());
+    const auto restored = call_restore(*m_task, m_images.get(), m_tails.get());
+    ASSERT_FALSE(restored);
+    EXPECT_NE(restored.error().what.find(m_local + "/job, a directory at the checkpoint, is none now"),
+              std::string::npos)
+        << restored.error().what;
+    EXPECT_FALSE(restored.error().hint.empty());
 }
 
 TEST_F(Local, MoreThanTheLimitIsRefusedAndTheJobRunsOn) {

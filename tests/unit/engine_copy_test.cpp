@@ -81,6 +81,16 @@ TEST(DecideCopy, AJournalThatWasNotThereGoesAway) {
     EXPECT_EQ(*decide_copy(journal, {What::same_kind, 1, 12, 50, 1}, k_ran_on), Placement::remove);
 }
 
+// Inode numbers are given again, and are the same in different file systems.
+TEST(DecideCopy, AFileBornAtAnotherTimeIsAnotherFile) {
+    LocalFile file = copied();
+    file.born_ns = 5;
+    EXPECT_EQ(*decide_copy(file, {What::same_kind, 1, 11, 60, 1000, 6}, k_ran_on), Placement::replace);
+    EXPECT_EQ(*decide_copy(file, {What::same_kind, 1, 11, 60, 1000, 5}, k_ran_on), Placement::rewrite);
+    EXPECT_EQ(*decide_copy(file, {What::same_kind, 1, 11, 60, 1000, 0}, k_ran_on), Placement::rewrite)
+        << "not every file system tells";
+}
+
 TEST(DecideCopy, WhatIsSomebodyElsesIsRefused) {
     for (const What what : {What::foreign, What::other_kind})
         EXPECT_EQ(decide_copy(copied(), {what, 0, 0, 0, 0}, k_ignoring).error().code, Code::rollback_refused);

@@ -73,6 +73,16 @@ TEST(Rollback, ReadableAppendFilesAreCutOrRefused) {
     EXPECT_EQ(decide(one(O_RDWR | O_APPEND, 50, 30, 80)).error().code, Code::rollback_refused);
 }
 
+TEST(Rollback, AFileBornAtAnotherTimeIsAnotherFile) {
+    Case c = one(O_RDWR, 50, 10, 80);
+    c.record.files[0].born_ns = 5;
+    EXPECT_THAT(*decide(c), SizeIs(1)) << "nothing is known of the one that is there";
+    c.now.born_ns = 5;
+    EXPECT_THAT(*decide(c), SizeIs(1));
+    c.now.born_ns = 6;
+    EXPECT_EQ(decide(c).error().code, Code::rollback_refused);
+}
+
 TEST(Rollback, RefusesWhatIsNotAsItWasLeft) {
     EXPECT_EQ(decide(one(O_RDWR, 50, 50, 40)).error().code, Code::rollback_refused); // shrunk
     EXPECT_THAT(*decide(one(k_append, 50, 50, 0)), IsEmpty()); // emptied, and appended to from there
