@@ -16,13 +16,9 @@
 #include "engine/image_safety.hpp"
 #include "engine/inherit.hpp"
 #include "engine/ipc.hpp"
-#include "engine/leftovers.hpp"
-#include "engine/linked_files.hpp"
-#include "engine/local_placement.hpp"
 #include "engine/open_files.hpp"
 #include "engine/pid_gap.hpp"
-#include "engine/rollback_files.hpp"
-#include "engine/saved_output.hpp"
+#include "engine/restored_files.hpp"
 #include "engine/user_child.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
@@ -38,17 +34,8 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr const char* k_log_name = "restore.log";
-constexpr std::size_t k_record_max = 64 << 20;
-constexpr std::size_t k_listed_lines = 10;   // paths may have 4 KiB
 constexpr milliseconds k_end_patience{5000}; // for a criu that has answered, or a killed one, to be gone
 constexpr milliseconds k_answer{2000};       // to send it
-constexpr milliseconds k_settle_patience{30000};
-
-Result<DumpRecord> read_record(int images) {
-    CKPT_TRY(const Fd file, open_beneath(images, k_record_name, O_RDONLY));
-    CKPT_TRY(const std::string text, read_all(file.get(), k_record_max));
-    return record_from_json(text);
-}
 
 Result<pid_t> pid_max() {
     const Fd file(::open("/proc/sys/kernel/pid_max", O_RDONLY | O_CLOEXEC));
@@ -81,57 +68,28 @@ Error as_restore_error(const Error& error) {
     }
 }
 
-// The answer has to fit into one message.
-std::vector<std::string> first_of(std::vector<std::string> lines, const std::string& how) {
-    if (lines.size() <= k_listed_lines) return lines;
-    const std::size_t more = lines.size() - k_listed_lines;
-    lines.resize(k_listed_lines);
-    lines.push_back(how + " " + std::to_string(more) + " more files");
-    return lines;
-}
-
 // One restore under way.
 class Restore {
 public:
     Restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver)
         : m_request(request), m_fds(fds), m_deliver(deliver),
-          m_deadline(Clock::now() + milliseconds(request.timeout_ms)), m_user(identity_of_user(request.user)),
-          m_tails(fds.tails.get()), m_place{m_user, fds.mount_ns.get()},
-          m_locals(m_place, fds.images.get(), m_tails, request.task_name),
-          m_links(m_user, fds.mount_ns.get(), fds.images.get(), request.task_name),
-          m_rollback(m_user, fds.mount_ns.get(), m_tails),
-          m_outputs(m_user, fds.mount_ns.get(), fds.images.get()) {}
+          m_deadline(Clock::now() + milliseconds(request.timeout_ms)), m_files(request, fds) {}
 
     Status run() {
         Status done = prepare();
         if (done) done = enter_home();
         if (done) done = restore_inside();
         if (done) {
-            m_locals.settle(m_request.tail_limit, k_settle_patience);
-            m_rollback.settle(m_request.tail_limit);
+            m_files.settle();
             return {};
         }
         m_home = Home(); // kills pid 1 and waits until the kernel has ended its namespace
         Error error = with_log_reason(as_restore_error(done.error()), m_fds.images.get(), k_log_name);
-        undo(error);
+        m_files.undo(error, [this] { return left_to_undo(); });
         return tl::unexpected(std::move(error));
     }
 
 private:
-    // In the reverse order of apply().
-    void undo(Error& error) {
-        const auto note = [&error](const char* what, const Status& undone) {
-            if (!undone) error.what += std::string("; ") + what + ": " + undone.error().what;
-        };
-        note("output was not taken out again", m_outputs.undo(left_to_undo()));
-        note("cut output could not be put back", m_rollback.undo(left_to_undo()));
-        note("a link could not be removed", m_links.undo(left_to_undo()));
-        note("saved files could not be taken out again", m_locals.undo(left_to_undo()));
-        if (m_request.files == wire::Files::none && !error.hint.empty())
-            error.hint =
-                "with --checkpoint-files=none no file is put back: do it yourself, or submit without";
-    }
-
     Status enter_home() {
         CKPT_TRY(m_home, make_home(m_spec, m_deadline));
         return {};
@@ -139,9 +97,8 @@ private:
 
     // Every check that needs no criu; changes nothing.
     Status prepare() {
-        CKPT_TRY(DumpRecord record, read_record(m_fds.images.get()));
-        CKPT_TRY(m_notes, clear_leftovers(record, m_request.task_name, m_request.ignore_changed, m_place,
-                                          m_tails, m_request.tail_limit, left()));
+        CKPT_TRY(DumpRecord record, read_dump_record(m_fds.images.get()));
+        CKPT_CHECK(m_files.clear(record, m_left));
         // What this job wants counts, whatever the one did that it goes on from.
         if (m_request.files != wire::Files::copy) record.copied_files.clear();
         CKPT_CHECK(check_script(record));
@@ -162,20 +119,7 @@ private:
         m_spec.clocks = record.clocks;
         std::set<std::string> replaced = plan_inherited(record);
         CKPT_CHECK(give_to_user());
-        const auto stdio = identify_stdio(stdio_fds());
-        auto passed = replaced; // the tree gets these from us
-        for (const StdioIdentity& one : stdio)
-            passed.insert(one.path);
-        const PlacingRules rules{m_request.tree_was_stopped, m_request.ignore_changed};
-        CKPT_CHECK(m_locals.plan(record, passed, rules, left()));
-        replaced.merge(m_locals.placed());
-        CKPT_CHECK(m_links.plan(record, m_locals.placed(), left()));
-        replaced.insert(m_links.replaced().begin(), m_links.replaced().end());
-        if (m_request.files == wire::Files::none) return {};
-        m_outputs.plan(record.outputs, stdio, left());
-        replaced.merge(m_outputs.paths());
-        return m_rollback.plan(recorded_files(record, replaced),
-                               {m_request.tree_was_stopped, m_request.ignore_changed}, left());
+        return m_files.plan(record, std::move(replaced), identify_stdio(stdio_fds()), m_left);
     }
 
     // A shell goes on reading where it was, whatever it reads there.
@@ -237,11 +181,8 @@ private:
         CriuClient client(m_home.criu.get(), m_deadline);
         if (const auto version = client.version(); !version) // criu works here, before any file is touched
             return tl::unexpected(version.error());
-        CKPT_CHECK(m_locals.apply(left(), over_at()));
-        CKPT_CHECK(m_links.apply(left()));
-        CKPT_CHECK(m_rollback.apply(left()));
-        m_outputs.apply(left());
-        list_cuts();
+        CKPT_CHECK(m_files.apply(over_at(), m_left));
+        m_files.describe_in(m_restored.result);
         CriuRestoreOptions options;
         options.common = criu_common_options(k_log_name);
         options.inherit = m_inherit;
@@ -251,27 +192,11 @@ private:
         return commit();
     }
 
-    void list_cuts() {
-        m_restored.result.complaints = m_rollback.cut_complaints();
-        std::ranges::copy(m_outputs.notes(), std::back_inserter(m_notes));
-        std::ranges::copy(m_rollback.ignored(), std::back_inserter(m_notes));
-        std::ranges::copy(m_locals.notes(m_request.tail_limit), std::back_inserter(m_notes));
-        std::vector<std::string> lines;
-        for (const Cut& cut : m_rollback.cuts()) {
-            lines.push_back(describe(cut));
-            if (auto line = note_on_dropped(cut, m_request.tail_limit); !line.empty())
-                m_notes.push_back(std::move(line));
-        }
-        std::ranges::copy(m_locals.changes(), std::back_inserter(lines));
-        m_restored.result.notes = first_of(std::move(m_notes), "the same holds for");
-        m_restored.result.rolled_back = first_of(std::move(lines), "rolled back:");
-    }
-
     // "post-restore" comes when every task exists and none has run yet (cr-restore.c:restore_root_task): a
     // program that ends the moment it is resumed is not missed.
     Status on_notification(std::string_view script, pid_t pid) {
         if (script != "post-restore") return {};
-        CKPT_CHECK(m_locals.finish(left()));
+        CKPT_CHECK(m_files.finish(m_left));
         CKPT_TRY(const auto pids, tree_pids(m_home.pid1.pid()));
         for (const pid_t candidate : pids) {
             const auto info = process_info(candidate);
@@ -322,14 +247,8 @@ private:
     const RestoreFds& m_fds;
     const Deliver& m_deliver;
     Deadline m_deadline;
-    Identity m_user;
-    Tails m_tails;
-    UserPlace m_place;
-    std::vector<std::string> m_notes;
-    LocalFiles m_locals;
-    LinkedFiles m_links;
-    Rollback m_rollback;
-    OutputFiles m_outputs;
+    const RestoredFiles::Left m_left = [this] { return left(); };
+    RestoredFiles m_files;
     HomeSpec m_spec;
     std::vector<InheritedFd> m_inherit;
     Home m_home;
@@ -340,16 +259,6 @@ private:
 
 Status restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver) {
     return Restore(request, fds, deliver).run();
-}
-
-Status undo_restore(const wire::UndoRequest& request, const RestoreFds& fds) {
-    CKPT_TRY(const DumpRecord record, read_record(fds.images.get()));
-    Tails tails(fds.tails.get());
-    const auto lines = clear_leftovers(record, request.task_name, false,
-                                       {identity_of_user(request.user), fds.mount_ns.get()}, tails,
-                                       request.tail_limit, milliseconds(request.timeout_ms));
-    if (!lines) return tl::unexpected(lines.error());
-    return {};
 }
 
 } // namespace ckpt
