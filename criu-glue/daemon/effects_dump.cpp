@@ -91,6 +91,7 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     request.leave_stopped = e.leave_stopped;
     request.keeper_uid = m_sealer.uid;
     request.keeper_gid = m_sealer.gid;
+    request.task_name = task_name(job, e.task);
     const std::array fds = {images.get(), task.mount_namespace.get(), task.pid_namespace.get(),
                             task.root_pidfd.get(), task.shim_pidfd.get()};
     job.generations[e.generation].taken_at = std::time(nullptr);

@@ -157,6 +157,7 @@ DumpRecord record_of(const Json& in) {
         record.outputs.push_back(output_of(output));
     for (const Json& file : in.value("links", Json::array()))
         record.links.push_back(link_of(file));
+    record.task = in.value("task", "");
     return record;
 }
 
@@ -174,7 +175,8 @@ std::string to_json(const DumpRecord& record) {
                 {"local_files", Json::array()},
                 {"copied_files", Json::array()},
                 {"outputs", Json::array()},
-                {"links", Json::array()}};
+                {"links", Json::array()},
+                {"task", record.task}};
     for (const StdioIdentity& one : record.stdio)
         out["stdio"].push_back(
             {{"kind", kind_name(one.kind)}, {"inode", one.inode}, {"path", escape_bytes(one.path)}});

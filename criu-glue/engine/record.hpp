@@ -109,6 +109,7 @@ struct DumpRecord {
     std::vector<LocalFile> copied_files; // --checkpoint-files=copy
     std::vector<SavedOutput> outputs;
     std::vector<LinkedFile> links;
+    std::string task; // wire::RestoreRequest::task_name of its own restores
     bool operator==(const DumpRecord&) const = default;
 };
 

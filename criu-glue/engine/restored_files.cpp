@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/criu_process.hpp"
+#include "os/safe_path.hpp"
 
 namespace ckpt {
 
@@ -32,9 +33,15 @@ RestoredFiles::RestoredFiles(const wire::RestoreRequest& request, const RestoreF
       m_rollback(m_user, fds.mount_ns.get(), m_tails),
       m_outputs(m_user, fds.mount_ns.get(), fds.images.get()) {}
 
+// A job that goes on from another one's checkpoint (sckpt restart) comes after that one's restores.
 Status RestoredFiles::clear(const DumpRecord& record, const Left& left) {
-    CKPT_TRY(m_notes, clear_leftovers(record, m_request.task_name, m_request.ignore_changed, m_place, m_tails,
-                                      m_request.tail_limit, left()));
+    std::set<std::string> names = {m_request.task_name};
+    if (is_plain_name(record.task)) names.insert(record.task);
+    for (const std::string& name : names) {
+        CKPT_TRY(auto lines, clear_leftovers(record, name, m_request.ignore_changed, m_place, m_tails,
+                                             m_request.tail_limit, left()));
+        std::ranges::move(lines, std::back_inserter(m_notes));
+    }
     return {};
 }
 

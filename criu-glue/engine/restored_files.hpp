@@ -28,7 +28,7 @@ public:
 
     RestoredFiles(const wire::RestoreRequest& request, const RestoreFds& fds);
 
-    // Undoes what earlier restores of this task were interrupted in.
+    // Undoes what earlier restores were interrupted in, of this task and of the one that was dumped.
     Status clear(const DumpRecord& record, const Left& left);
     // Looks and decides; changes nothing. `replaced`: files that the tree gets from us; `stdio`: its new
     // standard streams.

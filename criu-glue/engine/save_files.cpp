@@ -34,6 +34,7 @@ public:
         m_record.stdio = identify_stdio(stdio);
         add_offsets_of_shim(m_record, stdio);
         CKPT_TRY(m_record.boot_id, boot_id());
+        m_record.task = m_request.task_name;
         m_environment = environment_of(m_request.shim_pid).value_or(""); // then nothing is known of it
         CKPT_CHECK(save_links());
         CKPT_CHECK(save_local());

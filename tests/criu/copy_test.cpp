@@ -274,6 +274,26 @@ TEST_F(Copy, TheNextRestoreTakesItBack) {
     EXPECT_EQ(finish(*task), expected);
 }
 
+// The job is given up on, and another one goes on from its checkpoint.
+TEST_F(Copy, AnotherJobsRestoreTakesItBack) {
+    const std::string expected = undisturbed();
+    const auto task = start();
+    const Fd images = images_dir("gen-1");
+    ASSERT_OK(call_dump(*task, images.get(), copying(false)));
+    go_on(*task);
+    RestoreCall call;
+    call.files = wire::Files::copy;
+    call.kill_engine_when = [&] { return has(".undo"); };
+    task->renew(task->output_name());
+    ASSERT_FALSE(call_restore(*task, images.get(), m_tails.get(), call));
+    ASSERT_TRUE(has(".undo"));
+    task->renew(task->output_name());
+    call.kill_engine_when = nullptr;
+    call.task_name = "8-4567cdef-1-0";
+    ASSERT_OK(call_restore(*task, images.get(), m_tails.get(), call));
+    EXPECT_EQ(finish(*task), expected) << "finish() looks for what was left, too";
+}
+
 TEST_F(Copy, WhatIsWrittenOverIsKeptUpToTheLimit) {
     const auto task = start();
     const Fd images = images_dir("gen-1");

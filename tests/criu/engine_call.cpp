@@ -83,6 +83,7 @@ Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall&
     request.tail_limit = options.tail_limit;
     request.timeout_ms = options.timeout_ms;
     request.leave_stopped = options.leave_stopped;
+    request.task_name = k_task_name;
     CKPT_TRY(const FakeShim shim, fake_shim(task, options.output_is_emptied));
     request.shim_pid = shim.pid();
     const std::vector<int> fds = {images, task.mount_ns(), task.pid_ns(), task.root_pidfd(), shim.pidfd()};

@@ -10,6 +10,8 @@
 
 namespace ckpt::testing {
 
+constexpr const char* k_task_name = "7-0123abcd-1-0";
+
 struct DumpCall {
     bool leave_stopped = false;
     std::uint32_t timeout_ms = 30000;
@@ -32,7 +34,7 @@ struct RestoreCall {
     wire::Files files = wire::Files::append;
     bool ignore_changed = false;
     std::uint64_t tail_limit = 64 << 20;
-    std::string task_name = "7-0123abcd-1-0";
+    std::string task_name = k_task_name;
     std::chrono::milliseconds kill_engine_after{0};
     std::function<bool()> kill_engine_when; // asked all the time
 };

@@ -38,6 +38,10 @@ DumpRecord sample() {
     LocalFile file{LocalFile::Kind::file, "/tmp", "a\n/\xff", 0644, 1, 2, 3, -4, false, "local-0"};
     LocalFile fifo{LocalFile::Kind::fifo, "/dev/shm", "f", 0600, 1, 5, 0, 0, true, ""};
     record.local_files = {file, fifo};
+    record.copied_files.back().directory = 12;
+    record.copied_files.back().born_ns = -6;
+    record.files.back().born_ns = 1'700'000'000'000'000'001;
+    record.task = "7-0123abcd-1-0";
     return record;
 }
 
