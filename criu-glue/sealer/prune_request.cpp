@@ -48,8 +48,9 @@ void count(const store::Removal& removal, const store::StoredJob& job, const Sta
 // Removes, or only says what would be removed, and counts it.
 Status remove_or_tell(const store::Store& store, const wire::PruneRequest& request,
                       const std::vector<store::StoredJob>& jobs, int out, wire::PruneResult& result) {
-    const auto removals = store::decide_retention(
-        jobs, active_jobs(request.cluster, request.active), room_rules(request.retention).retention, std::time(nullptr));
+    const auto removals =
+        store::decide_retention(jobs, active_jobs(request.cluster, request.active),
+                                room_rules(request.retention).retention, std::time(nullptr));
     std::string at; // where something stayed
     const auto report = [&](const store::Removal& removal, const store::StoredJob& job, const Status& done) {
         json object = describe(removal, job);
