@@ -36,7 +36,7 @@ enum class Code : int {
     dump_unfit = 405,     // no time or space left for it
     // 5xx: restore
     restore_failed = 501,     // CRIU refused or failed
-    restore_impossible = 502, // an earlier generation exists, but not for this node
+    restore_impossible = 502, // what the job would go on from cannot be had on this node
     restore_refused = 503,    // the image does not belong to this job
     rollback_refused = 504,   // an output file is not as the generation left it
     restore_source = 505,     // the job to go on from has no such generation, or may not be gone on from now

@@ -33,7 +33,7 @@ public:
     void print() const {
         if (m_options.json) return;
         if (!m_table.empty()) std::cout << m_table.text(true);
-        if (m_removed == 0) std::cout << "nothing to remove\n";
+        if (m_removed == 0 && m_stayed.empty()) std::cout << "nothing to remove\n";
         if (m_removed > 0)
             std::cout << text::bytes(m_bytes) << (m_options.dry_run ? " would be removed\n" : " removed\n");
     }
@@ -49,7 +49,7 @@ private:
         if (m_options.json) std::cout << line_of(object);
         const std::string problem = string(object, "problem");
         if (!problem.empty()) {
-            m_stayed = "job " + std::to_string(number(object, "job")) + ": " + problem;
+            if (m_stayed.empty()) m_stayed = "job " + std::to_string(number(object, "job")) + ": " + problem;
             return;
         }
         ++m_removed;

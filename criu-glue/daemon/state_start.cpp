@@ -63,9 +63,13 @@ bool is_due(std::uint32_t count, std::uint32_t limit) {
     return limit > 0 && count > 0 && count % limit == 0;
 }
 
-std::string cannot_restore(const Error& error) {
+// `is_there`: an earlier checkpoint; else nobody can tell.
+std::string cannot_restore(const Error& error, bool is_there) {
     const bool says_all = error.code == Code::restore_impossible || error.code == Code::restore_source;
-    return (says_all ? "" : "an earlier checkpoint cannot be restored on this node: ") + one_line(error);
+    return (says_all   ? ""
+            : is_there ? "an earlier checkpoint cannot be restored on this node: "
+                       : "it cannot be told on this node whether there is an earlier checkpoint: ") +
+           one_line(error);
 }
 
 std::string none_is_left(const std::string& restore_error) {
@@ -105,7 +109,7 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
         if (!restarted || job.never_saved || never) return start_unmanaged(why, task, e.task, out);
         // Under such a setting no incarnation may ever have been saved; the store knows.
         if (why.code == Code::unsupported_setting) return adopt(task, e.task, out);
-        return hold(task, e.task, cannot_restore(why), out);
+        return hold(task, e.task, cannot_restore(why, false), out);
     }
     if (is_due(job.restart_count, job.plan.max_restarts.value + 1)) {
         hold(task, e.task,
@@ -133,11 +137,11 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     // Where no job could ever be checkpointed there may be neither a store nor a key.
     const bool never_used = job.unmanaged && e.error && e.error->errnum == ENOENT;
     if (never_used) return start_unmanaged(*job.unmanaged, task, e.task, out);
-    if (e.error) return hold(task, e.task, cannot_restore(*e.error), out);
+    if (e.error) return hold(task, e.task, cannot_restore(*e.error, false), out);
     if (job.unmanaged && !e.end_again)
         return e.found == Found::nothing || e.found == Found::completed
                    ? start_unmanaged(*job.unmanaged, task, e.task, out)
-                   : hold(task, e.task, cannot_restore(*job.unmanaged), out);
+                   : hold(task, e.task, cannot_restore(*job.unmanaged, e.found != Found::nothing), out);
     switch (e.found) {
     case Found::nothing:
         task.asked_history = true;

@@ -211,7 +211,7 @@ class StoreKills(SystemTest):
             striking.wait()
             job.as_user("scontrol", "release", job.id)
             job.wait_output("restored generation 1 ")
-            self.finish(job, 0, "cannot be restored on this node: .*ckpt-writer.*has ended")
+            self.finish(job, 0, "it cannot be told on this node whether there is an earlier checkpoint: .*ckpt-writer.*has ended")
         assert_clean(*jobs)
 
 
