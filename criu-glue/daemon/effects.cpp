@@ -207,6 +207,7 @@ void Server::perform(Job& job, const effect::KillTree& e) {
     Task& task = found->second;
     m_workers.abandon(task.worker); // a restore or dump of a task that is gone
     task.worker = 0;
+    ++task.attempt;
     if (task.restores) undo_restore(job, e.task, [](const Status&) {});
     signal_tree_of(task, SIGKILL);
 }

@@ -45,6 +45,7 @@ struct Adopt { // before_* > 0: something older than that
 };
 struct AskHistory {
     TaskKey task;
+    bool again = false; // slurmctld did not answer: not at once
 };
 struct Restore {
     TaskKey task;

@@ -18,6 +18,8 @@ namespace ckpt {
 
 namespace {
 
+constexpr std::chrono::milliseconds k_history_pause{5000}; // for a slurmctld that did not answer
+
 LastEnd last_end_of(const wire::AdoptResult& result) {
     using Kind = Failure::Kind;
     LastEnd last;
@@ -67,8 +69,9 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e, const Result<UserJo
     const std::array fds = {images.get()};
     job.tasks.at(e.task).worker =
         start_sealer(store_of(job, false), wire::encode(request), fds, k_store_limit,
-                     [this, job_id = job.facts.job_id, serial = job.serial,
-                      key = e.task](const Result<Packet>& packet) { adopted(job_id, serial, key, packet); });
+                     [this, attempt = this_attempt(job, e.task)](const Result<Packet>& packet) {
+                         adopted(attempt, packet);
+                     });
     return {};
 }
 
@@ -84,18 +87,31 @@ void Server::adopt_or_fail(Job& job, const effect::Adopt& e, const Result<UserJo
 
 // Going on from a job that still runs, or from which another one does, would cut and put back files under it.
 void Server::perform(Job& job, const effect::Adopt& e) {
+    const Attempt attempt = next_attempt(job, e.task);
     if (job.state.plan.restore.value.kind != Restore::Kind::job) return adopt_or_fail(job, e, UserJobs{});
-    ask_user_jobs(m_workers, job.facts.uid,
-                  [this, job_id = job.facts.job_id, serial = job.serial, e](const Result<UserJobs>& jobs) {
-                      Job* still = find_job(job_id, serial);
-                      if (still != nullptr) adopt_or_fail(*still, e, jobs);
-                  });
+    ask_user_jobs(m_workers, job.facts.uid, [this, attempt, e](const Result<UserJobs>& jobs) {
+        if (Job* still = find_job(attempt); still != nullptr) adopt_or_fail(*still, e, jobs);
+    });
 }
 
-void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task,
-                     const Result<Packet>& packet) {
-    Job* job = find_job(job_id, serial);
+Attempt Server::next_attempt(Job& job, const TaskKey& task) {
+    ++job.tasks.at(task).attempt;
+    return this_attempt(job, task);
+}
+
+Attempt Server::this_attempt(const Job& job, const TaskKey& task) {
+    return {job.facts.job_id, job.serial, task, job.tasks.at(task).attempt};
+}
+
+Job* Server::find_job(const Attempt& attempt) {
+    Job* job = find_job(attempt.job_id, attempt.serial);
+    return job != nullptr && job->tasks.at(attempt.task).attempt == attempt.number ? job : nullptr;
+}
+
+void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {
+    Job* job = find_job(attempt);
     if (job == nullptr) return;
+    const auto& [job_id, serial, task, number] = attempt;
     event::AdoptEnded ended;
     ended.task = task;
     auto result = result_of<wire::AdoptResult>(packet);
@@ -133,8 +149,9 @@ void Server::adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& 
     ended.adopted_before = result->adopted_before;
     if (result->end_again) ended.end_again = result->wait_status;
     ended.skipped = std::move(result->skipped);
-    job->adopted[task] = {result->incarnation, result->generation,       result->of_job,
-                          result->taken_at,    result->tree_was_stopped, result->is_here};
+    if (result->found == wire::Found::generation)
+        job->adopted[task] = {result->incarnation, result->generation,       result->of_job,
+                              result->taken_at,    result->tree_was_stopped, result->is_here};
     handle(job_id, ended);
 }
 
@@ -160,8 +177,8 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     const std::array fds = {images.get(), tails.get(), task.mount_namespace.get(), task.shim_pidfd.get()};
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + wire::k_engine_margin,
-        [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](Result<Packet> packet) {
-            restored(job_id, serial, key, std::move(packet));
+        [this, attempt = this_attempt(job, e.task)](Result<Packet> packet) {
+            restored(attempt, std::move(packet));
         },
         WorkerRuns{task.shim_pid, {}, false});
     task.restores = true;
@@ -170,24 +187,24 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
 
 void Server::perform(Job& job, const effect::Restore& e) {
     const Status started = start_restore(job, e);
-    if (!started) restored(job.facts.job_id, job.serial, e.task, tl::unexpected(started.error()));
+    if (!started) restored(this_attempt(job, e.task), tl::unexpected(started.error()));
 }
 
-void Server::restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey& key, Result<Packet> packet) {
-    Job* job = find_job(job_id, serial);
+void Server::restored(const Attempt& attempt, Result<Packet> packet) {
+    Job* job = find_job(attempt);
     if (job == nullptr) return;
-    Task& task = job->tasks.at(key);
+    Task& task = job->tasks.at(attempt.task);
     if (packet || !task.restores) {
         task.restores = false;
-        return restore_ended(*job, key, std::move(packet));
+        return restore_ended(*job, attempt.task, std::move(packet));
     }
     // It has given no answer, and so has taken nothing back.
-    undo_restore(*job, key, [this, job_id, serial, key, error = packet.error()](const Status& undone) {
-        Job* still = find_job(job_id, serial);
+    undo_restore(*job, attempt.task, [this, attempt, error = packet.error()](const Status& undone) {
+        Job* still = find_job(attempt);
         if (still == nullptr) return;
         Error all{Code::restore_failed, "the restore ended without an answer: " + error.what, "", 0};
         if (!undone) all.what += "; and what it has left is not taken back: " + undone.error().what;
-        restore_ended(*still, key, tl::unexpected(all));
+        restore_ended(*still, attempt.task, tl::unexpected(all));
     });
 }
 
@@ -228,11 +245,17 @@ void Server::restore_ended(Job& job, const TaskKey& key, Result<Packet> packet) 
 }
 
 void Server::perform(Job& job, const effect::AskHistory& e) {
-    ask_history(m_workers, job.facts.job_id,
-                [this, job_id = job.facts.job_id, serial = job.serial, key = e.task](std::string comment) {
-                    if (find_job(job_id, serial) != nullptr)
-                        handle(job_id, event::HistoryKnown{key, std::move(comment)});
-                });
+    const auto ask = [this, attempt = this_attempt(job, e.task)] {
+        const Job* still = find_job(attempt);
+        if (still == nullptr) return;
+        ask_history(m_workers, attempt.job_id, [this, attempt](const Result<std::string>& comment) {
+            if (find_job(attempt) == nullptr) return;
+            handle(attempt.job_id,
+                   event::HistoryKnown{attempt.task, comment.value_or(""),
+                                       comment ? std::nullopt : std::optional(comment.error())});
+        });
+    };
+    m_loop.after(e.again ? k_history_pause : std::chrono::milliseconds(0), ask);
 }
 
 } // namespace ckpt

@@ -57,10 +57,11 @@ struct AdoptEnded {
     LastEnd last_end{};             // of the incarnation before
     std::uint64_t memory_limit = 0; // of this one, bytes; 0 = none
 };
-// What the job's comment in Slurm says of its checkpoints; empty if nothing, or slurmctld does not answer.
+// What the job's comment in Slurm says of its checkpoints; empty if nothing.
 struct HistoryKnown {
     TaskKey task;
     std::string comment;
+    std::optional<Error> error; // slurmctld does not answer
 };
 struct RestoreEnded {
     TaskKey task;

@@ -45,7 +45,8 @@ struct Task {
     std::int32_t init_pid = 0;        // pid 1 of a namespace made by us, 0 = the host's
     std::uint64_t init_start_time = 0;
     Fd root_pidfd;
-    Workers::Id worker = 0; // adopting, restoring or dumping
+    Workers::Id worker = 0;    // adopting, restoring or dumping
+    std::uint64_t attempt = 0; // at a start; what an earlier one has brought under way is not waited for
 
     std::string memory_cgroup;          // os/cgroup.hpp; "" = not looked for yet, or none
     bool restores = false;              // `worker` is at it
@@ -58,6 +59,14 @@ struct Generation {
     std::int64_t taken_at = 0;
     std::map<TaskKey, wire::Part> parts;
     std::optional<effect::Commit> commit; // under way
+};
+
+// What a worker's answer is for.
+struct Attempt {
+    std::uint32_t job_id = 0;
+    std::uint64_t serial = 0; // of the incarnation
+    TaskKey task;
+    std::uint64_t number = 0;
 };
 
 struct AdoptedGeneration {

@@ -76,6 +76,10 @@ private:
     Job* find_job(std::uint32_t job_id);
     // Only if it is still that incarnation: a worker's answer may come after the next one has opened.
     Job* find_job(std::uint32_t job_id, std::uint64_t serial);
+    // Only if the task is still at that attempt to start it.
+    Job* find_job(const Attempt& attempt);
+    static Attempt next_attempt(Job& job, const TaskKey& task);
+    static Attempt this_attempt(const Job& job, const TaskKey& task);
     void open_policy_and_tier(const std::set<std::string>& kept);
     Status try_to_open(const std::set<std::string>& kept);
     void expire_tails_daily();
@@ -212,9 +216,8 @@ private:
     Status start_commit(Job& job, const effect::Commit& e);
     Status start_adopt(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished);
     void adopt_or_fail(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished);
-    void adopted(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task,
-                 const Result<Packet>& result);
-    void restored(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, Result<Packet> result);
+    void adopted(const Attempt& attempt, const Result<Packet>& result);
+    void restored(const Attempt& attempt, Result<Packet> result);
     void restore_ended(Job& job, const TaskKey& task, Result<Packet> packet);
     // effects_undo.cpp
     static std::string task_name(const Job& job, const TaskKey& key);

@@ -85,10 +85,10 @@ void ask_user_jobs(Workers& workers, std::uint32_t uid, std::function<void(Resul
                      });
 }
 
-void ask_history(Workers& workers, std::uint32_t job_id, std::function<void(std::string)> done) {
+void ask_history(Workers& workers, std::uint32_t job_id, std::function<void(Result<std::string>)> done) {
     workers.run_text({helper(), "history", std::to_string(job_id)}, k_history_limit,
                      [done = std::move(done)](const Result<std::string>& text) {
-                         done(text ? text->substr(0, text->find('\n')) : std::string());
+                         done(text.map([](const std::string& all) { return all.substr(0, all.find('\n')); }));
                      });
 }
 

@@ -41,9 +41,8 @@ void hold_job(Workers& workers, std::uint32_t job_id, const std::string& reason,
 // Shows `text` where `scontrol show job` displays it. Nobody waits for the outcome.
 void comment_on_job(Workers& workers, std::uint32_t job_id, const std::string& text);
 
-// What comment_on_job() has said last of the job, in this or another incarnation; empty if nothing, or
-// slurmctld does not answer.
-void ask_history(Workers& workers, std::uint32_t job_id, std::function<void(std::string)> done);
+// What comment_on_job() has said last of the job, in this or another incarnation; empty if nothing.
+void ask_history(Workers& workers, std::uint32_t job_id, std::function<void(Result<std::string>)> done);
 
 // A user's jobs that have not ended.
 struct UserJobs {

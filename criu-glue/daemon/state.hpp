@@ -30,7 +30,7 @@ struct TaskState {
     bool term_held = false; // its shim holds a SIGTERM back
     effect::Adopt asked;    // what the store was asked last
     bool asked_again = false;
-    bool asked_history = false; // and then slurmctld
+    unsigned asked_history = 0; // how often slurmctld was asked then
 };
 
 // A generation whose images are being taken: all tasks or nothing.
@@ -91,6 +91,7 @@ struct JobState {
     std::optional<Failure> before;   // how the incarnation before had ended, if by a failure
     std::optional<Failure> failure;  // of the first task that had one
     bool epilog_waits = false;
+    bool said_unsaved = false;          // the job's comment in Slurm says that nothing is saved
     std::optional<Code> last_complaint; // a failure is said once, not at every interval
 };
 

@@ -25,8 +25,9 @@ std::string after_failure(const JobState& job, const Taking& taking) {
 
 // Where the next incarnation finds it (state_start.cpp): Slurm may empty the output in which it is said.
 void nothing_saved(JobState& job, const Error& error, Effects& out) {
-    if (job.saved == 0)
-        out.emplace_back(effect::Comment{std::string(k_no_checkpoint) + one_line(error), true});
+    if (job.saved > 0) return;
+    job.said_unsaved = true;
+    out.emplace_back(effect::Comment{std::string(k_no_checkpoint) + one_line(error), true});
 }
 
 void generation_failed(JobState& job, const Taking& taking, Effects& out) {
@@ -180,7 +181,8 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
         // In a mass preemption slurmctld has other things to do; the restore will tell.
         const bool goes_on = job.standing || (job.cause && moves_on(job, *job.cause));
         if (!is_last(done.reason) || !goes_on)
-            out.emplace_back(effect::Comment{saved, !is_last(done.reason)});
+            out.emplace_back(
+                effect::Comment{saved, !std::exchange(job.said_unsaved, false) && !is_last(done.reason)});
     }
     if (done.reason == Reason::on_demand) answer(job, e.generation, e.error, out);
     if (job.standing && done.reason == Reason::time_limit) {

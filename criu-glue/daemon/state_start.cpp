@@ -12,6 +12,9 @@ namespace {
 
 using Phase = TaskState::Phase;
 
+// A slurmctld that is restarted is back by then; one that cannot be asked at all must not keep the job.
+constexpr unsigned k_history_questions = 6;
+
 void start_fresh(TaskState& task, const TaskKey& key, std::string line, Effects& out) {
     task.phase = Phase::registered; // running once the shim reports TreeStarted
     out.emplace_back(effect::StartTask{key, effect::Start::fresh, std::move(line)});
@@ -29,6 +32,7 @@ void ask_store(TaskState& task, const effect::Adopt& question, Effects& out) {
     task.phase = Phase::adopting;
     task.asked = question;
     task.asked_again = false;
+    task.asked_history = 0;
     out.emplace_back(question);
 }
 
@@ -144,7 +148,7 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
                    : hold(task, e.task, cannot_restore(*job.unmanaged, e.found != Found::nothing), out);
     switch (e.found) {
     case Found::nothing:
-        task.asked_history = true;
+        task.asked_history = 1;
         out.emplace_back(effect::AskHistory{e.task});
         return;
     case Found::completed:
@@ -180,7 +184,13 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
 // the job says otherwise; held once, it is not held for that again.
 void on(JobState& job, const event::HistoryKnown& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
-    if (task.phase != Phase::adopting || !std::exchange(task.asked_history, false)) return;
+    if (task.phase != Phase::adopting || task.asked_history == 0) return;
+    if (e.error && task.asked_history < k_history_questions) {
+        ++task.asked_history;
+        out.emplace_back(effect::AskHistory{e.task, true});
+        return;
+    }
+    task.asked_history = 0;
     const std::string_view comment = after_time_and_node(e.comment);
     if (comment.starts_with(k_saved) || comment.starts_with(k_restored))
         return hold(

@@ -255,9 +255,10 @@ void Server::shim_returned(Job& job, const TaskKey& key, const wire::ShimHello& 
 Status Server::shim_asks_again(Job& job, const TaskKey& key) {
     Task& task = job.tasks.at(key);
     if (!job.taken_over) return {};
-    if (task.root_pid != 0 && job.facts.restart_count == 0)
-        return fail(Code::not_permitted, "its tree was started before");
-    if (task.was_restoring && !job.state.unmanaged && job.facts.restart_count > 0) kill_untold_tree(task);
+    const bool restores =
+        job.facts.restart_count > 0 || job.state.plan.restore.value.kind == Restore::Kind::job;
+    if (task.root_pid != 0 && !restores) return fail(Code::not_permitted, "its tree was started before");
+    if (task.was_restoring && !job.state.unmanaged && restores) kill_untold_tree(task);
     task.root_pid = task.init_pid = 0;
     task.root_pidfd.reset();
     return {};

@@ -160,6 +160,11 @@ Status run(const wire::AdoptRequest& request, std::vector<Fd>& fds, wire::AdoptR
     spec.why_unknown = request.why_unknown;
     spec.target = fds[k_own].get();
     const auto access = Access::open(fds);
+    // Where the directory above is, and only the user's own is not, none of the user's jobs was ever saved.
+    if (!access && access.error().code == Code::not_found && request.other_job == 0) {
+        result.found = wire::Found::nothing;
+        return {};
+    }
     if (!access) return tl::unexpected(missing(access.error(), request.place));
     CKPT_TRY(store::Adoption adoption, store::adopt(access->store(), spec));
     result.found = to_wire(adoption.found);
@@ -214,7 +219,7 @@ Status run(const wire::CompleteRequest& request, std::vector<Fd>& fds, wire::Com
     return store::complete(access->store(),
                            {owner_of(request.place), request.place.incarnation, request.wait_status,
                             request.drop_generations, request.will_be_requeued, failed_of(request),
-                            stopped_of(request)});
+                            stopped_of(request), request.has_generations});
 }
 
 std::string failure_line(const Error& error) {

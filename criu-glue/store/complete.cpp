@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store/complete.hpp"
 
+#include <cerrno>
 #include <ctime>
 #include <format>
 
@@ -38,7 +39,11 @@ Status complete(const Store& store, const CompleteSpec& spec) {
     CKPT_TRY(const JobAt job, job_at(store, spec.owner));
     const std::string action = "cannot record the end of the job in " + describe(job);
     auto done = require_job_dir(job);
-    if (!done && done.error().code == Code::not_found) return {};
+    if (!done && done.error().code == Code::not_found) {
+        if (!spec.has_generations) return {};
+        return tl::unexpected(Error{Code::store_unwritable, action + ": the directory is gone",
+                                    "is the store's file system mounted on this node?", ENOENT});
+    }
     if (done) done = complete_in(job, spec);
     if (!done) return tl::unexpected(store_error(done.error(), action));
     return {};

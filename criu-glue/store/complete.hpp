@@ -18,10 +18,12 @@ struct CompleteSpec {
     bool will_be_requeued = false;
     std::optional<Failed> failed{};   // no completion: only this is recorded (`at` is set here)
     std::optional<Stopped> stopped{}; // likewise
+    bool has_generations = false;     // then the job's directory has to be there
 };
 
 // Records durably that the job ran to its end in this incarnation, failed or was stopped, then drops the
-// generations if asked to. A job that left nothing in the store needs no record. Code::not_permitted when a
+// generations if asked to. A job that left nothing in the store needs no record. Code::store_unwritable
+// (ENOENT): it has, and its directory is gone. Code::not_permitted when a
 // later incarnation has taken over.
 Status complete(const Store& store, const CompleteSpec& spec);
 

@@ -74,11 +74,13 @@ struct DumpRequest {
     bool leave_stopped = false;   // else the tree runs on the moment the dump ends
     std::uint32_t keeper_uid = 0; // who gets the images
     std::uint32_t keeper_gid = 0;
-    std::string task_name; // RestoreRequest's, of this task
+    std::string task_name;          // RestoreRequest's, of this task
+    std::uint64_t room_to_come = 0; // bytes that are being freed where the images go
     template <class V>
     void fields(V& v) {
         v(criu, root_pid, root_pid_inside, user, outsiders, ghost_limit, node_local, node_local_limit, files,
-          copy_limit, tail_limit, shim_pid, timeout_ms, leave_stopped, keeper_uid, keeper_gid, task_name);
+          copy_limit, tail_limit, shim_pid, timeout_ms, leave_stopped, keeper_uid, keeper_gid, task_name,
+          room_to_come);
     }
 };
 

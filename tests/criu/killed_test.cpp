@@ -2,6 +2,7 @@
 // criu is killed at each of its ptrace(2) and wait4(2) calls in turn, before the call and after it: the job
 // runs on as if nothing had been.
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <csignal>
 #include <thread>
@@ -71,6 +72,8 @@ private:
         for (int call = 1;; ++call) {
             pollfd criu{m_criu, POLLIN, 0};
             (void)::poll(&criu, 1, -1);
+            char byte = 0;
+            if (::recv(m_criu, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT) == 0) return; // it made no more
             if (call == m_fatal_call && !m_after) return m_kill();
             if (!pass(m_criu, m_tracer)) return;
             pollfd tracer{m_tracer, POLLIN, 0};

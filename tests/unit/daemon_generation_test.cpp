@@ -91,7 +91,11 @@ TEST(Interval, WhyNothingIsSavedIsLeftForTheNextIncarnation) {
     const Effects failed = advance(job, event::DumpEnded{k_batch, some_error(), 0, 0});
     ASSERT_EQ(all<effect::Comment>(failed).size(), 1U);
     EXPECT_EQ(all<effect::Comment>(failed)[0].text, "no checkpoint: " + one_line(some_error()));
-    job.saved = 1;
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    const Effects saved = advance(job, event::CommitEnded{2, std::nullopt, 1});
+    ASSERT_EQ(all<effect::Comment>(saved).size(), 1U);
+    EXPECT_FALSE(all<effect::Comment>(saved)[0].rarely) << "what is no longer true stays there";
     advance(job, event::IntervalElapsed{});
     EXPECT_THAT(all<effect::Comment>(advance(job, event::DumpEnded{k_batch, some_error(), 0, 0})), IsEmpty())
         << "in the place of what says that there is one";

@@ -160,7 +160,7 @@ protected:
         EXPECT_TRUE(has<effect::AskHistory>(advance(m_job, nothing)));
     }
     Effects known(const std::string& comment) {
-        return advance(m_job, event::HistoryKnown{k_batch, comment});
+        return advance(m_job, event::HistoryKnown{k_batch, comment, std::nullopt});
     }
 
     JobState m_job = fresh_job();
@@ -177,6 +177,20 @@ TEST_F(EmptyStore, WhyNothingWasSavedIsSaidAgain) {
     const Effects out = known("12:00:00 n1: no checkpoint: the disk is full [CKPT-602]");
     ASSERT_EQ(all<effect::StartTask>(out).size(), 1U);
     EXPECT_NE(all<effect::StartTask>(out)[0].line.find("(the disk is full [CKPT-602])"), std::string::npos);
+}
+
+TEST_F(EmptyStore, SlurmctldIsAskedAgainNotForEver) {
+    event::HistoryKnown silent{k_batch, "", some_error()};
+    Effects out;
+    unsigned questions = 1;
+    for (; questions < 100; ++questions) {
+        out = advance(m_job, silent);
+        if (!has<effect::AskHistory>(out)) break;
+        EXPECT_TRUE(all<effect::AskHistory>(out)[0].again);
+        EXPECT_FALSE(has<effect::StartTask>(out));
+    }
+    EXPECT_GT(questions, 3U);
+    EXPECT_TRUE(has<effect::StartTask>(out));
 }
 
 TEST_F(EmptyStore, OfAJobThatWasSavedHoldsIt) {

@@ -112,7 +112,15 @@ TEST_F(SealerTest, AFullFileSystemLeavesTheLastGeneration) {
     expect_restores(1, {0, 1});
 }
 
+TEST_F(SealerTest, AUserWithoutADirectoryHasNothingInTheStore) {
+    const auto nothing = adopt_by(1, make_local({}), false);
+    EXPECT_EQ(nothing.outcome.code, 0U) << nothing.outcome.what;
+    EXPECT_EQ(nothing.found, wire::Found::nothing);
+    EXPECT_FALSE(fs::exists(m_store));
+}
+
 TEST_F(SealerTest, AMissingStoreIsNotAJobWithoutGenerations) {
+    m_store += "/user";
     const auto missing = adopt_by(1, make_local({}), false);
     EXPECT_EQ(missing.outcome.code, static_cast<std::uint32_t>(Code::store_unwritable));
     EXPECT_THAT(missing.outcome.hint, HasSubstr("mounted"));
