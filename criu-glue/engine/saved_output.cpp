@@ -39,14 +39,27 @@ Result<std::string> read_from(int fd, std::uint64_t at) {
     return read_all(fd, k_fresh_max);
 }
 
+// What is appended meanwhile comes too: a file that is longer than what goes in front of it is written over.
+Result<std::string> read_growing(int fd) {
+    std::string text;
+    for (;;) {
+        CKPT_TRY(const std::string more, read_from(fd, text.size()));
+        text += more;
+        if (text.size() > k_fresh_max) return fail(Code::os, "more was printed since than can be moved");
+        struct stat st{};
+        if (::fstat(fd, &st) != 0) return fail_errno(Code::os, "look at the output");
+        if (more.empty() || static_cast<std::uint64_t>(st.st_size) <= text.size()) return text;
+    }
+}
+
 // What is there now goes behind the saved bytes first: whoever appends meanwhile does so behind it, and
 // nothing is lost if we are stopped in between.
 Status put_in_front(const SavedOutput& output, std::uint64_t inode, int images) {
     std::uint64_t size = 0;
     CKPT_TRY(const Fd file, open_output(output.path, inode, O_RDWR, size));
-    CKPT_TRY(const std::string fresh, read_from(file.get(), 0));
     CKPT_TRY(const Fd content, open_beneath(images, output.content, O_RDONLY));
     const std::uint64_t length = output.size - output.from;
+    CKPT_TRY(const std::string fresh, read_growing(file.get()));
     if (::lseek(file.get(), static_cast<off_t>(length), SEEK_SET) < 0) return fail_errno(Code::os, "seek");
     CKPT_CHECK(write_all(file.get(), fresh));
     if (fresh.empty() && ::ftruncate(file.get(), static_cast<off_t>(length)) != 0)
