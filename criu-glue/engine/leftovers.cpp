@@ -40,23 +40,32 @@ bool keep_one(const UndoRecord& record, const UndoEntry& entry, const UserPlace&
     return dropped.error().code == Code::not_found;
 }
 
-// As the user. The finished records as text; those that somebody else was in the way of have no time.
-Result<std::string> undo_all(const std::vector<LocalFile>& where, const std::string& job,
-                             bool ignore_changed) {
+// As the user. The finished records as text, their locks with the post; those that somebody else was in the
+// way of have no time. Only one lock is waited for at a time, and none that is held: a directory may be in
+// `where` twice, and others may come to it in another order.
+Result<std::string> undo_all(const std::vector<LocalFile>& where, const std::string& job, bool ignore_changed,
+                             UndoEnd end, const LockPost& post) {
     Leftovers found;
     for (const LocalFile& file : where)
         CKPT_CHECK(find_leftovers(file, job, found));
     for (UndoRecord& record : found.open) {
-        const Status undone = undo(record);
+        const Status undone = undo(record, end, ignore_changed ? Refused::used : Refused::stays);
         if (undone) continue;
         if (undone.error().code != Code::rollback_refused || !ignore_changed)
             return tl::unexpected(undone.error());
-        CKPT_CHECK(finish_undo(record)); // used as it is
         for (UndoEntry& entry : record.entries)
             entry.keeps = true;
         record.until_ns = 0;
+        record.finished = true;
         found.finished.push_back(std::move(record));
     }
+    std::vector<Fd> locks;
+    std::erase_if(found.finished, [&](const UndoRecord& record) { // who is at one keeps it
+        auto lock = lock_undo(record, UndoEnd::min());
+        if (lock) locks.push_back(std::move(*lock));
+        return !lock;
+    });
+    post.send(locks);
     return to_json(found.finished);
 }
 
@@ -125,8 +134,11 @@ Result<std::vector<std::string>> clear_leftovers(const DumpRecord& record, const
     const auto where = one_per_directory(record);
     if (where.empty()) return lines;
     const auto end = Clock::now() + limit;
-    CKPT_TRY(const std::string text, as_user(place.user, place.mount_ns, limit,
-                                             [&] { return undo_all(where, job, ignore_changed); }));
+    CKPT_TRY(const LockPost post, LockPost::make());
+    CKPT_TRY(const std::string text, as_user(place.user, place.mount_ns, limit, [&] {
+                 return undo_all(where, job, ignore_changed, last_wait(limit), post);
+             }));
+    const std::vector<Fd> locks = post.receive(); // until they are forgotten
     CKPT_TRY(const auto finished, undo_records_from_json(text));
     for (const UndoRecord& one : finished)
         if (one.until_ns == 0)

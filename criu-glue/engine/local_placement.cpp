@@ -121,14 +121,16 @@ std::set<std::string> LocalFiles::placed() const {
 Status LocalFiles::apply(std::chrono::milliseconds limit, std::int64_t until_ns) {
     if (m_steps.empty()) return {};
     m_applied = true; // a child that is killed says nothing
+    CKPT_TRY(const LockPost post, LockPost::make());
     CKPT_TRY(const std::string text,
-             as_user(m_place.user, m_place.mount_ns, limit, [&] { return make_all(until_ns); }));
+             as_user(m_place.user, m_place.mount_ns, limit, [&] { return make_all(until_ns, post); }));
+    m_locks = post.receive();
     CKPT_TRY(m_records, undo_records_from_json(text));
     return {};
 }
 
 // Everything is prepared, and on record, before the first file is touched.
-Result<std::string> LocalFiles::make_all(std::int64_t until_ns) const {
+Result<std::string> LocalFiles::make_all(std::int64_t until_ns, const LockPost& post) const {
     CKPT_TRY(const auto records, prepare_all(until_ns));
     std::vector<Fd> locks;
     std::set<std::string> opened; // directories that forbade to write
@@ -155,6 +157,7 @@ Result<std::string> LocalFiles::make_all(std::int64_t until_ns) const {
         if (step.placement == Placement::leave &&
             (opened.contains(step.file.full_path()) || is_unfinished(step.file)))
             CKPT_CHECK(finish_directory(step.file));
+    post.send(locks);
     return to_json(records);
 }
 
@@ -222,14 +225,14 @@ Status LocalFiles::finish(std::chrono::milliseconds limit) {
     return done;
 }
 
-Status LocalFiles::unmake_all() const {
+Status LocalFiles::unmake_all(UndoEnd end) const {
     Status worst;
     std::set<std::string> on_record; // directories
     std::set<std::string> kept;      // in which helpers are still needed
     for (const LocalFile& file : directories()) {
         const auto record = read_undo(file, m_prefix);
         if (record) on_record.insert(file.full_path().substr(0, file.full_path().rfind('/')));
-        Status undone = record ? ckpt::undo(*record) : tl::unexpected(record.error());
+        Status undone = record ? ckpt::undo(*record, end) : tl::unexpected(record.error());
         if (undone || undone.error().code == Code::not_found) continue;
         kept.insert(file.full_path().substr(0, file.full_path().rfind('/')));
         worst = std::move(undone);
@@ -260,11 +263,13 @@ Status LocalFiles::undo(std::chrono::milliseconds limit) {
     if (m_finished)
         return fail(Code::rollback_refused,
                     "the restored job has had them, and they stay as at the checkpoint");
-    return as_the_user(limit, [&] { return unmake_all(); });
+    m_locks.clear(); // a child of ours takes them
+    return as_the_user(limit, [&] { return unmake_all(last_wait(limit)); });
 }
 
 void LocalFiles::settle(std::uint64_t keep_most, std::chrono::milliseconds limit) {
     if (m_finished) keep_and_forget(m_records, m_place, m_tails, keep_most, limit);
+    m_locks.clear();
     m_applied = false;
 }
 

@@ -13,7 +13,9 @@
 #include "engine/placement.hpp"
 #include "engine/record.hpp"
 #include "engine/tails.hpp"
+#include "engine/undo_lock.hpp"
 #include "engine/undo_record.hpp"
+#include "os/fd.hpp"
 #include "result/result.hpp"
 
 namespace ckpt {
@@ -60,9 +62,9 @@ private:
     [[nodiscard]] std::vector<LocalFile> directories() const; // a file in each that gets a record
     [[nodiscard]] bool needs_record(const std::string& directory) const;
     // As the user:
-    [[nodiscard]] Result<std::string> make_all(std::int64_t until_ns) const;
+    [[nodiscard]] Result<std::string> make_all(std::int64_t until_ns, const LockPost& post) const;
     [[nodiscard]] Result<std::vector<UndoRecord>> prepare_all(std::int64_t until_ns) const;
-    [[nodiscard]] Status unmake_all() const;
+    [[nodiscard]] Status unmake_all(UndoEnd end) const;
     void unmake_new_ones() const;
     Status as_the_user(std::chrono::milliseconds limit, const std::function<Status()>& work) const;
 
@@ -74,6 +76,7 @@ private:
     PlacingRules m_rules;
     std::vector<Step> m_steps;
     std::vector<UndoRecord> m_records; // once applied
+    std::vector<Fd> m_locks;           // of these: nobody undoes what a tree is made with
     bool m_applied = false;            // or tried to
     bool m_finished = false;
 };

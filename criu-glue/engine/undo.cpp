@@ -21,8 +21,6 @@ namespace {
 
 constexpr std::size_t k_record_max = 64 << 20;
 constexpr mode_t k_permissions = 07777;
-constexpr int k_lock_tries = 100;
-constexpr useconds_t k_lock_pause_us = 50'000;
 constexpr const char* k_open = ".undo";
 constexpr const char* k_finished = ".done";
 constexpr const char* k_unwritten = ".part";
@@ -63,13 +61,15 @@ UndoNow now_at(int dir, const UndoEntry& entry) {
 }
 
 // In a directory that others may write to, anybody can make a file of such a name, and have a restore write
-// what they like over the user's.
-Result<Fd> open_own(int dir, const std::string& name) {
-    CKPT_TRY(Fd file, open_beneath(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+// what they like over the user's, or fail because it cannot be opened.
+Result<Fd> open_own(int dir, const std::string& name, int access = O_RDONLY) {
+    const auto is_own = [](const struct stat& st) { return S_ISREG(st.st_mode) && st.st_uid == ::geteuid(); };
     struct stat st{};
-    if (::fstat(file.get(), &st) != 0) return fail_errno(Code::os, "look at " + name);
-    if (!S_ISREG(st.st_mode) || st.st_uid != ::geteuid())
+    if (::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !is_own(st))
         return fail(Code::store_corrupt, name + " is somebody else's");
+    CKPT_TRY(Fd file, open_beneath(dir, name, access | O_NONBLOCK | O_NOCTTY));
+    if (::fstat(file.get(), &st) != 0) return fail_errno(Code::os, "look at " + name);
+    if (!is_own(st)) return fail(Code::store_corrupt, name + " is somebody else's");
     return file;
 }
 
@@ -121,31 +121,37 @@ bool is_usable(const UndoRecord& record) {
     });
 }
 
-// Who made it may have been killed a moment ago.
-Status wait_until_unused(int record, const LocalFile& where) {
-    for (int tries = 0; ::flock(record, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK; ++tries) {
-        if (tries == k_lock_tries)
-            return fail(Code::restore_failed, "another restore of this job is at work in " + where.root);
-        ::usleep(k_lock_pause_us);
-    }
-    return {};
-}
-
 // Code::store_corrupt when it is not one that we have written.
 Result<UndoRecord> read_record(int dir, const std::string& name, const LocalFile& where) {
     CKPT_TRY(const Fd file, open_own(dir, name));
-    CKPT_CHECK(wait_until_unused(file.get(), where));
     CKPT_TRY(const std::string text, read_all(file.get(), k_record_max));
     CKPT_TRY(auto records, undo_records_from_json(text));
     if (records.size() != 1 || records[0].prefix + name.substr(name.rfind('.')) != name ||
         !is_usable(records[0]))
         return fail(Code::store_corrupt, name + " is no record of a restore");
     UndoRecord record = std::move(records[0]);
+    record.finished = name.ends_with(k_finished);
     const std::size_t slash = where.path.rfind('/'); // mounted elsewhere now, perhaps
     record.root = where.root;
     record.directory = where.directory;
     record.path = slash == std::string::npos ? "" : where.path.substr(0, slash);
     return record;
+}
+
+Status undo_locked(const UndoRecord& record) {
+    CKPT_TRY(const Fd dir, open_directory_of(record));
+    const Writable writable(dir.get());
+    Status worst;
+    for (const UndoEntry& entry : std::views::reverse(record.entries)) {
+        Status done = undo_entry(record, entry, dir.get());
+        if (!done) worst = std::move(done);
+    }
+    CKPT_CHECK(worst);
+    CKPT_CHECK(sync_fd(dir.get(), record.root));
+    forget_undo(record);
+    if (record.directory_mode != 0 && ::fchmod(dir.get(), record.directory_mode) != 0)
+        return fail_errno(Code::os, "set the mode of " + record.root);
+    return {};
 }
 
 // ".ckpt-JOB.RANDOM" of a name that begins so.
@@ -176,20 +182,22 @@ Result<Fd> write_undo(const UndoRecord& record) {
     return file;
 }
 
-Status undo(const UndoRecord& record) {
+Result<Fd> lock_undo(const UndoRecord& record, UndoEnd end) {
+    const std::string name = record.prefix + (record.finished ? k_finished : k_open);
     CKPT_TRY(const Fd dir, open_directory_of(record));
-    const Writable writable(dir.get());
-    Status worst;
-    for (const UndoEntry& entry : std::views::reverse(record.entries)) {
-        Status done = undo_entry(record, entry, dir.get());
-        if (!done) worst = std::move(done);
-    }
-    CKPT_CHECK(worst);
-    CKPT_CHECK(sync_fd(dir.get(), record.root));
-    forget_undo(record);
-    if (record.directory_mode != 0 && ::fchmod(dir.get(), record.directory_mode) != 0)
-        return fail_errno(Code::os, "set the mode of " + record.root);
-    return {};
+    CKPT_TRY(Fd file, open_own(dir.get(), name, O_RDWR)); // NFS locks only what may be written
+    CKPT_CHECK(lock_record(file.get(), dir.get(), name, record.root, end));
+    return file;
+}
+
+Status undo(const UndoRecord& record, UndoEnd end, Refused refused) {
+    const auto lock = lock_undo(record, end);
+    if (!lock && lock.error().code == Code::not_found) return {};
+    if (!lock) return tl::unexpected(lock.error());
+    const Status done = undo_locked(record);
+    if (!done && done.error().code == Code::rollback_refused && refused == Refused::used)
+        CKPT_CHECK(finish_undo(record));
+    return done;
 }
 
 Status finish_undo(const UndoRecord& record) {
@@ -257,8 +265,10 @@ Status find_leftovers(const LocalFile& file, const std::string& job, Leftovers& 
         if (!finished && !name.ends_with(k_open)) continue;
         known.insert(prefix_of(name, job));
         auto record = read_record(dir.get(), name, file);
-        if (!record && record.error().code == Code::restore_failed) return tl::unexpected(record.error());
-        if (record) (finished ? found.finished : found.open).push_back(std::move(*record));
+        if (record)
+            (finished ? found.finished : found.open).push_back(std::move(*record));
+        else if (record.error().code != Code::store_corrupt && record.error().code != Code::not_found)
+            return tl::unexpected(record.error()); // what it would undo must not be built upon
     }
     std::optional<Writable> writable;
     for (const std::string& name : *names) // a crash before the record was there: nothing was done

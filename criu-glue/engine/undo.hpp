@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/undo_lock.hpp"
 #include "engine/undo_record.hpp"
 #include "os/fd.hpp"
 #include "result/result.hpp"
@@ -18,10 +19,21 @@ Result<Fd> open_directory_of(const UndoRecord& record);
 // where the file system can: nobody undoes what is still being done.
 Result<Fd> write_undo(const UndoRecord& record);
 
-// Puts everything back as it was, the last entry first, then removes the record. Can be done again after it
-// was interrupted anywhere. Code::rollback_refused names a file that somebody else has changed since; that
-// one's helpers and the record stay.
-Status undo(const UndoRecord& record);
+// Nobody else undoes, finishes or forgets the record as long as the descriptor is open, where the file system
+// can. Waits until `end` for whoever is at it, as lock_record() does. Code::not_found: whoever took it away
+// has done what there was to do.
+Result<Fd> lock_undo(const UndoRecord& record, UndoEnd end);
+
+// What becomes of a record that cannot be taken back because somebody else has changed a file since.
+enum class Refused : std::uint8_t {
+    stays, // for a later undo
+    used   // finish_undo(): the files are used as they are
+};
+
+// Puts everything back as it was, the last entry first, then removes the record, all under lock_undo();
+// nothing when there is no record any more. Can be done again after it was interrupted anywhere.
+// Code::rollback_refused names a file that somebody else has changed since; that one's helpers stay.
+Status undo(const UndoRecord& record, UndoEnd end, Refused refused = Refused::stays);
 
 // The restored tree has the files: undo() of it must not come any more.
 Status finish_undo(const UndoRecord& record);
@@ -39,7 +51,8 @@ void remove_helpers(const LocalFile& file, const std::string& helper);
 void forget_undo(const UndoRecord& record);
 
 // Records of `job` in the directory of `file`, those that are finished apart; helpers that belong to no
-// record are removed. A directory that is missing or cannot be listed has none.
+// record are removed. A directory that is missing or cannot be listed has none; a record that cannot be read
+// is an error, unless it is none of ours.
 struct Leftovers {
     std::vector<UndoRecord> open;
     std::vector<UndoRecord> finished;

@@ -44,6 +44,7 @@ struct UndoRecord {
     std::uint32_t directory_mode = 0; // that the directory had, where it had to be changed; else 0
     std::vector<UndoEntry> entries;
     std::uint64_t directory = 0; // LocalFile's
+    bool finished = false;       // it lies there as ".done"; no part of its text
     bool operator==(const UndoRecord&) const = default;
 
     // The file of an entry with what the restore has made of it.

@@ -60,7 +60,7 @@ protected:
             Leftovers found;
             if (!find_leftovers(file, k_job, found)) ::_exit(255);
             for (const UndoRecord& record : found.open)
-                (void)undo(record);
+                (void)undo(record, UndoEnd::min());
             ::_exit(static_cast<int>(found.open.size()));
         }
         int status = 0;
@@ -81,6 +81,19 @@ TEST_F(ForgedRecord, IsNotFollowed) {
     write(m_record.entries[0].helper + ".saved", "evil", k_other);
     EXPECT_EQ(undo_as_user(), 0);
     EXPECT_EQ(data(), "mine");
+}
+
+TEST_F(ForgedRecord, CannotMakeARestoreFailEither) {
+    write(m_record.prefix + ".undo", to_json({m_record}), k_other);
+    ASSERT_EQ(::chmod((m_path + "/" + m_record.prefix + ".undo").c_str(), 0600), 0);
+    EXPECT_EQ(undo_as_user(), 0);
+    EXPECT_EQ(data(), "mine");
+}
+
+TEST_F(ForgedRecord, OneOfOursThatCannotBeReadIsNotPassedOver) {
+    write(m_record.prefix + ".undo", to_json({m_record}), k_user);
+    ASSERT_EQ(::chmod((m_path + "/" + m_record.prefix + ".undo").c_str(), 0), 0);
+    EXPECT_EQ(undo_as_user(), -1);
 }
 
 TEST_F(ForgedRecord, NorIsForgedContentUnderARecordOfOurs) {

@@ -164,7 +164,7 @@ protected:
         Leftovers found;
         CKPT_CHECK(find_leftovers(any, "job", found));
         for (const UndoRecord& record : found.open)
-            CKPT_CHECK(undo(record));
+            CKPT_CHECK(undo(record, UndoEnd::max()));
         return {};
     }
 
@@ -220,7 +220,7 @@ TEST_F(Interrupted, InTheMiddleOfTheUndo) {
         const fs::path record = m_root + "/files/" + m_record.prefix + ".undo";
         fs::copy_file(record, m_root + "/kept");
         const Files helpers = files();
-        ASSERT_TRUE(undo(last));
+        ASSERT_TRUE(undo(last, UndoEnd::max()));
         fs::copy_file(m_root + "/kept", record);
         fs::remove(m_root + "/kept");
         for (const auto& [name, text] : helpers)
@@ -313,6 +313,117 @@ TEST_F(Interrupted, OnceTheJobHasTheFilesTheyStay) {
     forget_undo(found.finished[0]);
     now = files();
     EXPECT_FALSE(std::ranges::any_of(now, [](const auto& one) { return one.first.starts_with("."); }));
+}
+
+// Somebody who has locked the record, until it is told to end.
+class Holder {
+public:
+    explicit Holder(const UndoRecord& record) {
+        auto ready = make_pipe();
+        auto go = make_pipe();
+        if (!ready || !go) return;
+        m_pid = ::fork();
+        if (m_pid == 0) {
+            go->write.reset();
+            const auto lock = lock_undo(record, UndoEnd::min());
+            char byte = lock ? 'y' : 'n';
+            (void)!::write(ready->write.get(), &byte, 1);
+            const bool finishes = ::read(go->read.get(), &byte, 1) == 1;
+            ::_exit(!lock || (finishes && !finish_undo(record)) ? 1 : 0);
+        }
+        char answer = 'n';
+        m_has_it = ::read(ready->read.get(), &answer, 1) == 1 && answer == 'y';
+        m_go = std::move(go->write);
+    }
+    Holder(const Holder&) = delete;
+    Holder& operator=(const Holder&) = delete;
+    Holder(Holder&&) = delete;
+    Holder& operator=(Holder&&) = delete;
+    ~Holder() {
+        m_go.reset();
+        if (m_pid > 0) (void)::waitpid(m_pid, nullptr, 0);
+    }
+    [[nodiscard]] bool has_it() const { return m_has_it; }
+    void finish() const { (void)!::write(m_go.get(), "f", 1); }
+
+private:
+    pid_t m_pid = -1;
+    bool m_has_it = false;
+    Fd m_go;
+};
+
+TEST_F(Interrupted, WhatAnotherIsAtIsNotTouched) {
+    begin(k_before, k_saved);
+    ASSERT_TRUE(write_undo(m_record));
+    for (std::size_t i = 0; i < 4; ++i)
+        ASSERT_TRUE(carry_out_one(i));
+    const Files made = files();
+    {
+        const Holder other(m_record);
+        ASSERT_TRUE(other.has_it());
+        const Status undone = undo(m_record, UndoEnd::min());
+        ASSERT_FALSE(undone);
+        EXPECT_EQ(undone.error().code, Code::restore_failed);
+        EXPECT_EQ(files(), made);
+    }
+    ASSERT_TRUE(undo(m_record, UndoEnd::max())) << "the other has died over it";
+    EXPECT_EQ(files(), k_before);
+}
+
+TEST_F(Interrupted, WhatAnotherHasFinishedMeanwhileIsNotUndone) {
+    begin(k_before, k_saved);
+    ASSERT_TRUE(write_undo(m_record));
+    for (std::size_t i = 0; i < 4; ++i)
+        ASSERT_TRUE(carry_out_one(i));
+    const Holder other(m_record);
+    ASSERT_TRUE(other.has_it());
+    other.finish();
+    EXPECT_TRUE(undo(m_record, UndoEnd::max())) << "waits, and then there is nothing to do";
+    EXPECT_EQ(files()["data"], k_saved.at("data"));
+    EXPECT_EQ(files()["replace"], k_saved.at("replace"));
+    Leftovers found;
+    ASSERT_TRUE(find_leftovers(m_files[0], "job", found));
+    EXPECT_EQ(found.finished.size(), 1U) << "with what is to be kept";
+}
+
+TEST_F(Interrupted, ARecordUnderTheNameOfAnotherIsNotLocked) {
+    begin(k_before, k_saved);
+    const auto written = write_undo(m_record);
+    ASSERT_TRUE(written);
+    const Fd dir(::open((m_root + "/files").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const std::string name = m_record.prefix + ".undo";
+    EXPECT_TRUE(lock_record(written->get(), dir.get(), name, "", UndoEnd::min()));
+    fs::rename(m_root + "/files/" + name, m_root + "/old");
+    EXPECT_EQ(lock_record(written->get(), dir.get(), name, "", UndoEnd::min()).error().code, Code::not_found);
+    put("files/" + name, "another");
+    EXPECT_EQ(lock_record(written->get(), dir.get(), name, "", UndoEnd::min()).error().code, Code::not_found);
+}
+
+TEST_F(Interrupted, TheLocksOfAChildGoOnInItsParent) {
+    begin(k_before, k_saved);
+    const auto post = LockPost::make();
+    ASSERT_TRUE(post);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        auto lock = write_undo(m_record);
+        if (!lock) ::_exit(1);
+        std::vector<Fd> locks(20); // more than one message takes
+        for (Fd& one : locks)
+            one = Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        locks.push_back(std::move(*lock));
+        post->send(locks);
+        ::_exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0);
+    std::vector<Fd> locks = post->receive();
+    EXPECT_EQ(locks.size(), 21U);
+    const auto locked = lock_undo(m_record, UndoEnd::min());
+    ASSERT_FALSE(locked);
+    EXPECT_EQ(locked.error().code, Code::restore_failed);
+    locks.clear();
+    EXPECT_TRUE(lock_undo(m_record, UndoEnd::min()));
 }
 
 TEST(DecideOutput, NothingIsPutInFrontTwice) {
