@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Records of a restore that somebody else has made, where they may.
+// Records of a restore: that somebody else has made, where they may, and of one that is under way.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 
+#include "engine/leftovers.hpp"
+#include "engine/local_placement.hpp"
+#include "engine/tails.hpp"
 #include "engine/undo.hpp"
 
 namespace ckpt {
@@ -108,6 +114,84 @@ TEST_F(ForgedRecord, TheUsersOwnIs) { // or the tests above could not fail
     write(m_record.entries[0].helper + ".saved", "once", k_user);
     EXPECT_EQ(undo_as_user(), 1);
     EXPECT_EQ(data(), "once");
+}
+
+// The user's file is put back as it was at a checkpoint, by a restore of this process.
+class UnderWay : public ForgedRecord {
+protected:
+    void SetUp() override {
+        ForgedRecord::SetUp();
+        m_images = directory("images");
+        m_tail_dir = directory("tails");
+        m_tails.emplace(m_tail_dir.get());
+        m_files.emplace(m_place, m_images.get(), *m_tails, k_job);
+        write("images/c", "old", k_user);
+        LocalFile file;
+        file.root = m_path;
+        file.path = "data";
+        file.mode = 0600;
+        file.inode = m_record.entries[0].inode;
+        file.size = 3;
+        file.mtime_ns = 5'000'000'007;
+        file.content = "c";
+        m_dump.copied_files.push_back(file);
+    }
+    Fd directory(const std::string& name) const {
+        fs::create_directory(m_path + "/" + name);
+        return Fd(::open((m_path + "/" + name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    }
+    Status put_back() {
+        CKPT_CHECK(m_files->plan(m_dump, {}, {}, k_long));
+        return m_files->apply(k_long, INT64_MAX / 2);
+    }
+    // Another restore of the job, or ckptd's undo.
+    bool clear(std::chrono::milliseconds limit) {
+        return clear_leftovers(m_dump, k_job, false, m_place, *m_tails, k_most, limit).has_value();
+    }
+    [[nodiscard]] bool is_clean() const {
+        return std::ranges::none_of(fs::directory_iterator(m_path), [](const auto& one) {
+            return one.path().filename().string().starts_with(".");
+        });
+    }
+
+    static constexpr std::chrono::milliseconds k_long{60'000};
+    static constexpr std::chrono::milliseconds k_short{200};
+    static constexpr std::uint64_t k_most = 1 << 20;
+    DumpRecord m_dump;
+    Fd m_images;
+    Fd m_tail_dir;
+    UserPlace m_place{{k_user, k_user, {}}, -1};
+    std::optional<Tails> m_tails;
+    std::optional<LocalFiles> m_files;
+};
+
+TEST_F(UnderWay, ItsFilesAreItsOwn) {
+    const Status done = put_back();
+    ASSERT_TRUE(done) << one_line(done.error());
+    EXPECT_FALSE(clear(k_short));
+    EXPECT_EQ(data(), "old") << "a tree is being made with it";
+    ASSERT_TRUE(m_files->finish(k_long));
+    EXPECT_TRUE(clear(k_long)) << "nothing to undo";
+    EXPECT_FALSE(is_clean()) << "what it held is this restore's to keep";
+    m_files->settle(k_most, k_long);
+    EXPECT_TRUE(is_clean());
+    EXPECT_EQ(data(), "old");
+}
+
+TEST_F(UnderWay, OnceItIsDeadTheNextUndoesIt) {
+    ASSERT_TRUE(put_back());
+    m_files.reset();
+    EXPECT_TRUE(clear(k_long));
+    EXPECT_EQ(data(), "mine");
+    EXPECT_TRUE(is_clean());
+}
+
+TEST_F(UnderWay, ItCanBeUndoneByItself) {
+    ASSERT_TRUE(put_back());
+    const Status undone = m_files->undo(k_long);
+    EXPECT_TRUE(undone) << one_line(undone.error());
+    EXPECT_EQ(data(), "mine");
+    EXPECT_TRUE(is_clean());
 }
 
 } // namespace
