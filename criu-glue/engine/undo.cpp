@@ -194,7 +194,7 @@ Status undo(const UndoRecord& record, UndoEnd end, Refused refused) {
     const auto lock = lock_undo(record, end);
     if (!lock && lock.error().code == Code::not_found) return {};
     if (!lock) return tl::unexpected(lock.error());
-    const Status done = undo_locked(record);
+    Status done = undo_locked(record);
     if (!done && done.error().code == Code::rollback_refused && refused == Refused::used)
         CKPT_CHECK(finish_undo(record));
     return done;

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <optional>
+#include <memory>
 
 #include "engine/leftovers.hpp"
 #include "engine/local_placement.hpp"
@@ -123,8 +123,8 @@ protected:
         ForgedRecord::SetUp();
         m_images = directory("images");
         m_tail_dir = directory("tails");
-        m_tails.emplace(m_tail_dir.get());
-        m_files.emplace(m_place, m_images.get(), *m_tails, k_job);
+        m_tails = std::make_unique<Tails>(m_tail_dir.get());
+        m_files = std::make_unique<LocalFiles>(m_place, m_images.get(), *m_tails, k_job);
         write("images/c", "old", k_user);
         LocalFile file;
         file.root = m_path;
@@ -161,8 +161,8 @@ protected:
     Fd m_images;
     Fd m_tail_dir;
     UserPlace m_place{{k_user, k_user, {}}, -1};
-    std::optional<Tails> m_tails;
-    std::optional<LocalFiles> m_files;
+    std::unique_ptr<Tails> m_tails;
+    std::unique_ptr<LocalFiles> m_files;
 };
 
 TEST_F(UnderWay, ItsFilesAreItsOwn) {
