@@ -2,6 +2,7 @@
 #include "restart.hpp"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -66,6 +67,25 @@ Result<std::string> script_of(const RestartFrom& from) {
                     " SCRIPT; of an array with --array=INDEX");
 }
 
+Status check_caller(const SlurmJob& job, const RestartOptions& options) {
+    std::vector<std::string> arguments{"restart"};
+    if (options.dry_run) arguments.emplace_back("--dry-run");
+    if (!options.dir.empty()) arguments.push_back("--dir=" + options.dir);
+    arguments.push_back(options.from);
+    if (!options.sbatch.empty()) arguments.emplace_back("--");
+    arguments.insert(arguments.end(), options.sbatch.begin(), options.sbatch.end());
+    const passwd* owner = ::getpwuid(job.uid); // NOLINT(concurrency-mt-unsafe): one thread
+    return check_own(job, ::getuid(), owner != nullptr ? owner->pw_name : "#" + std::to_string(job.uid),
+                     arguments);
+}
+
+void print(const std::vector<std::string>& argv, const std::string& script) {
+    const std::string end = end_word(script);
+    for (const std::string& word : argv)
+        std::cout << quoted(word) << " ";
+    std::cout << "<<'" << end << "'\n" << script << (script.ends_with('\n') ? "" : "\n") << end << "\n";
+}
+
 Result<Fd> in_memory(const std::string& text) {
     Fd file(::memfd_create("script", MFD_CLOEXEC));
     if (!file) return fail_errno(Code::os, "hand the script on");
@@ -79,6 +99,7 @@ Result<Fd> in_memory(const std::string& text) {
 Status restart(const RestartOptions& options) {
     CKPT_TRY(const RestartFrom from, source_of(options.from));
     const auto job = ask_slurm(std::to_string(from.job_id)); // what slurmctld has forgotten has ended
+    if (job) CKPT_CHECK(check_caller(*job, options));
     if (job) CKPT_CHECK(check_ended(*job));
     CKPT_CHECK(check_saved(from, options.dir));
     CKPT_TRY(const std::string script, script_of(from));
@@ -88,9 +109,7 @@ Status restart(const RestartOptions& options) {
     std::vector<std::string> argv = sbatch_arguments(from, options.dir, *job, options.sbatch);
     argv.insert(argv.begin(), sbatch);
     if (options.dry_run) {
-        for (const std::string& word : argv)
-            std::cout << quoted(word) << (&word == &argv.back() ? " <<'SCRIPT'\n" : " ");
-        std::cout << script << "SCRIPT\n";
+        print(argv, script);
         return {};
     }
     CKPT_TRY(const Fd input, in_memory(script));

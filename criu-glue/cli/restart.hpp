@@ -16,8 +16,9 @@ struct RestartOptions {
 };
 
 // Submits the job's script once more, to go on from the job's checkpoint, and prints the number of the new
-// job; of an element of an array, that element only. Code::busy while the job itself has not ended,
-// Code::restore_source while another one goes on from it and no generation is named.
+// job; of an element of an array, that element only. Code::not_permitted when it is somebody else's job,
+// Code::busy while the job itself has not ended, Code::restore_source while another one goes on from it and
+// no generation is named.
 Status restart(const RestartOptions& options);
 
 } // namespace ckpt::cli

@@ -31,6 +31,17 @@ std::string to_string(const RestartFrom& from) {
            (from.generation != 0 ? "@" + std::to_string(from.generation) : std::string());
 }
 
+Status check_own(const SlurmJob& job, std::uint32_t caller, const std::string& owner,
+                 const std::vector<std::string>& arguments) {
+    if (job.uid == caller) return {};
+    std::string command = "sudo -u " + quoted(owner) + " sckpt";
+    for (const std::string& argument : arguments)
+        command += " " + quoted(argument);
+    return fail(Code::not_permitted,
+                "job " + std::to_string(job.id) + " is " + owner + "'s, and would be submitted as yours",
+                command);
+}
+
 Status check_ended(const SlurmJob& job) {
     const std::string number = std::to_string(job.id);
     if (is_one_of(job.state, {"pending", "requeue", "preempted"}))
@@ -85,6 +96,13 @@ std::vector<std::string> sbatch_arguments(const RestartFrom& from, const std::st
     if (job.task) arguments.push_back("--array=" + std::to_string(*job.task));
     arguments.insert(arguments.end(), given.begin(), given.end());
     return arguments;
+}
+
+std::string end_word(const std::string& script) {
+    std::string word = "SCRIPT";
+    while (("\n" + script + "\n").find("\n" + word + "\n") != std::string::npos)
+        word += "_";
+    return word;
 }
 
 std::string quoted(const std::string& word) {

@@ -20,6 +20,12 @@ struct RestartFrom {
 Result<RestartFrom> restart_from(const std::string& text);
 std::string to_string(const RestartFrom& from);
 
+// Code::not_permitted when the job is somebody else's: slurmctld gives root and operators everybody's script,
+// and it would run as the caller. `owner`: its user's name, or # and its number. `arguments`: of sckpt, for
+// the hint.
+Status check_own(const SlurmJob& job, std::uint32_t caller, const std::string& owner,
+                 const std::vector<std::string>& arguments);
+
 // Code::busy when the job has not ended.
 Status check_ended(const SlurmJob& job);
 
@@ -34,6 +40,9 @@ std::vector<std::uint32_t> claimants_in(const std::vector<Json>& found);
 // script's own --array would start them all.
 std::vector<std::string> sbatch_arguments(const RestartFrom& from, const std::string& dir,
                                           const SlurmJob& job, const std::vector<std::string>& given);
+
+// What ends a here-document that has `script` in it: a word that is none of its lines.
+std::string end_word(const std::string& script);
 
 // As a shell reads it as one word.
 std::string quoted(const std::string& word);

@@ -23,11 +23,14 @@ std::optional<SlurmJob> parse_job(const std::string& line) {
     std::istringstream in(line);
     std::string id;
     std::string task;
+    std::string uid;
     SlurmJob job;
-    if (!(in >> id >> job.state >> task)) return std::nullopt;
+    if (!(in >> id >> job.state >> task >> uid)) return std::nullopt;
     const auto known = number(id);
-    if (!known) return std::nullopt;
+    const auto user = number(uid);
+    if (!known || !user) return std::nullopt;
     job.id = *known;
+    job.uid = *user;
     if (task != "-") job.task = number(task);
     if (in.get() == ' ') std::getline(in, job.name);
     return job;

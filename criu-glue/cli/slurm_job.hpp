@@ -15,9 +15,10 @@ struct SlurmJob {
     std::string state;                 // ckpt-slurmctld's word for it
     std::optional<std::uint32_t> task; // its index, of an element of an array
     std::string name;
+    std::uint32_t uid = 0; // of its user
 };
 
-// The line "76 ended 3 NAME"; nothing when it is something else.
+// The line "76 ended 3 UID NAME"; nothing when it is something else.
 std::optional<SlurmJob> parse_job(const std::string& line);
 
 // Of "76" or "74_3"; nothing when slurmctld does not know it, or does not answer.

@@ -66,7 +66,8 @@ std::string about_line(const JobRecord& job) {
     for (char& c : name)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
     return std::to_string(job.job_id) + " " + cause_of(job) + " " +
-           (job.array_task ? std::to_string(*job.array_task) : "-") + " " + name;
+           (job.array_task ? std::to_string(*job.array_task) : "-") + " " + std::to_string(job.uid) + " " +
+           name;
 }
 
 Requeue requeue_of(const JobRecord& job) {

@@ -25,6 +25,7 @@ struct JobRecord {
     std::uint32_t job_id = 0;
     std::optional<std::uint32_t> array_task; // of an element of an array
     std::string name;
+    std::uint32_t uid = 0; // of its user
 };
 
 // One word: running, suspended, requeue, preempted, timeout, cancelled, node_fail, completing (it ended by
@@ -42,8 +43,8 @@ std::string id_ranges(std::vector<std::uint32_t> ids);
 // The word followed by " restarts=N end=EPOCH preempt=EPOCH requeue=0|1 grace=0|1"; epoch 0 = none.
 std::string cause_line(const JobRecord& job);
 
-// "76 ended 3 NAME": its number, the word, the index of an array's element or "-", and the job's name to the
-// end of the line.
+// "76 ended 3 UID NAME": its number, the word, the index of an array's element or "-", its user, and the
+// job's name to the end of the line.
 std::string about_line(const JobRecord& job);
 
 // What requeueing does to a job in this state.

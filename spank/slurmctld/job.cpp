@@ -64,7 +64,8 @@ JobRecord record_of(const slurm_job_info_t& job) {
             text(job.exc_nodes),
             job.job_id,
             job.array_task_id == NO_VAL ? std::nullopt : std::optional(job.array_task_id),
-            text(job.name)};
+            text(job.name),
+            job.user_id};
 }
 
 // The first of what slurmctld sends for `job_id` that is `wanted`.

@@ -27,7 +27,7 @@ constexpr unsigned k_deadline_s = 10;
 constexpr const char* k_usage =
     "usage: ckpt-slurmctld cause JOBID                   print why the job is ending\n"
     "       ckpt-slurmctld history JOBID                 print what its comment says of its checkpoints\n"
-    "       ckpt-slurmctld about JOBID[_TASK]            print its number, state, index and name\n"
+    "       ckpt-slurmctld about JOBID[_TASK]            print its number, state, index, uid and name\n"
     "       ckpt-slurmctld hold JOBID REASON             requeue it held\n"
     "       ckpt-slurmctld comment JOBID TEXT            show it in its comment\n"
     "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n"

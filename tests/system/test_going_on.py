@@ -83,6 +83,11 @@ class GoingOn(SystemTest):
             second.as_user("scontrol", "release", second.name)
             second.wait_info("starts", lambda info: not is_held(info))
             second.wait_info("is held again", is_held)
+        with self.subTest("root would run alice's script as root"):
+            for option in ((), ("--dry-run",)):
+                done = sckpt("restart", *option, f"{job.id}@1", user="root")
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertRegex(done.stderr, rf"job {job.id} is alice's.*sudo -u alice sckpt restart.* {job.id}@1 \[CKPT-303\]\n$")
         with self.subTest("who names the generation means it"):
             meant = self.go_on(job, "meant", "@1")
             meant.wait_output("restored generation 1")

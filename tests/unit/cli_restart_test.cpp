@@ -28,32 +28,51 @@ TEST(CliRestart, AJobAndPerhapsAGeneration) {
 }
 
 TEST(CliRestart, WhatSlurmctldSaysOfAJob) {
-    const auto element = parse_job("76 cancelled 3 my  job\n");
+    const auto element = parse_job("76 cancelled 3 1001 my  job\n");
     ASSERT_TRUE(element);
     EXPECT_EQ(element->id, 76U);
     EXPECT_EQ(element->state, "cancelled");
     EXPECT_EQ(element->task, 3U);
+    EXPECT_EQ(element->uid, 1001U);
     EXPECT_EQ(element->name, "my  job");
-    const auto plain = parse_job("76 running - \n");
+    const auto plain = parse_job("76 running - 0 \n");
     ASSERT_TRUE(plain);
     EXPECT_FALSE(plain->task);
     EXPECT_EQ(plain->name, "");
     EXPECT_TRUE(is_live(*plain));
     EXPECT_FALSE(is_live(*element));
-    for (const char* text : {"", "x", "x running - a", "76"})
+    for (const char* text : {"", "x", "x running - 0 a", "76", "76 running - a", "76 running - -1 a"})
         EXPECT_FALSE(parse_job(text)) << text;
 }
 
 TEST(CliRestart, OfAnArrayOnlyTheElementIsSubmitted) {
-    const SlurmJob element{76, "failed", 3, "my job"};
+    const SlurmJob element{76, "failed", 3, "my job", 1001};
     EXPECT_THAT(sbatch_arguments({76, 2}, "", element, {"-p", "debug"}),
                 ElementsAre("--parsable", "--checkpoint-restore=76@2", "--job-name=my job", "--array=3", "-p",
                             "debug"));
-    const SlurmJob plain{76, "failed", {}, "a"};
+    const SlurmJob plain{76, "failed", {}, "a", 1001};
     EXPECT_THAT(sbatch_arguments({76, 0}, "/d", plain, {}),
                 ElementsAre("--parsable", "--checkpoint-restore=76", "--checkpoint-dir=/d", "--job-name=a"));
     EXPECT_EQ(quoted("--array=3"), "--array=3");
     EXPECT_EQ(quoted("it's"), "'it'\\''s'");
+}
+
+TEST(CliRestart, NobodyElsesJobIsSubmitted) {
+    const SlurmJob job{76, "failed", {}, "a", 1001};
+    EXPECT_TRUE(check_own(job, 1001, "alice", {"restart", "76"}));
+    for (const std::uint32_t caller : {0U, 1002U}) {
+        const auto other = check_own(job, caller, "alice", {"restart", "76", "--", "--comment=two words"});
+        ASSERT_FALSE(other);
+        EXPECT_EQ(other.error().code, Code::not_permitted);
+        EXPECT_THAT(other.error().what, HasSubstr("job 76 is alice's"));
+        EXPECT_EQ(other.error().hint, "sudo -u alice sckpt restart 76 -- '--comment=two words'");
+    }
+}
+
+TEST(CliRestart, AScriptDoesNotEndItsHereDocument) {
+    EXPECT_EQ(end_word("#!/bin/sh\necho SCRIPT\n"), "SCRIPT");
+    EXPECT_EQ(end_word("cat <<SCRIPT\nSCRIPT\nSCRIPT_"), "SCRIPT__");
+    EXPECT_EQ(end_word("SCRIPT"), "SCRIPT_");
 }
 
 TEST(CliRestart, WhatIsInTheWayIsSaid) {

@@ -68,9 +68,10 @@ TEST(SlurmctldCause, AJobIsDescribedInOneLine) {
     JobRecord job = in_state(JOB_CANCELLED);
     job.job_id = 76;
     job.name = "my job\n";
-    EXPECT_EQ(about_line(job), "76 cancelled - my job?");
+    job.uid = 1001;
+    EXPECT_EQ(about_line(job), "76 cancelled - 1001 my job?");
     job.array_task = 3;
-    EXPECT_EQ(about_line(job), "76 cancelled 3 my job?");
+    EXPECT_EQ(about_line(job), "76 cancelled 3 1001 my job?");
 }
 
 TEST(SlurmctldComment, TheUsersCommentStays) {
