@@ -146,9 +146,22 @@ Status check_unchanged(int parent, const LocalFile& file, const UndoEntry& entry
                 "have the job restored again when nobody else writes to it");
 }
 
-Status set_mode(int parent, const LocalFile& file) {
-    if (::fchmodat(parent, base_name(file).c_str(), file.mode, 0) != 0)
+// A directory or FIFO of the user's. Where others may write to the parent too, its name may be a link by now
+// to anything that is the user's.
+Status set_mode(int parent, const LocalFile& file, mode_t mode) {
+    const std::string name = base_name(file);
+    const int only = file.kind == Kind::directory ? O_DIRECTORY : O_NONBLOCK | O_NOCTTY;
+    auto opened = open_beneath(parent, name, O_RDONLY | O_NOFOLLOW | only);
+    if (!opened && opened.error().errnum == EACCES) { // it forbids reading: glibc follows no link either
+        if (::fchmodat(parent, name.c_str(), mode, AT_SYMLINK_NOFOLLOW) == 0) return {};
         return fail_errno(Code::os, "set its mode");
+    }
+    if (!opened) return tl::unexpected(opened.error());
+    struct stat st{};
+    if (::fstat(opened->get(), &st) != 0) return fail_errno(Code::os, "look at it");
+    if (st.st_uid != ::geteuid() || !is_kind(st.st_mode, file.kind))
+        return fail(Code::rollback_refused, file.full_path() + " has been exchanged by somebody else");
+    if (::fchmod(opened->get(), mode) != 0) return fail_errno(Code::os, "set its mode");
     return {};
 }
 
@@ -161,12 +174,12 @@ Status make_new(const LocalFile& file, int images) {
     const int made = file.kind == Kind::directory ? ::mkdirat(parent.get(), name.c_str(), S_IRWXU)
                                                   : ::mkfifoat(parent.get(), name.c_str(), S_IRUSR | S_IWUSR);
     if (made != 0) return fail_errno(Code::os, "make it");
-    return file.kind == Kind::directory ? Status() : set_mode(parent.get(), file);
+    return file.kind == Kind::directory ? Status() : set_mode(parent.get(), file, file.mode);
 }
 
 Status finish_directory(const LocalFile& file) {
     CKPT_TRY(const Fd parent, open_parent(file));
-    return set_mode(parent.get(), file);
+    return set_mode(parent.get(), file, file.mode);
 }
 
 namespace {
@@ -188,8 +201,7 @@ void remove_sockets(int parent, const std::string& name) {
 
 void open_up(const LocalFile& file) {
     if (file.kind != Kind::directory) return;
-    if (const auto parent = open_parent(file))
-        (void)!::fchmodat(parent->get(), base_name(file).c_str(), S_IRWXU, 0);
+    if (const auto parent = open_parent(file)) (void)set_mode(parent->get(), file, S_IRWXU);
 }
 
 std::uint32_t open_up_existing(const LocalFile& file) {
