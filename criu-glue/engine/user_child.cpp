@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// What a child that the user's files have taken over can cost the node.
+constexpr std::size_t k_most_text = std::size_t{64} << 20U;
+
 // What the child sends back: the text or why there is none.
 struct ChildAnswer {
     static constexpr std::uint16_t k_type = 90; // never leaves the engine
@@ -35,7 +39,15 @@ Status become(const Identity& user, int mount_ns) {
     if (mount_ns >= 0 && ::setns(mount_ns, CLONE_NEWNS) != 0)
         return fail_errno(Code::os, "enter a mount namespace");
     CKPT_CHECK(drop_to(user));
+    // It has root's memory and descriptors, and fs.suid_dumpable need not be 0: neither the user's other
+    // processes nor a core file may get at them.
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+#ifndef __SANITIZE_ADDRESS__ // which reserves terabytes
+    constexpr rlim_t k_memory = rlim_t{2} << 30U;
+    const rlimit memory{k_memory, k_memory};
+    ::setrlimit(RLIMIT_AS, &memory);
+#endif
     return {};
 }
 
@@ -69,6 +81,8 @@ Result<std::string> read_until_end(int fd, Clock::time_point end) {
         if (n == 0) return text;
         if (n < 0 && errno != EINTR) return fail_errno(Code::os, "read from a child");
         if (n > 0) text.append(buffer.data(), static_cast<std::size_t>(n));
+        if (text.size() > k_most_text)
+            return fail(Code::os, "the child that looks at the user's files says too much");
     }
 }
 
