@@ -66,8 +66,8 @@ bool was_made_by_us(const LinkedFile& file, int images) {
 Status make_from_content(const LinkedFile& file, int images, const std::string& job) {
     CKPT_TRY(const Fd content, open_beneath(images, file.content, O_RDONLY));
     const std::string directory = directory_of(file.link);
-    const std::string fresh = directory + (directory == "/" ? "" : "/") + undo_prefix(job) + "link.new";
-    ::unlink(fresh.c_str());
+    CKPT_TRY(const std::string prefix, random_prefix(job));
+    const std::string fresh = directory + (directory == "/" ? "" : "/") + prefix + ".link.new";
     const Fd made(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!made) return fail_errno(Code::os, "make " + fresh);
     Status done;

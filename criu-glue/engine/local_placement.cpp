@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/local_placement.hpp"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <map>
 #include <ranges>
@@ -18,13 +16,6 @@ namespace ckpt {
 namespace {
 
 using Kind = LocalFile::Kind;
-
-Result<std::string> random_prefix(const std::string& job) {
-    std::uint64_t value = 0;
-    if (::getrandom(&value, sizeof value, 0) != sizeof value)
-        return fail_errno(Code::os, "draw a random name");
-    return undo_prefix(job) + std::to_string(value);
-}
 
 // Not a directory or a FIFO, which are made where none is, and in nobody's way if they stay.
 bool is_content(const LocalFile& file) {

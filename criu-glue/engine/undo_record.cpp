@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/undo_record.hpp"
 
+#include <sys/random.h>
+
 #include <algorithm>
 #include <array>
 
@@ -78,6 +80,13 @@ UndoStep decide_displaced(const UndoEntry& entry, const UndoNow& now) {
 
 std::string undo_prefix(const std::string& job) {
     return ".ckpt-" + job + ".";
+}
+
+Result<std::string> random_prefix(const std::string& job) {
+    std::uint64_t value = 0;
+    if (::getrandom(&value, sizeof value, 0) != sizeof value)
+        return fail_errno(Code::os, "draw a random name");
+    return undo_prefix(job) + std::to_string(value);
 }
 
 LocalFile UndoRecord::file(const UndoEntry& entry) const {

@@ -22,7 +22,10 @@ namespace ckpt {
 // ".part": a record that is being written: nothing was done yet.
 // ".N.new": of entry N the new file, until it takes its place; ".N.old": what was there; ".N.saved": what a
 // rewrite writes over, at the same offsets.
+// ".link.new": of no record: a deleted file that is made again, until it has its name.
 std::string undo_prefix(const std::string& job);
+// The same with 64 random bits: a name that nobody else can have made beforehand.
+Result<std::string> random_prefix(const std::string& job);
 
 struct UndoEntry {
     std::string name;                         // of the file, in the directory
