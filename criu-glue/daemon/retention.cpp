@@ -86,8 +86,7 @@ void Server::log_pruned(const UserStore& store, const Result<wire::PruneResult>&
 
 void Server::remember_user(const Job& job) {
     if (job.state.unmanaged) return;
-    m_store_users[{job.place.base, job.place.uid}] = {admins_part(m_policy, job.place.base, job.facts.user),
-                                                      std::time(nullptr)};
+    m_store_users.remember(job.place.uid, job.facts.user, job.place.base, std::time(nullptr));
 }
 
 // What a job leaves has to go when it has ended for `after_end`: its user is remembered so long.
@@ -96,36 +95,50 @@ void Server::prune_daily() {
         for (const auto& [job_id, job] : m_jobs)
             remember_user(job);
         const Seconds kept = m_policy.retention.after_end + 3 * m_policy.retention.every;
-        const std::int64_t oldest = std::time(nullptr) - kept.count();
-        std::erase_if(m_store_users, [&](const auto& user) { return user.second.seen < oldest; });
-        for (const auto& [where, user] : m_store_users)
-            m_to_prune.push_back(where);
+        m_store_users.forget(std::time(nullptr) - kept.count());
+        m_to_prune = m_store_users.users();
         prune_next();
     });
 }
 
-// One user after the other, but nobody waits long for the one before: whose writer is stopped, or whose file
-// system hangs, keeps nobody else's from being looked at. The next round begins between half an interval from
-// now and one and a half.
+// One user after the other, but nobody waits long for the one before, however many directories that has:
+// whose writer is stopped, or whose file system hangs, keeps nobody else's from being looked at. The next
+// round begins between half an interval from now and one and a half.
 void Server::prune_next() {
+    while (!m_to_prune.empty() && m_pruning.contains(m_to_prune.back()))
+        m_to_prune.pop_back();
     if (m_to_prune.empty()) {
         m_loop.after(m_policy.retention.every / 2, [this] { prune_daily(); });
         return;
     }
-    const auto where = m_to_prune.back();
+    const uid_t uid = m_to_prune.back();
     m_to_prune.pop_back();
-    const auto& [base, uid] = where;
     const auto go_on = [this, once = std::make_shared<bool>(false)] {
         if (!std::exchange(*once, true)) prune_next();
     };
     const Loop::Id patience = m_loop.after(k_prune_patience, go_on);
+    m_pruning.insert(uid);
+    prune_each(uid, m_store_users.of(uid), [this, uid, go_on, patience] {
+        m_pruning.erase(uid);
+        m_loop.cancel(patience);
+        go_on();
+    });
+}
+
+// What is the user's own choice, root does not open.
+void Server::prune_each(uid_t uid, std::vector<StoreUsers::Store> stores, const std::function<void()>& done) {
+    if (stores.empty()) return done();
+    const auto [base, user] = stores.back();
+    stores.pop_back();
+    const auto sites = user_base(m_policy.storage.base, user);
     Fd nobody(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-    start_prune(
-        {base, {uid, wire::WriterRequest::k_unknown, {}}, false, false, true, m_store_users[where].above},
-        false, std::move(nobody), [this, go_on, patience] {
-            m_loop.cancel(patience);
-            go_on();
-        });
+    start_prune({base,
+                 {uid, wire::WriterRequest::k_unknown, {}},
+                 false,
+                 false,
+                 sites && *sites == base,
+                 admins_part(m_policy, base, user)},
+                false, std::move(nobody), [this, uid, stores, done] { prune_each(uid, stores, done); });
 }
 
 } // namespace ckpt

@@ -24,6 +24,7 @@
 #include "policy/margin.hpp"
 #include "policy/policy.hpp"
 #include "result/result.hpp"
+#include "store_users.hpp"
 #include "worker.hpp"
 
 namespace ckpt {
@@ -197,6 +198,7 @@ private:
     void log_pruned(const UserStore& store, const Result<wire::PruneResult>& result);
     void prune_daily();
     void prune_next();
+    void prune_each(uid_t uid, std::vector<StoreUsers::Store> stores, const std::function<void()>& done);
     void remember_user(const Job& job);
     // Whether the key can be opened for a sealer: one that is not started can tell nobody.
     [[nodiscard]] Status check_key() const;
@@ -240,13 +242,9 @@ private:
     bool m_starts_awaited = false; // of jobs that are being launched when we are asked to stop
     LineLimit m_lines;
     std::multiset<uid_t> m_listings; // who has one under way
-    // Who may have something in the store that has to go, by directory there and user.
-    struct StoreUser {
-        std::string above;     // as of UserStore
-        std::int64_t seen = 0; // when a job of theirs was last here, Unix seconds
-    };
-    std::map<std::pair<std::string, uid_t>, StoreUser> m_store_users;
-    std::vector<std::pair<std::string, uid_t>> m_to_prune; // in this round
+    StoreUsers m_store_users;
+    std::vector<uid_t> m_to_prune; // in this round
+    std::set<uid_t> m_pruning;     // whose stores are being looked at, of this round or an earlier one
     std::map<ConnectionId, Connection> m_connections;
     ConnectionId m_next_connection = 1;
     std::map<std::uint32_t, Job> m_jobs;
