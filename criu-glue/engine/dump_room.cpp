@@ -81,8 +81,8 @@ Status check_room(const wire::DumpRequest& request, const DumpFds& fds) {
     rules.roots = request.node_local;
     rules.limit = request.node_local_limit;
     rules.uid = request.user.uid;
-    const std::uint64_t files =
-        std::min(bytes_of_local_files(request.root_pid, rules), rules.limit) + bytes_of_copies(request, fds.mount_ns.get());
+    const std::uint64_t files = std::min(bytes_of_local_files(request.root_pid, rules), rules.limit) +
+                                bytes_of_copies(request, fds.mount_ns.get());
     const std::uint64_t space = std::uint64_t{fs.f_bavail} * fs.f_frsize + request.room_to_come;
     return judge_room(memory_of(request.root_pid), files, space);
 }
