@@ -20,7 +20,7 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_compared = 64 * 1024;
+constexpr std::size_t k_compared = 64 << 10;
 constexpr std::size_t k_fresh_max = 16 << 20; // what an incarnation prints before it is restored
 
 // Runs as the user.
