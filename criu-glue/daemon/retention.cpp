@@ -58,6 +58,7 @@ void Server::start_prune(const UserStore& store, bool dry_run, Fd out, std::func
                   [this, store, dry_run, stream, done](const Result<UserJobs>& jobs) {
                       wire::PruneRequest request = request_for(jobs);
                       request.retention = retention();
+                      request.uid = store.user.uid;
                       request.dry_run = dry_run;
                       const std::array to_worker = {stream->get()};
                       start_sealer(store, wire::encode(request), to_worker, k_prune_limit,

@@ -92,7 +92,7 @@ Status prune_user(const wire::PruneRequest& request, std::vector<Fd>& fds, wire:
     if (!access && access.error().code == Code::not_found) return {};
     if (!access) return tl::unexpected(store::store_error(access.error(), "cannot use the store"));
     if (!request.note.empty()) CKPT_CHECK(write_all(out, line_of({{"note", request.note}})));
-    const auto jobs = store::look(access->store());
+    const auto jobs = store::look(access->store(), request.uid);
     if (!jobs) return tl::unexpected(store::store_error(jobs.error(), "cannot look through the store"));
     return remove_or_tell(access->store(), request, *jobs, out, result);
 }

@@ -66,7 +66,8 @@ Result<std::vector<GenerationId>> generations_up_to(const JobAt& job, Generation
     return ids;
 }
 
-std::optional<Owner> claimed_owner(Volume& volume, const std::string& cluster, const std::string& name) {
+std::optional<Owner> claimed_owner(Volume& volume, const std::string& cluster, const std::string& name,
+                                   std::optional<std::uint32_t> uid) {
     const std::string job_dir = cluster + "/" + name;
     const auto incarnations = volume.list(job_dir);
     if (!incarnations) return std::nullopt;
@@ -80,7 +81,9 @@ std::optional<Owner> claimed_owner(Volume& volume, const std::string& cluster, c
             const auto claims = claimed_manifests(volume, dir + "/" + entry);
             if (!claims) continue;
             for (const Manifest& claim : *claims)
-                if (claim.owner.cluster == cluster && job_dir_name(claim.owner) == name) return claim.owner;
+                if (claim.owner.cluster == cluster && job_dir_name(claim.owner) == name &&
+                    claim.owner.uid == uid.value_or(claim.owner.uid))
+                    return claim.owner;
         }
     }
     return std::nullopt;

@@ -36,7 +36,9 @@ Status may_go_on(const GoingOn& going, const JobState& state, const ActiveJobs& 
 Result<std::vector<GenerationId>> generations_up_to(const JobAt& job, GenerationId newest);
 
 // Whose generations are in the directory `cluster`/`name`, as the first manifest says that may be true of it.
-std::optional<Owner> claimed_owner(Volume& volume, const std::string& cluster, const std::string& name);
+// Only of `uid`, if one is given: what another user's manifest says has no place there.
+std::optional<Owner> claimed_owner(Volume& volume, const std::string& cluster, const std::string& name,
+                                   std::optional<std::uint32_t> uid = {});
 
 // Every job of the number `job_id` that has generations (0: of any number), as their manifests claim it.
 Result<std::vector<Owner>> owners_of(Volume& volume, const std::string& cluster, std::uint32_t job_id);

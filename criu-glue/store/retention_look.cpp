@@ -111,7 +111,7 @@ Result<Users> users_of(const JobAt& job) {
     return users_in(state);
 }
 
-Result<std::vector<StoredJob>> look(const Store& store) {
+Result<std::vector<StoredJob>> look(const Store& store, std::uint32_t uid) {
     std::vector<StoredJob> jobs;
     CKPT_TRY(const auto clusters, store.volume.list(""));
     for (const std::string& cluster : clusters) {
@@ -123,7 +123,7 @@ Result<std::vector<StoredJob>> look(const Store& store) {
             StoredJob found;
             found.cluster = cluster;
             found.dir_name = name;
-            found.owner = claimed_owner(store.volume, cluster, name).value_or(somebody(cluster, name));
+            found.owner = claimed_owner(store.volume, cluster, name, uid).value_or(somebody(cluster, name));
             CKPT_TRY(const JobAt job, job_at(store, found));
             const Status looked = Look(job, found).run();
             if (looked) jobs.push_back(std::move(found));

@@ -40,7 +40,7 @@ Result<std::uint64_t> used(Volume& volume) {
 
 Status remove_what_may_go(const Store& store, const Owner& owner, std::uint32_t incarnation,
                           const RetentionRules& rules, std::int64_t now) {
-    CKPT_TRY(const auto jobs, look(store));
+    CKPT_TRY(const auto jobs, look(store, owner.uid));
     const ActiveJobs active{owner.cluster, false, {{owner.job_id, owner.job_id}}};
     const auto ignore = [](const Removal&, const StoredJob&, const Status&) { return Status{}; };
     CKPT_CHECK(remove_all(store, jobs, decide_retention(jobs, active, rules, now), ignore));

@@ -393,13 +393,14 @@ struct InspectResult {
 struct PruneRequest {
     static constexpr std::uint16_t k_type = 58;
     Retention retention;
+    std::uint32_t uid = 0; // whose store it is
     bool dry_run = false;
     std::string cluster;          // slurmctld's; "" = it did not answer
     std::vector<JobRange> active; // its jobs that have not ended
     std::string note;             // why it did not answer: passed on to whoever reads the descriptor
     template <class V>
     void fields(V& v) {
-        v(retention, dry_run, cluster, active, note);
+        v(retention, uid, dry_run, cluster, active, note);
     }
 };
 struct PruneResult {

@@ -60,6 +60,8 @@ public:
     Result<Usage> usage(const std::string& path) override { return inner.usage(path); }
 };
 
+constexpr std::uint32_t k_uid = 1000;
+
 class RemovalTest : public ::testing::Test {
 protected:
     RemovalTest() {
@@ -69,7 +71,7 @@ protected:
         m_volume.inner.changed = m_now;
     }
     [[nodiscard]] Store store() { return {m_volume, m_keys}; }
-    static Owner owner(std::uint32_t job) { return {"alpha", 1000, job, std::string(32, 'a')}; }
+    static Owner owner(std::uint32_t job) { return {"alpha", k_uid, job, std::string(32, 'a')}; }
     static Files images(std::uint32_t job, GenerationId id) {
         return {{"inventory.img", std::to_string(job) + to_text(id)},
                 {"pages-1.img", std::string(20000, static_cast<char>('a' + id.generation))}};
@@ -113,7 +115,7 @@ protected:
     // What is left of the generations: "7/1".
     std::vector<std::string> left() {
         std::vector<std::string> all;
-        const auto jobs = look(store());
+        const auto jobs = look(store(), k_uid);
         EXPECT_TRUE(jobs);
         for (const StoredJob& job : *jobs)
             for (const StoredGeneration& one : job.generations)
@@ -125,7 +127,7 @@ protected:
     }
     // Returns what could not be removed.
     std::vector<std::string> prune(const ActiveJobs& active, const RetentionRules& rules, std::int64_t now) {
-        const auto jobs = look(store());
+        const auto jobs = look(store(), k_uid);
         EXPECT_TRUE(jobs);
         std::vector<std::string> problems;
         const auto report = [&](const Removal&, const StoredJob&, const Status& done) -> Status {
@@ -161,7 +163,7 @@ TEST_F(RemovalTest, WhatIsFoundIsWhatTheRecordsSay) {
     finish(7);
     save(8, {0, 1});
     expect_start(8, 1, {0, 1});
-    const auto jobs = look(store());
+    const auto jobs = look(store(), k_uid);
     ASSERT_TRUE(jobs);
     ASSERT_EQ(jobs->size(), 2U);
     EXPECT_TRUE(jobs->at(0).ended_for_good);
@@ -170,6 +172,17 @@ TEST_F(RemovalTest, WhatIsFoundIsWhatTheRecordsSay) {
     EXPECT_FALSE(jobs->at(1).ended_at);
     EXPECT_THAT(jobs->at(1).needed, ElementsAre(GenerationId{0, 1}));
     EXPECT_GT(jobs->at(1).usage.bytes, 100U);
+}
+
+TEST_F(RemovalTest, AnotherUsersManifestsSayNothing) {
+    save(7, {0, 1});
+    finish(7);
+    const auto jobs = look(store(), k_uid + 1);
+    ASSERT_TRUE(jobs);
+    ASSERT_EQ(jobs->size(), 1U);
+    EXPECT_NE(jobs->at(0).owner.uid, k_uid);
+    EXPECT_FALSE(jobs->at(0).ended_at) << "that it has ended is on record for its user";
+    EXPECT_EQ(jobs->at(0).generations.size(), 1U);
 }
 
 // Inc 1 has gone on from generation 1 while a node that was declared dead was still committing.
@@ -190,7 +203,7 @@ TEST_F(RemovalTest, ALateCommitIsNotTheNewest) {
 TEST_F(RemovalTest, AJobThatStartsAgainMeanwhileKeepsAll) {
     save(7, {0, 1});
     save(7, {0, 2});
-    const auto jobs = look(store());
+    const auto jobs = look(store(), k_uid);
     ASSERT_TRUE(jobs);
     m_volume.after_rename = [&] { expect_start(7, 1, {0, 2}); };
     EXPECT_THAT(prune(active()), ::testing::Each(HasSubstr("started again")));
@@ -372,7 +385,7 @@ TEST_F(RemovalTest, TheDirectoryAtWhichTheVolumeWentIsTheLastThatIsTold) {
         save(job, {0, 1});
     m_volume.unremovable = ".trash-8-";
     m_volume.why = {Code::os, "it has ended", "", EPIPE};
-    const auto jobs = look(store());
+    const auto jobs = look(store(), k_uid);
     ASSERT_TRUE(jobs);
     std::vector<std::uint32_t> told;
     const auto report = [&](const Removal&, const StoredJob& job, const Status&) -> Status {
@@ -430,7 +443,7 @@ TEST_P(AnyStoreTest, WhatIsActiveGoesOnFromItsNewest) {
     }
     const RetentionRules rules{below(20) * k_day, below(3) * k_day, below(2)};
     const std::int64_t now = m_now + below(30) * k_day;
-    const auto before = look(store());
+    const auto before = look(store(), k_uid);
     ASSERT_TRUE(before);
     std::vector<std::string> expected;
     const auto decided = decide_retention(*before, jobs, rules, now);
