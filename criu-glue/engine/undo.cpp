@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ctime>
 #include <optional>
 #include <ranges>
 #include <set>
@@ -23,7 +22,6 @@ namespace {
 
 constexpr std::size_t k_record_max = 64 << 20;
 constexpr mode_t k_permissions = 07777;
-constexpr std::time_t k_unrecorded_s = 3600;
 constexpr const char* k_open = ".undo";
 constexpr const char* k_finished = ".done";
 constexpr const char* k_unwritten = ".part";
@@ -115,13 +113,6 @@ void remove_beneath(int dir, const std::string& helper) {
 void remove_record(int dir, const std::string& prefix) {
     for (const char* state : {k_unwritten, k_open, k_finished})
         ::unlinkat(dir, (prefix + state).c_str(), 0);
-}
-
-// What is newer may be a restore's on another node that has not written its record yet.
-bool is_old(int dir, const std::string& name, std::time_t now) {
-    struct stat st{};
-    return ::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-           now - st.st_ctim.tv_sec > k_unrecorded_s; // its mtime may be the saved file's
 }
 
 // Each entry has a helper of its own: one file must not become many tails.
@@ -263,7 +254,7 @@ void forget_undo(const UndoRecord& record) {
         remove_beneath(dir->get(), entry.helper);
 }
 
-Status find_leftovers(const LocalFile& file, const std::string& job, Leftovers& found, std::time_t now) {
+Status find_leftovers(const LocalFile& file, const std::string& job, Leftovers& found) {
     const auto path = open_parent(file);
     if (!path) return {};
     const Fd dir(::openat(path->get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -284,8 +275,7 @@ Status find_leftovers(const LocalFile& file, const std::string& job, Leftovers& 
     }
     std::optional<Writable> writable;
     for (const std::string& name : *names) // a crash before the record was there: nothing was done
-        if (name.starts_with(undo_prefix(job)) && !known.contains(prefix_of(name, job)) &&
-            is_old(dir.get(), name, now)) {
+        if (name.starts_with(undo_prefix(job)) && !known.contains(prefix_of(name, job))) {
             if (!writable) writable.emplace(dir.get());
             ::unlinkat(dir.get(), name.c_str(), 0);
         }

@@ -3,7 +3,6 @@
 // found again. Everything here runs as the user, in the task's mount namespace.
 #pragma once
 
-#include <ctime>
 #include <string>
 #include <vector>
 
@@ -52,13 +51,12 @@ void remove_helpers(const LocalFile& file, const std::string& helper);
 void forget_undo(const UndoRecord& record);
 
 // Records of `job` in the directory of `file`, those that are finished apart; helpers that belong to no
-// record are removed when they are an hour old. A directory that is missing or cannot be listed has none; a
-// record that cannot be read is an error, unless it is none of ours.
+// record are removed. A directory that is missing or cannot be listed has none; a record that cannot be read
+// is an error, unless it is none of ours.
 struct Leftovers {
     std::vector<UndoRecord> open;
     std::vector<UndoRecord> finished;
 };
-Status find_leftovers(const LocalFile& file, const std::string& job, Leftovers& found,
-                      std::time_t now = std::time(nullptr));
+Status find_leftovers(const LocalFile& file, const std::string& job, Leftovers& found);
 
 } // namespace ckpt

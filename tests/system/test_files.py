@@ -122,7 +122,7 @@ echo "$SLURM_ARRAY_TASK_ID,end" >&3
         results = array.path("../results.csv")
         elements = [self.element(array, i) for i in range(3)]
         for i, element in enumerate(elements):
-            wait_for("lines of every element", lambda: results.read_text().count(f"{i},") > 10 * (i + 1))
+            wait_for("lines of every element", lambda: results.exists() and results.read_text().count(f"{i},") > 10 * (i + 1))
             requeue(element, to="n2")
         for element in elements:
             element.wait_output("restored generation 1")

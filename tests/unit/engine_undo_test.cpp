@@ -157,12 +157,12 @@ protected:
     }
 
     // As the next restore does, which knows nothing but the directory.
-    Status undo_what_is_found(std::time_t now = std::time(nullptr)) {
+    Status undo_what_is_found() {
         LocalFile any;
         any.root = m_root + "/files";
         any.path = "whatever";
         Leftovers found;
-        CKPT_CHECK(find_leftovers(any, "job", found, now));
+        CKPT_CHECK(find_leftovers(any, "job", found));
         for (const UndoRecord& record : found.open)
             CKPT_CHECK(undo(record, UndoEnd::max()));
         return {};
@@ -202,10 +202,7 @@ TEST_F(Interrupted, BeforeItWasOnRecord) {
     begin(k_before, k_saved);
     put("files/" + m_record.prefix + ".part", "{");
     put("files/.ckpt-other.7.0.saved", "another job's");
-    const Files as_begun = files();
     ASSERT_TRUE(undo_what_is_found());
-    EXPECT_EQ(files(), as_begun) << "it may be a restore that is about to write its record";
-    ASSERT_TRUE(undo_what_is_found(std::time(nullptr) + 7200));
     Files expected = k_before;
     expected[".ckpt-other.7.0.saved"] = "another job's";
     EXPECT_EQ(files(), expected);
