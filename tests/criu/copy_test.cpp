@@ -208,7 +208,7 @@ TEST_F(Copy, AKilledRestoreIsTakenBack) {
     RestoreCall call;
     call.files = wire::Files::copy;
     int killed = 0;
-    for (int delay = 20; delay < 400; delay += 20) {
+    for (int delay = 5; delay < 400; delay += 5) {
         task->renew(task->output_name());
         call.kill_engine_after = std::chrono::milliseconds(delay);
         if (call_restore(*task, images.get(), m_tails.get(), call)) break; // it was faster
