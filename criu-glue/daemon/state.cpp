@@ -24,6 +24,7 @@ const char* to_string(Reason reason) {
 Effects advance(JobState& job, const Event& event) {
     Effects out;
     std::visit([&](const auto& e) { state::on(job, e, out); }, event);
+    state::take_on_demand(job, out);
     state::release_epilog_if_quiet(job, out);
     return out;
 }

@@ -229,7 +229,6 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
     }
     if (any_running(job)) return;
     job.standing = false;
-    take_on_demand(job, out); // nobody is left to take it of
 }
 
 void on(JobState& job, const event::EpilogArrived& /*e*/, Effects& /*out*/) {

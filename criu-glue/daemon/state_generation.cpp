@@ -43,6 +43,15 @@ void generation_failed(JobState& job, const Taking& taking, Effects& out) {
     if (taking.reason == Reason::on_demand) answer(job, 0, taking.error, out);
 }
 
+// Whoever asks may be faster than a shim that starts its task, or that comes back to a ckptd started anew.
+bool is_coming(const JobState& job) {
+    using Phase = TaskState::Phase;
+    return std::ranges::any_of(job.tasks, [](const auto& task) {
+        return task.second.phase == Phase::registered || task.second.phase == Phase::adopting ||
+               task.second.phase == Phase::restoring;
+    });
+}
+
 Error on_demand_refused(bool busy) {
     return busy ? Error{Code::busy, "a checkpoint of this job is under way or the job is ending",
                         "try again in a moment", 0}
@@ -93,8 +102,9 @@ void end_after_commit(JobState& job, Effects& out) {
 } // namespace
 
 void take_on_demand(JobState& job, Effects& out) {
-    if (std::exchange(job.on_demand_next, false) && !take_generation(job, Reason::on_demand, false, out))
-        answer(job, 0, on_demand_refused(false), out);
+    if (job.taking || is_coming(job) || !std::exchange(job.on_demand_next, false)) return;
+    if (job.ending || !take_generation(job, Reason::on_demand, false, out))
+        answer(job, 0, on_demand_refused(job.ending), out);
 }
 
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out) {
@@ -129,8 +139,7 @@ void on(JobState& job, const event::OnDemand& e, Effects& out) {
         job.on_demand_waits = e.is_awaited;
         return;
     }
-    const bool soon = job.taking ? job.taking->reason == Reason::interval
-                                 : is_launching(job); // it asks before its shim does
+    const bool soon = job.taking ? job.taking->reason == Reason::interval : is_coming(job);
     if (!busy && soon) {
         job.on_demand_waits = e.is_awaited;
         job.on_demand_next = true;

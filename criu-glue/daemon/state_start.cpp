@@ -279,7 +279,6 @@ void on(JobState& job, const event::TreeStarted& e, Effects& out) {
     task.phase = Phase::running;
     out.emplace_back(effect::ArmInterval{});
     arm_limit(job, out);
-    take_on_demand(job, out);
 }
 
 void on(JobState& job, const event::HoldEnded& e, Effects& out) {

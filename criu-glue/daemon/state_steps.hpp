@@ -50,7 +50,7 @@ constexpr std::string_view k_no_checkpoint = "no checkpoint: ";
 // Starts a generation of every running task. False, and no effects, when no task runs or one is under way.
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out);
 
-// The one that was asked for before the job ran, or during another one.
+// The one that was asked for before the job ran, or during another one, as soon as that is decided.
 void take_on_demand(JobState& job, Effects& out);
 
 // The final generation's images exist or cannot be had: what becomes of the trees and of the SIGTERM.

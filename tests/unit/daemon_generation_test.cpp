@@ -41,12 +41,37 @@ TEST(OnDemand, WaitsForThePeriodicOneUnderWay) {
 
 TEST(OnDemand, WaitsForAJobThatIsAboutToRun) {
     JobState job = fresh_job();
-    EXPECT_TRUE(has<effect::AnswerOnDemand>(advance(job, event::OnDemand{}))) << "nobody has come yet";
-    advance(job, event::ShimArrived{k_batch});
     EXPECT_TRUE(advance(job, event::OnDemand{}).empty());
+    EXPECT_FALSE(has<effect::AnswerOnDemand>(advance(job, event::ShimArrived{k_batch})));
     const auto dumps = all<effect::Dump>(advance(job, event::TreeStarted{k_batch}));
     ASSERT_EQ(dumps.size(), 1U);
     EXPECT_EQ(dumps.front().reason, Reason::on_demand);
+}
+
+TEST(OnDemand, WaitsForAJobThatIsBeingRestored) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    EXPECT_TRUE(advance(job, event::OnDemand{}).empty());
+    EXPECT_FALSE(has<effect::AnswerOnDemand>(advance(job, found_generation(1))));
+    const Effects restored =
+        advance(job, event::RestoreEnded{k_batch, std::nullopt, 0, 1, "1 min", "n1", {}});
+    ASSERT_TRUE(has<effect::Dump>(restored));
+    EXPECT_EQ(all<effect::Dump>(restored).front().reason, Reason::on_demand);
+}
+
+TEST(OnDemand, IsRefusedToAJobThatIsHeldInsteadOfRestored) {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    advance(job, event::OnDemand{});
+    event::AdoptEnded unreadable;
+    unreadable.task = k_batch;
+    unreadable.error = some_error();
+    Effects held = advance(job, unreadable);
+    if (!has<effect::HoldJob>(held)) held = advance(job, unreadable);
+    EXPECT_TRUE(has<effect::HoldJob>(held));
+    EXPECT_TRUE(has<effect::AnswerOnDemand>(held));
 }
 
 TEST(OnDemand, IsAnsweredWhenTheJobEndsInstead) {

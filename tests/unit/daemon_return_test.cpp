@@ -44,6 +44,30 @@ TEST(Return, OnlyOnce) {
     EXPECT_TRUE(advance(job, event::ShimReturned{k_batch}).empty());
 }
 
+TEST(Return, ACheckpointThatIsAskedForBeforeIsTakenThen) {
+    JobState job = fresh_job();
+    advance(job, event::TaskRegistered{k_batch});
+    EXPECT_TRUE(advance(job, event::OnDemand{}).empty());
+    const auto dumps = all<effect::Dump>(advance(job, event::ShimReturned{k_batch}));
+    ASSERT_EQ(dumps.size(), 1U);
+    EXPECT_EQ(dumps.front().reason, Reason::on_demand);
+}
+
+TEST(Return, ACheckpointThatIsAskedForBeforeIsRefusedToAJobThatEnds) {
+    JobState job = fresh_job();
+    advance(job, event::TaskRegistered{k_batch});
+    advance(job, event::OnDemand{});
+    const Effects ending = advance(job, event::ShimReturned{k_batch, true});
+    ASSERT_TRUE(has<effect::AnswerOnDemand>(ending));
+    EXPECT_EQ(all<effect::AnswerOnDemand>(ending).front().error->code, Code::busy);
+    EXPECT_FALSE(has<effect::Dump>(ending));
+
+    JobState gone = fresh_job();
+    advance(gone, event::TaskRegistered{k_batch});
+    advance(gone, event::OnDemand{});
+    EXPECT_TRUE(has<effect::AnswerOnDemand>(advance(gone, event::TaskGone{k_batch})));
+}
+
 TEST(Return, ItsEndIsPutOnRecord) {
     JobState job = returned_job();
     EXPECT_TRUE(has<effect::RecordCompletion>(advance(job, event::TreeExited{k_batch, 7 << 8})));
