@@ -66,6 +66,25 @@ struct TaskRegister {
     }
 };
 
+// task_post_fork of a task that srun's stand-in has asked for (docs/steps.md).
+struct StepTaskRegister {
+    static constexpr std::uint16_t k_type = 6;
+    std::uint32_t job_id = 0;
+    std::uint32_t step_id = 0;
+    std::uint32_t task_id = 0; // global within the step
+    std::int32_t pid = 0;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+    std::vector<std::uint32_t> groups;
+    std::uint64_t stand_in = 0;   // which one; untrusted, means something within the user's own job only
+    std::uint32_t tasks_here = 0; // of the step, on this node
+    std::uint32_t step_nodes = 0; // of the step
+    template <class V>
+    void fields(V& v) {
+        v(job_id, step_id, task_id, pid, uid, gid, groups, stand_in, tasks_here, step_nodes);
+    }
+};
+
 struct TaskExit {
     static constexpr std::uint16_t k_type = 3;
     std::uint32_t job_id = 0;
@@ -117,6 +136,57 @@ struct ShimHello {
     template <class V>
     void fields(V& v) {
         v(script, status_pipe, returning, root_pid, term_delivered);
+    }
+};
+
+// ShimHello, of a shim that keeps what belongs to a checkpoint and is not in its tree.
+struct TaskHello {
+    static constexpr std::uint16_t k_type = 16;
+    std::string script;
+    std::int32_t status_pipe = -1;
+    bool returning = false;
+    std::int32_t root_pid = 0;
+    bool term_delivered = false;
+    // Numbers in the shim: standard input, output and error of the tree; for the pipes of a step these are the
+    // shim's own, not slurmstepd's.
+    std::vector<std::int32_t> stdio;
+    // A file in memory. What it holds when all is Settled is saved with the images as it is, and is in the new
+    // shim's file when that gets ShimStart with Start::restored.
+    std::int32_t state = -1;
+    template <class V>
+    void fields(V& v) {
+        v(script, status_pipe, returning, root_pid, term_delivered, stdio, state);
+    }
+};
+
+// To each shim while the trees of its job stand still: pass on what is on its way from and to the tree, write
+// the file TaskHello::state, and answer with Settled. Comes again until everything is at rest.
+struct Settle {
+    static constexpr std::uint16_t k_type = 17;
+    template <class V>
+    void fields(V& v) {
+        v();
+    }
+};
+struct Settled {
+    static constexpr std::uint16_t k_type = 18;
+    std::uint32_t code = 0; // 0, or why there can be no checkpoint
+    std::string text;
+    bool at_rest = false; // nothing is left in pipes or in the shim that could be passed on
+    std::vector<std::int32_t> sruns; // processes of the real srun that the shim has started and that live
+    template <class V>
+    void fields(V& v) {
+        v(code, text, at_rest, sruns);
+    }
+};
+
+// The batch script's shim: this srun has ended, and its stand-in knows how; or the stand-in is gone.
+struct StepOver {
+    static constexpr std::uint16_t k_type = 19;
+    std::uint64_t stand_in = 0;
+    template <class V>
+    void fields(V& v) {
+        v(stand_in);
     }
 };
 
