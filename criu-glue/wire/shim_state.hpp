@@ -29,16 +29,21 @@ struct StepOutput {
     }
 };
 
-// The batch script's shim: one srun whose stand-in does not know yet how it ended.
+// The batch script's shim: one srun whose stand-in does not know yet how it ended. Its streams pass through the
+// shim, so that a consumer that does not read holds up no checkpoint.
 struct StepRecord {
     std::uint64_t stand_in = 0;
     bool ended = false;           // the stand-in is answered with what follows; else srun is started again
     std::int32_t wait_status = 0; // of StepEnded
     std::int32_t errnum = 0;      // likewise
+    std::string out;              // came from srun, not yet with the stand-in's standard output
+    std::string err;
+    std::string in; // read from the stand-in's standard input, not yet taken by srun
+    bool in_ended = false;
     std::vector<StepOutput> outputs;
     template <class V>
     void fields(V& v) {
-        v(stand_in, ended, wait_status, errnum, outputs);
+        v(stand_in, ended, wait_status, errnum, out, err, in, in_ended, outputs);
     }
 };
 
@@ -58,9 +63,12 @@ struct ShimState {
     static constexpr std::uint16_t k_type = 75;
     std::vector<StepRecord> steps;
     StreamsRecord streams;
+    // What Slurm had set for the tree in the job's first incarnation, which is what the tree still has: a step
+    // gets this incarnation's values, but for what the script has changed.
+    std::vector<std::string> environment;
     template <class V>
     void fields(V& v) {
-        v(steps, streams);
+        v(steps, streams, environment);
     }
 };
 
