@@ -63,6 +63,22 @@ struct Dump {
     std::uint32_t generation = 0;
     Reason reason = Reason::interval;
     bool leave_stopped = false;
+    bool together = false; // with others: it waits for them before its tree may run on
+    std::optional<Error> refused; // nothing is dumped, for that reason
+};
+struct DumpGoOn { // answers DumpStopped and DumpTaken
+    TaskKey task;
+    std::optional<Error> give_up;
+};
+struct Settle { // bring to rest what is on its way between the trees and Slurm; SettleEnded
+    std::uint32_t generation = 0;
+};
+struct Proceed {}; // the shims pass on again what Settle has stopped
+struct FetchPart { // of the adopted generation: PartFetched
+    TaskKey task;
+};
+struct ForgetTask {
+    TaskKey task;
 };
 struct Commit {
     std::uint32_t generation = 0;
@@ -112,7 +128,8 @@ struct ReleaseEpilog {
 using Effect = std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
                             effect::LetShimLeave, effect::Say, effect::Adopt, effect::AskHistory,
                             effect::Restore, effect::AskCause, effect::ArmLimit, effect::AskLimit,
-                            effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::Commit,
+                            effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::DumpGoOn,
+                            effect::Settle, effect::Proceed, effect::FetchPart, effect::ForgetTask, effect::Commit,
                             effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
                             effect::RecordCompletion, effect::RecordFailure, effect::RecordStop,
                             effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;

@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -18,6 +19,13 @@ struct TaskKey {
     std::uint32_t step_id = 0;
     std::uint32_t task_id = 0;
     auto operator<=>(const TaskKey&) const = default;
+};
+
+// A task of a step in every incarnation: the srun of the script that has started it, and its number.
+struct StepTask {
+    std::uint64_t stand_in = 0;
+    std::uint32_t task_id = 0;
+    auto operator<=>(const StepTask&) const = default;
 };
 
 // Why Slurm is ending the job, as slurmctld says (spank/slurmctld); `unknown` when it does not answer in
@@ -38,10 +46,14 @@ const char* to_string(Reason reason);
 namespace event {
 struct TaskRegistered {
     TaskKey task;
+    std::uint64_t stand_in = 0; // of the srun that has asked for its step; 0 = the batch script
+    std::uint32_t tasks_here = 1;
+    std::uint32_t step_nodes = 1;
 };
 // The shim asks what to start.
 struct ShimArrived {
     TaskKey task;
+    bool gated = false; // its dumps wait for the rest of the job (DumpStopped)
 };
 // The store was asked for a generation to start from; `error` when it could not be asked, with EPIPE when a
 // worker of ours has ended before it had answered.
@@ -56,6 +68,13 @@ struct AdoptEnded {
     std::uint32_t generation = 0;   // that was found
     LastEnd last_end{};             // of the incarnation before
     std::uint64_t memory_limit = 0; // of this one, bytes; 0 = none
+    // What it has of steps: nothing = images, else how the task had ended.
+    std::map<StepTask, std::optional<int>> steps{};
+};
+// The images of a step's task are here, or cannot be had.
+struct PartFetched {
+    TaskKey task;
+    std::optional<Error> error;
 };
 // What the job's comment in Slurm says of its checkpoints; empty if nothing.
 struct HistoryKnown {
@@ -77,6 +96,7 @@ struct RestoreEnded {
 struct ShimReturned { // its tree was started under an earlier daemon
     TaskKey task;
     bool term_delivered = false; // a SIGTERM has reached it meanwhile, whatever it was for
+    bool gated = false;
 };
 struct ShimAway { // its connection has closed, and it lives: it will come back, if it ever needs us
     TaskKey task;
@@ -114,6 +134,21 @@ struct DumpEnded {
     std::uint64_t frozen_us = 0;
     std::uint64_t image_bytes = 0;
 };
+struct DumpStopped { // its tree stands still, and it waits for DumpGoOn
+    TaskKey task;
+    std::uint32_t generation = 0;
+};
+struct SettleEnded { // nothing of the job is on its way from or to a tree, or that cannot be reached
+    std::uint32_t generation = 0;
+    std::optional<Error> error;
+};
+struct DumpTaken { // its images are complete, and it waits for DumpGoOn
+    TaskKey task;
+    std::uint32_t generation = 0;
+};
+struct StepOver { // its srun has ended, and the script knows how
+    std::uint64_t stand_in = 0;
+};
 struct CommitEnded {
     std::uint32_t generation = 0;
     std::optional<Error> error;
@@ -142,7 +177,8 @@ using Event =
                  event::RestoreEnded, event::ShimReturned, event::ShimAway, event::TreeStarted,
                  event::IntervalElapsed, event::OnDemand, event::TermArrived, event::CauseGraceElapsed,
                  event::CauseKnown, event::LimitNear, event::LimitKnown, event::RequeueEnded,
-                 event::DumpEnded, event::CommitEnded, event::TreeExited, event::CompletionRecorded,
+                 event::DumpEnded, event::DumpStopped, event::SettleEnded, event::DumpTaken,
+                 event::PartFetched, event::StepOver, event::CommitEnded, event::TreeExited, event::CompletionRecorded,
                  event::TaskGone, event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
 
 } // namespace ckpt

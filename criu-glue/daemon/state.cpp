@@ -24,7 +24,8 @@ const char* to_string(Reason reason) {
 Effects advance(JobState& job, const Event& event) {
     Effects out;
     std::visit([&](const auto& e) { state::on(job, e, out); }, event);
-    state::take_on_demand(job, out);
+    state::start_what_waits_for_cut(job, out);
+    state::take_what_is_due(job, out);
     state::release_epilog_if_quiet(job, out);
     return out;
 }
@@ -49,6 +50,19 @@ bool can_take_generation(const JobState& job) {
     return !job.taking && !job.orphaned && !ending && !job.completing && !job.standing &&
            std::ranges::any_of(job.tasks,
                                [](const auto& t) { return t.second.phase == TaskState::Phase::running; });
+}
+
+bool is_coming(const JobState& job) {
+    using Phase = TaskState::Phase;
+    if (!job.expected.empty()) return true;
+    std::map<std::uint64_t, std::uint32_t> here; // tasks of a step
+    for (const auto& [key, task] : job.tasks)
+        ++here[task.stand_in];
+    return std::ranges::any_of(job.tasks, [&](const auto& one) {
+        const TaskState& task = one.second;
+        if (task.phase == Phase::ended || task.phase == Phase::held || task.waits_for_cut) return false;
+        return task.phase != Phase::running || (task.stand_in != 0 && here[task.stand_in] < task.tasks_here);
+    });
 }
 
 bool is_launching(const JobState& job) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "effects.hpp"
 #include "events.hpp"
@@ -31,14 +32,40 @@ struct TaskState {
     effect::Adopt asked;    // what the store was asked last
     bool asked_again = false;
     unsigned asked_history = 0; // how often slurmctld was asked then
+
+    bool gated = false; // event::ShimArrived
+    // Of a step's task, else 0.
+    std::uint64_t stand_in = 0;
+    std::uint32_t tasks_here = 1;   // of its step
+    std::uint32_t step_nodes = 1;   // likewise
+    bool waits_for_cut = false;     // it may start when the generation under way is taken: it is not in that
+    std::optional<int> exit_status; // once it has ended
+    bool over = false;              // its srun has ended
 };
 
-// A generation whose images are being taken: all tasks or nothing.
+// How a task of a step had ended at a cut, while others of the step ran.
+struct StepExit {
+    StepTask task;
+    int wait_status = 0;
+    bool operator==(const StepExit&) const = default;
+};
+
+// A generation whose images are being taken: all tasks or nothing (state_cut.cpp).
 struct Taking {
+    enum class Stage : std::uint8_t {
+        stopping, // trees are being stopped
+        settling, // all stand still; what is on its way between them comes to rest
+        dumping,
+        finishing // all images are complete: the trees run on
+    } stage = Stage::stopping;
     std::uint32_t generation = 0;
     Reason reason = Reason::interval;
     bool leave_stopped = false;
     std::set<TaskKey> missing; // tasks whose dump has not ended
+    std::set<TaskKey> at_gate; // of these, which wait for the others
+    std::set<TaskKey> leaving; // tasks of steps that have ended meanwhile, and of which nobody has said how
+    std::vector<StepExit> exited;
+    bool gated = false;
     std::optional<Error> error;
     std::uint64_t frozen_us = 0;
     std::uint64_t image_bytes = 0;
@@ -50,6 +77,7 @@ struct Committing {
     Reason reason = Reason::interval;
     std::uint64_t frozen_us = 0;
     std::uint64_t image_bytes = 0;
+    std::vector<StepExit> exited;
 };
 
 struct JobState {
@@ -86,6 +114,9 @@ struct JobState {
     std::uint32_t restored_from = 0; // by this incarnation; 0 = none
     bool on_demand_waits = false;    // somebody waits for an answer
     bool on_demand_next = false;     // which is taken when the periodic generation under way is through
+    bool interval_next = false;      // which is taken when a step that is about to start has started
+    // What the generation that this incarnation has come from has of steps, and has not been asked for yet.
+    std::map<StepTask, std::optional<int>> expected;
     bool completing = false;         // its end is being recorded
     std::string restore_error;       // of the newest attempt
     std::optional<Failure> before;   // how the incarnation before had ended, if by a failure
@@ -106,6 +137,11 @@ bool has_held_task(const JobState& job);
 
 // Taken because the job is about to end here.
 bool is_last(Reason reason);
+
+// True while a task is about to start, or a step is only partly there: what would be taken now would be no
+// whole. Whoever asks for a generation may also be faster than a shim that starts its task, or that comes back
+// to a ckptd started anew.
+bool is_coming(const JobState& job);
 
 // True while a task is about to be restored.
 bool is_starting(const JobState& job);

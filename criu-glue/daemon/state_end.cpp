@@ -18,6 +18,13 @@ bool any_running(JobState& job) {
     return any;
 }
 
+// Steps end and the script goes on: only its own end is the job's.
+bool script_runs(JobState& job) {
+    bool runs = false;
+    for_running(job, [&](const TaskKey&, TaskState& task) { runs = runs || task.stand_in == 0; });
+    return runs;
+}
+
 // Final images exist and the cause is known: commit them and end the trees, or let the trees run on.
 void settle_taken(JobState& job, Cause cause, Effects& out) {
     const bool stopped_for_good = moves_on(job, cause) && wants_final(job, cause);
@@ -140,6 +147,8 @@ void settle_ending(JobState& job, Effects& out) {
         if (job.cause) settle_taken(job, *job.cause, out);
         return; // trees stand still until the cause is known; its deadline is the helper's
     }
+    // A step that is about to start shows in a moment whether it does; what is to be restored may take longer.
+    if (job.final_wanted && is_coming(job) && job.expected.empty() && !is_starting(job)) return;
     if (job.final_wanted) {
         job.final_wanted = false;
         job.final_tried = true;
@@ -182,12 +191,14 @@ void on(JobState& job, const event::CauseKnown& e, Effects& out) {
 
 void on(JobState& job, const event::TreeExited& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
-    const bool by_itself = task.phase == Phase::running && !job.ending;
+    const bool by_itself = task.phase == Phase::running && !job.ending && task.stand_in == 0;
     task.phase = Phase::ended;
+    task.exit_status = e.wait_status;
+    if (job.taking && job.taking->leaving.contains(e.task)) exited_during_cut(job, e.task, out);
     if (!any_running(job)) job.standing = false; // somebody has made it run on, and it has ended
     if (by_itself && !job.unmanaged) {
         note_failure(job, e.wait_status, e.memory);
-        if (!any_running(job)) {
+        if (!script_runs(job)) {
             if (job.failure) return record_failure(job, *job.failure, e.wait_status, out);
             // Another signal is no end of its own, as when a node goes down. What was saved must stay usable
             // then.
@@ -215,20 +226,21 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
     found->second.term_held = false;
     if (found->second.phase != Phase::ended) {
         // The kernel's killer may have taken the shim too, or everything at once (memory.oom.group).
-        const bool out_of_memory =
-            found->second.phase == Phase::running && !job.ending && e.memory.out_of_memory;
+        const bool out_of_memory = found->second.phase == Phase::running && !job.ending &&
+                                   found->second.stand_in == 0 && e.memory.out_of_memory;
+        if (found->second.phase == Phase::running && !found->second.exit_status)
+            found->second.exit_status = SIGKILL;
         found->second.phase = Phase::ended;
         if (out_of_memory && !job.unmanaged) {
             note_failure(job, SIGKILL, e.memory);
-            if (job.failure && !any_running(job)) record_failure(job, *job.failure, SIGKILL, out);
+            if (job.failure && !script_runs(job)) record_failure(job, *job.failure, SIGKILL, out);
         }
         out.emplace_back(effect::KillTree{e.task});             // e.g. a restored tree whose shim was killed
         if (job.taking && job.taking->missing.contains(e.task)) // nobody else will report its dump any more
-            on(job, event::DumpEnded{e.task, Error{Code::dump_failed, "the task has ended", "", 0}, 0, 0},
-               out);
+            on(job, event::DumpEnded{e.task, Error{Code::not_found, "the task has ended", "", 0}, 0, 0}, out);
     }
-    if (any_running(job)) return;
-    job.standing = false;
+    if (job.taking && job.taking->leaving.contains(e.task)) exited_during_cut(job, e.task, out);
+    if (!any_running(job)) job.standing = false;
 }
 
 void on(JobState& job, const event::EpilogArrived& /*e*/, Effects& /*out*/) {

@@ -43,15 +43,6 @@ void generation_failed(JobState& job, const Taking& taking, Effects& out) {
     if (taking.reason == Reason::on_demand) answer(job, 0, taking.error, out);
 }
 
-// Whoever asks may be faster than a shim that starts its task, or that comes back to a ckptd started anew.
-bool is_coming(const JobState& job) {
-    using Phase = TaskState::Phase;
-    return std::ranges::any_of(job.tasks, [](const auto& task) {
-        return task.second.phase == Phase::registered || task.second.phase == Phase::adopting ||
-               task.second.phase == Phase::restoring;
-    });
-}
-
 Error on_demand_refused(bool busy) {
     return busy ? Error{Code::busy, "a checkpoint of this job is under way or the job is ending",
                         "try again in a moment", 0}
@@ -77,7 +68,7 @@ bool take_what_waits(JobState& job, Effects& out) {
 
 void generation_taken(JobState& job, const Taking& taking, Effects& out) {
     job.committing[taking.generation] =
-        Committing{taking.generation, taking.reason, taking.frozen_us, taking.image_bytes};
+        Committing{taking.generation, taking.reason, taking.frozen_us, taking.image_bytes, taking.exited};
     if (taking.reason == Reason::time_limit && taking.leave_stopped) {
         job.standing = true;
         job.stood_at = taking.generation;
@@ -101,14 +92,17 @@ void end_after_commit(JobState& job, Effects& out) {
 
 } // namespace
 
-void take_on_demand(JobState& job, Effects& out) {
-    if (job.taking || is_coming(job) || !std::exchange(job.on_demand_next, false)) return;
-    if (job.ending || !take_generation(job, Reason::on_demand, false, out))
+void take_what_is_due(JobState& job, Effects& out) {
+    if (job.taking || is_coming(job)) return;
+    if (job.ending && job.final_wanted) settle_ending(job, out);
+    if (std::exchange(job.on_demand_next, false) &&
+        (job.ending || !take_generation(job, Reason::on_demand, false, out)))
         answer(job, 0, on_demand_refused(job.ending), out);
+    if (std::exchange(job.interval_next, false) && !job.taking) on(job, event::IntervalElapsed{}, out);
 }
 
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out) {
-    if (job.taking || job.orphaned) return false;
+    if (job.taking || job.orphaned || is_coming(job)) return false;
     Taking taking;
     taking.reason = reason;
     taking.leave_stopped = leave_stopped;
@@ -118,8 +112,13 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
     if (reason == Reason::time_limit && leave_stopped) // Slurm's warning signals come with a SIGCONT
         for (const TaskKey& key : taking.missing)
             out.emplace_back(effect::Stand{key});
-    for (const TaskKey& key : taking.missing)
-        out.emplace_back(effect::Dump{key, taking.generation, reason, leave_stopped});
+    const std::optional<Error> refused = why_no_cut(job);
+    const bool together = taking.missing.size() > 1;
+    for (const TaskKey& key : taking.missing) {
+        taking.gated = taking.gated || job.tasks.at(key).gated;
+        out.emplace_back(
+            effect::Dump{key, taking.generation, reason, leave_stopped, together, refused});
+    }
     job.taking = std::move(taking);
     return true;
 }
@@ -128,6 +127,10 @@ void on(JobState& job, const event::IntervalElapsed& /*e*/, Effects& out) {
     // Nobody could say why a SIGTERM came, and a whole interval later the job still runs.
     if (is_settled(job) && job.cause == Cause::unknown) forget_ending(job);
     if (job.ending || job.completing || job.standing) return;
+    if (is_coming(job) && !job.taking) {
+        job.interval_next = true;
+        return;
+    }
     // Back-pressure: while a commit is on its way the next periodic generation waits a whole interval.
     if (!job.committing.empty() || !take_generation(job, Reason::interval, false, out))
         out.emplace_back(effect::ArmInterval{});
@@ -153,11 +156,16 @@ void on(JobState& job, const event::DumpEnded& e, Effects& out) {
     Taking& taking = *job.taking;
     taking.image_bytes += e.image_bytes;
     taking.frozen_us = std::max(taking.frozen_us, e.frozen_us);
-    if (e.error && !taking.error) taking.error = e.error;
+    if (e.error && is_step(job, e.task) && taking.stage == Taking::Stage::stopping && !taking.error &&
+        e.error->code == Code::not_found)
+        exited_during_cut(job, e.task, out);
+    else
+        dump_of_cut_ended(taking, e, out);
     if (!taking.missing.empty()) return;
 
     const Taking taken = std::move(taking);
     job.taking.reset();
+    if (taken.gated && (taken.error || !taken.leave_stopped)) out.emplace_back(effect::Proceed{});
     if (taken.error)
         generation_failed(job, taken, out);
     else

@@ -15,19 +15,6 @@ using Phase = TaskState::Phase;
 // A slurmctld that is restarted is back by then; one that cannot be asked at all must not keep the job.
 constexpr unsigned k_history_questions = 6;
 
-void start_fresh(TaskState& task, const TaskKey& key, std::string line, Effects& out) {
-    task.phase = Phase::registered; // running once the shim reports TreeStarted
-    out.emplace_back(effect::StartTask{key, effect::Start::fresh, std::move(line)});
-}
-
-// Under a setting of Slurm with which no job can be checkpointed, the shim would only be in the way.
-void start_unmanaged(const Error& why, TaskState& task, const TaskKey& key, Effects& out) {
-    task.phase = Phase::registered;
-    out.emplace_back(effect::StartTask{
-        key, why.code == Code::unsupported_setting ? effect::Start::alone : effect::Start::unmanaged,
-        one_line(why) + "; the job runs without checkpoints"});
-}
-
 void ask_store(TaskState& task, const effect::Adopt& question, Effects& out) {
     task.phase = Phase::adopting;
     task.asked = question;
@@ -48,13 +35,6 @@ bool ask_store_again(TaskState& task, const Error& error, Effects& out) {
     task.asked_again = true;
     out.emplace_back(task.asked);
     return true;
-}
-
-void hold(TaskState& task, const TaskKey& key, const std::string& reason, Effects& out) {
-    task.phase = Phase::held;
-    out.emplace_back(effect::HoldBackTerm{key}); // tells the shim that the answer takes a while
-    out.emplace_back(effect::Say{reason});       // before the hold: its SIGTERM ends the shim
-    out.emplace_back(effect::HoldJob{reason});
 }
 
 void arm_limit(const JobState& job, Effects& out) {
@@ -95,17 +75,42 @@ Error not_found_again() {
 
 } // namespace
 
+void start_fresh(TaskState& task, const TaskKey& key, std::string line, Effects& out) {
+    task.phase = Phase::registered; // running once the shim reports TreeStarted
+    out.emplace_back(effect::StartTask{key, effect::Start::fresh, std::move(line)});
+}
+
+// Under a setting of Slurm with which no job can be checkpointed, the shim would only be in the way.
+void start_unmanaged(const Error& why, TaskState& task, const TaskKey& key, Effects& out) {
+    task.phase = Phase::registered;
+    out.emplace_back(effect::StartTask{
+        key, why.code == Code::unsupported_setting ? effect::Start::alone : effect::Start::unmanaged,
+        one_line(why) + "; the job runs without checkpoints"});
+}
+
+void hold(TaskState& task, const TaskKey& key, const std::string& reason, Effects& out) {
+    task.phase = Phase::held;
+    out.emplace_back(effect::HoldBackTerm{key}); // tells the shim that the answer takes a while
+    out.emplace_back(effect::Say{reason});       // before the hold: its SIGTERM ends the shim
+    out.emplace_back(effect::HoldJob{reason});
+}
+
 void on(JobState& job, const event::TaskRegistered& e, Effects& /*out*/) {
-    job.tasks.try_emplace(e.task);
+    TaskState& task = job.tasks.try_emplace(e.task).first->second;
+    task.stand_in = e.stand_in;
+    task.tasks_here = e.tasks_here;
+    task.step_nodes = e.step_nodes;
 }
 
 void on(JobState& job, const event::ShimArrived& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     task.shim_present = true;
+    task.gated = e.gated;
     if (task.phase == Phase::held) { // it has lost its connection, and not its hold
         out.emplace_back(effect::HoldBackTerm{e.task});
         return;
     }
+    if (task.stand_in != 0) return step_arrived(job, e.task, out);
     const bool restarted = job.restart_count > 0 || job.plan.restore.value.kind == Restore::Kind::job;
     if (job.unmanaged || job.orphaned) {
         const Error why = job.unmanaged ? *job.unmanaged : not_found_again();
@@ -136,6 +141,7 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     if (e.error && ask_store_again(task, *e.error, out)) return;
     if (e.newest_generation > job.last_generation) job.last_generation = e.newest_generation;
     job.before = e.last_end.failure;
+    if (e.found == Found::generation) job.expected = e.steps;
     for (const std::string& line : e.skipped)
         out.emplace_back(effect::Say{line});
     // Where no job could ever be checkpointed there may be neither a store nor a key.
@@ -209,9 +215,11 @@ void on(JobState& job, const event::HistoryKnown& e, Effects& out) {
 }
 
 void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
+    if (is_step(job, e.task)) return step_restored(job, e, out);
     TaskState& task = job.tasks[e.task];
     if (task.phase != Phase::restoring) return;
     if (e.error) {
+        job.expected.clear();
         job.restore_error = one_line(*e.error);
         if (e.from_copy) {
             out.emplace_back(
@@ -244,8 +252,9 @@ void on(JobState& job, const event::ShimReturned& e, Effects& out) {
     if (task.phase != Phase::registered && !was_away) return;
     task.phase = Phase::running;
     task.shim_present = true;
+    task.gated = e.gated;
     out.emplace_back(effect::WelcomeBack{e.task, job.orphaned ? one_line(not_found_again()) : std::string()});
-    if (!job.orphaned && !was_away) {
+    if (!job.orphaned && !was_away && task.stand_in == 0) {
         out.emplace_back(effect::ArmInterval{});
         arm_limit(job, out);
     }
@@ -277,6 +286,7 @@ void on(JobState& job, const event::TreeStarted& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     if (task.phase != Phase::registered) return;
     task.phase = Phase::running;
+    if (task.stand_in != 0) return; // the script's timers run
     out.emplace_back(effect::ArmInterval{});
     arm_limit(job, out);
 }

@@ -3,7 +3,9 @@
 // (state_generation.cpp), how a job ends (state_end.cpp). Each handler appends its effects.
 #pragma once
 
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "state.hpp"
 
@@ -25,6 +27,15 @@ void on(JobState& job, const event::IntervalElapsed& e, Effects& out);
 void on(JobState& job, const event::OnDemand& e, Effects& out);
 void on(JobState& job, const event::DumpEnded& e, Effects& out);
 void on(JobState& job, const event::CommitEnded& e, Effects& out);
+
+// cut
+void on(JobState& job, const event::DumpStopped& e, Effects& out);
+void on(JobState& job, const event::SettleEnded& e, Effects& out);
+void on(JobState& job, const event::DumpTaken& e, Effects& out);
+
+// steps
+void on(JobState& job, const event::PartFetched& e, Effects& out);
+void on(JobState& job, const event::StepOver& e, Effects& out);
 
 // end
 void on(JobState& job, const event::TermArrived& e, Effects& out);
@@ -50,8 +61,32 @@ constexpr std::string_view k_no_checkpoint = "no checkpoint: ";
 // Starts a generation of every running task. False, and no effects, when no task runs or one is under way.
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out);
 
-// The one that was asked for before the job ran, or during another one, as soon as that is decided.
-void take_on_demand(JobState& job, Effects& out);
+// What was asked for before the job or one of its steps ran, or during another generation, as soon as that is
+// decided.
+void take_what_is_due(JobState& job, Effects& out);
+
+// Why the job's trees cannot be stopped as one, if they cannot.
+std::optional<Error> why_no_cut(const JobState& job);
+// A dump under way has ended, one way or the other: what that means for the others of the cut.
+void dump_of_cut_ended(Taking& taking, const event::DumpEnded& e, Effects& out);
+// A task of a step has ended during the cut.
+void exited_during_cut(JobState& job, const TaskKey& key, Effects& out);
+// Tasks of steps that have ended, of steps that have not.
+std::vector<StepExit> exited_tasks(const JobState& job);
+
+bool is_step(const JobState& job, const TaskKey& key);
+// A step's shim asks what to start.
+void step_arrived(JobState& job, const TaskKey& key, Effects& out);
+// A step's task was restored, or not.
+void step_restored(JobState& job, const event::RestoreEnded& e, Effects& out);
+// Tasks that came during a cut.
+void start_what_waits_for_cut(JobState& job, Effects& out);
+
+// Starts it natively.
+void start_fresh(TaskState& task, const TaskKey& key, std::string line, Effects& out);
+void start_unmanaged(const Error& why, TaskState& task, const TaskKey& key, Effects& out);
+// The job is held instead of started, for that reason.
+void hold(TaskState& task, const TaskKey& key, const std::string& reason, Effects& out);
 
 // The final generation's images exist or cannot be had: what becomes of the trees and of the SIGTERM.
 void settle_ending(JobState& job, Effects& out);

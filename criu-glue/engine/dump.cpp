@@ -17,6 +17,7 @@
 #include "engine/release.hpp"
 #include "engine/same_root.hpp"
 #include "engine/save_files.hpp"
+#include "engine/shim_state.hpp"
 #include "engine/survey.hpp"
 #include "engine/timers.hpp"
 #include "engine/tracer.hpp"
@@ -84,8 +85,8 @@ Error as_dump_error(const Error& error, std::uint32_t timeout_ms) {
 // One dump under way.
 class Dump {
 public:
-    Dump(const wire::DumpRequest& request, const DumpFds& fds)
-        : m_request(request), m_fds(fds), m_started(Clock::now()),
+    Dump(const wire::DumpRequest& request, const DumpFds& fds, const DumpGate& gate)
+        : m_request(request), m_fds(fds), m_gate(gate), m_started(Clock::now()),
           m_deadline(m_started + std::chrono::milliseconds(request.timeout_ms)) {}
 
     Result<wire::DumpResult> run() {
@@ -187,12 +188,14 @@ private:
     }
 
     Status on_notification(std::string_view script) {
-        // "pre-dump" comes right before the tree is stopped, "post-dump" with all images written and the tree
-        // still stopped (cr-dump.c:cr_dump_tasks, cr_dump_finish).
+        // "pre-dump" comes right before the tree is stopped, "query-ext-files" right after, before anything was
+        // looked at, "post-dump" with all images written and the tree still stopped (cr-dump.c:cr_dump_tasks,
+        // cr_dump_finish).
         if (script == "pre-dump") {
             m_frozen_from = Clock::now();
             return check_root_lives(); // criu is about to seize that pid
         }
+        if (script == "query-ext-files") return when_stopped();
         if (script != "post-dump") return {};
         CKPT_CHECK(check_ipc());
         const auto patience =
@@ -200,11 +203,19 @@ private:
         CKPT_TRY(const DumpRecord record,
                  save_files(m_request, m_fds, std::max(patience, std::chrono::milliseconds(0))));
         m_result.processes = static_cast<std::uint32_t>(m_members.size());
-        return write_record(m_fds.images.get(), record);
+        CKPT_CHECK(write_record(m_fds.images.get(), record));
+        return m_request.together ? m_gate.taken() : Status();
+    }
+
+    Status when_stopped() {
+        if (!m_fds.state) return {};
+        CKPT_CHECK(m_gate.stopped());
+        return save_shim_state(m_fds.state.get(), m_fds.images.get());
     }
 
     const wire::DumpRequest& m_request;
     const DumpFds& m_fds;
+    const DumpGate& m_gate;
     Clock::time_point m_started;
     Clock::time_point m_deadline;
     Clock::time_point m_frozen_from;
@@ -216,8 +227,8 @@ private:
 
 } // namespace
 
-Result<wire::DumpResult> dump(const wire::DumpRequest& request, const DumpFds& fds) {
-    auto dumped = Dump(request, fds).run();
+Result<wire::DumpResult> dump(const wire::DumpRequest& request, const DumpFds& fds, const DumpGate& gate) {
+    auto dumped = Dump(request, fds, gate).run();
     // Whatever the failure looked like from here, that was its cause.
     if (!dumped && !pidfd_alive(fds.root.get()))
         return fail(Code::not_found, "the job's processes have ended");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 
 #include "os/fd.hpp"
 #include "result/result.hpp"
@@ -16,10 +17,17 @@ struct DumpFds {
     Fd pid_ns;
     Fd root; // pidfd of the tree's root
     std::array<Fd, 3> stdio;
+    Fd state; // DumpRequest::state; may be none
+};
+
+// How a dump that is not alone waits for the others.
+struct DumpGate {
+    std::function<Status()> stopped; // the tree stands still; an error gives the dump up
+    std::function<Status()> taken;   // the images are complete
 };
 
 // Dumps one tree. Whatever goes wrong, the tree runs on as before; the images are then worthless.
 // Code::not_found: it has ended meanwhile.
-Result<wire::DumpResult> dump(const wire::DumpRequest& request, const DumpFds& fds);
+Result<wire::DumpResult> dump(const wire::DumpRequest& request, const DumpFds& fds, const DumpGate& gate);
 
 } // namespace ckpt

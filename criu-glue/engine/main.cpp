@@ -46,22 +46,41 @@ tl::unexpected<Error> wrong_descriptors() {
     return fail(Code::wire_malformed, "a request with the wrong descriptors");
 }
 
-Result<std::array<Fd, 3>> stdio_of(const Fd& shim) {
+Result<std::array<Fd, 3>> stdio_of(const Fd& shim, const std::vector<std::int32_t>& numbers) {
     std::array<Fd, 3> stdio;
-    for (int number = 0; number < 3; ++number) {
-        CKPT_TRY(stdio.at(static_cast<std::size_t>(number)), take_fd(shim.get(), number));
+    if (numbers.size() != stdio.size()) return fail(Code::wire_malformed, "a request without the task's stdio");
+    for (std::size_t i = 0; i < stdio.size(); ++i) {
+        CKPT_TRY(stdio.at(i), take_fd(shim.get(), numbers.at(i)));
     }
     return stdio;
+}
+
+Result<Fd> state_of(const Fd& shim, std::int32_t number) {
+    if (number < 0) return Fd();
+    return take_fd(shim.get(), number);
+}
+
+template <typename Message>
+Status wait_for_go_on(std::chrono::milliseconds patience) {
+    CKPT_CHECK(answer(Message()));
+    CKPT_TRY(const Packet packet, receive_packet(wire::k_worker_fd, patience));
+    CKPT_TRY(const auto go_on, wire::decode<wire::DumpGoOn>(packet.bytes));
+    return wire::status_of(go_on.outcome);
 }
 
 Status serve_dump(Packet& packet) {
     CKPT_TRY(const auto request, wire::decode<wire::DumpRequest>(packet.bytes));
     auto& in = packet.fds;
     if (in.size() != k_dump_fds) return wrong_descriptors();
-    CKPT_TRY(auto stdio, stdio_of(in[4]));
-    const DumpFds fds{std::move(in[0]), std::move(in[1]), std::move(in[2]), std::move(in[3]),
-                      std::move(stdio)};
-    CKPT_TRY(const wire::DumpResult result, dump(request, fds));
+    CKPT_TRY(auto stdio, stdio_of(in[4], request.stdio));
+    CKPT_TRY(Fd state, state_of(in[4], request.state));
+    const DumpFds fds{std::move(in[0]), std::move(in[1]),  std::move(in[2]),
+                      std::move(in[3]), std::move(stdio), std::move(state)};
+    // ckptd, which knows all parts, gives them up in time; this is for one that has gone.
+    const std::chrono::milliseconds patience(request.timeout_ms);
+    const DumpGate gate{[patience] { return wait_for_go_on<wire::DumpStopped>(patience); },
+                        [patience] { return wait_for_go_on<wire::DumpTaken>(patience); }};
+    CKPT_TRY(const wire::DumpResult result, dump(request, fds, gate));
     return answer(result);
 }
 
@@ -69,10 +88,11 @@ Status serve_restore(Packet& packet) {
     CKPT_TRY(const auto request, wire::decode<wire::RestoreRequest>(packet.bytes));
     auto& in = packet.fds;
     if (in.size() != k_restore_fds) return wrong_descriptors();
-    CKPT_TRY(auto stdio, stdio_of(in[3]));
+    CKPT_TRY(auto stdio, stdio_of(in[3], request.stdio));
     CKPT_TRY(Fd status_pipe, take_fd(in[3].get(), request.status_pipe));
-    const RestoreFds fds{std::move(in[0]), std::move(in[1]), std::move(in[2]), std::move(stdio),
-                         std::move(status_pipe)};
+    CKPT_TRY(Fd state, state_of(in[3], request.state));
+    const RestoreFds fds{std::move(in[0]),    std::move(in[1]),       std::move(in[2]),
+                         std::move(stdio), std::move(status_pipe), std::move(state)};
     return restore(request, fds, [](const Restored& restored) {
         return answer(restored.result,
                       {restored.root_pidfd.get(), restored.mount_ns.get(), restored.pid_ns.get()});

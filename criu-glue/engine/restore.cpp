@@ -19,6 +19,7 @@
 #include "engine/open_files.hpp"
 #include "engine/pid_gap.hpp"
 #include "engine/restored_files.hpp"
+#include "engine/shim_state.hpp"
 #include "engine/user_child.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
@@ -215,6 +216,7 @@ private:
     // criu must have left the job's cgroup before the job is on its own; then pid 1 takes over.
     Status commit() {
         CKPT_TRY(const Packet ended, receive_packet(m_home.control.get(), k_end_patience));
+        if (m_fds.state) CKPT_CHECK(put_back_shim_state(m_fds.images.get(), m_fds.state.get()));
         CKPT_CHECK(m_deliver(m_restored));
         const int root = m_restored.result.root_pid_inside;
         std::array<char, sizeof root> bytes{};

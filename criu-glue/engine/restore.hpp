@@ -17,6 +17,7 @@ struct RestoreFds {
     Fd mount_ns;
     std::array<Fd, 3> stdio;
     Fd status_pipe;
+    Fd state; // RestoreRequest::state; may be none
 };
 
 // The answer with its descriptors.

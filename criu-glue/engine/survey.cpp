@@ -152,6 +152,13 @@ Result<std::vector<pid_t>> cgroup_members(pid_t root) {
     return pids;
 }
 
+std::vector<std::int32_t> all_below(const std::vector<std::int32_t>& roots) {
+    std::vector<std::int32_t> all = roots;
+    for (const std::int32_t root : roots)
+        if (const auto pids = tree_pids(root)) all.insert(all.end(), pids->begin(), pids->end());
+    return all;
+}
+
 // A process may be born, end or change its parent while we look, so a stranger counts when it stays one.
 Status judge_cgroup(const wire::DumpRequest& request) {
     std::vector<pid_t> found;
@@ -159,7 +166,7 @@ Status judge_cgroup(const wire::DumpRequest& request) {
         if (attempt > 0) std::this_thread::sleep_for(k_stranger_pause);
         CKPT_TRY(const auto cgroup, cgroup_members(request.root_pid));
         CKPT_TRY(const auto tree, tree_pids(request.root_pid));
-        found = strangers(cgroup, tree, request.outsiders);
+        found = strangers(cgroup, tree, all_below(request.outsiders));
         if (found.empty()) return {};
     }
     const auto info = process_info(found.front());

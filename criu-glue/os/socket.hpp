@@ -30,7 +30,7 @@ struct Peer {
 };
 
 constexpr std::size_t k_packet_max = 64 * 1024;
-constexpr std::size_t k_packet_fds_max = 8;
+constexpr std::size_t k_packet_fds_max = 253; // SCM_MAX_FD of the kernel's include/net/scm.h
 
 Result<std::pair<Fd, Fd>> make_socket_pair();
 // Listens at `path`, replacing a stale socket; `mode` are its permission bits.

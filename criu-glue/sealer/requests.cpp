@@ -111,9 +111,13 @@ Status run(const wire::CommitRequest& request, std::vector<Fd>& fds, wire::Commi
                                part.image_bytes,
                                part.processes,
                                part.criu_version,
-                               {}},
+                               {},
+                               part.stand_in},
                               fds[k_own + i].get()});
     }
+    for (const wire::ExitedTask& task : request.exited)
+        spec.exited.push_back({task.stand_in, task.task_id, task.wait_status});
+    spec.step_dir = request.step_dir;
     const auto access = Access::open(fds);
     if (!access) return tl::unexpected(missing(access.error(), request.place));
     const auto store = access->store();
@@ -187,7 +191,26 @@ Status run(const wire::AdoptRequest& request, std::vector<Fd>& fds, wire::AdoptR
         result.fault_again = adoption.last_failure.fault_again;
     }
     result.skipped = bounded(std::move(adoption.skipped));
+    for (const store::StepPart& part : adoption.steps)
+        result.steps.push_back({part.stand_in, part.step_id, part.task_id});
+    for (const store::ExitedTask& task : adoption.exited)
+        result.exited.push_back({task.stand_in, task.task_id, task.wait_status});
+    result.step_dir = adoption.step_dir;
     return {};
+}
+
+Status run(const wire::PartRequest& request, std::vector<Fd>& fds, wire::PartResult& /*result*/) {
+    if (fds.size() != k_own + 1) return fail(Code::wire_malformed, "a part needs one descriptor");
+    const auto access = Access::open(fds);
+    if (!access) return tl::unexpected(missing(access.error(), request.place));
+    store::PartSpec spec;
+    spec.owner = owner_of(request.place);
+    spec.incarnation = request.place.incarnation;
+    spec.id = {request.of_incarnation, request.of_generation};
+    spec.stand_in = request.stand_in;
+    spec.task_id = request.task_id;
+    spec.target = fds[k_own].get();
+    return store::unpack_part(access->store(), spec);
 }
 
 std::optional<store::Failed> failed_of(const wire::CompleteRequest& request) {
@@ -275,6 +298,8 @@ std::string serve(const std::string& bytes, std::vector<Fd>& fds) {
         return answer<wire::CommitRequest, wire::CommitResult>(bytes, fds);
     case wire::AdoptRequest::k_type:
         return answer<wire::AdoptRequest, wire::AdoptResult>(bytes, fds);
+    case wire::PartRequest::k_type:
+        return answer<wire::PartRequest, wire::PartResult>(bytes, fds);
     case wire::CompleteRequest::k_type:
         return answer<wire::CompleteRequest, wire::CompleteResult>(bytes, fds);
     case wire::InspectRequest::k_type:

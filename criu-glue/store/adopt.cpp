@@ -29,13 +29,38 @@ Error of_store(Error error) {
     return error;
 }
 
+Status require_empty(int target) {
+    CKPT_TRY(const auto names, list_dir(target));
+    if (!names.empty()) return fail(Code::internal, "the directory for the images is not empty");
+    return {};
+}
+
+Status clear(int target) {
+    CKPT_TRY(const auto names, list_dir(target));
+    for (const std::string& name : names)
+        CKPT_CHECK(remove_tree(target, name));
+    return {};
+}
+
+// Leaves nothing in `target` when it fails.
+Result<ImagesRead> unpack_into(const JobAt& job, const Manifest& manifest, const PartEntry& part,
+                               int target) {
+    const SealKey* key = job.keys.find(manifest.key_id);
+    if (key == nullptr) return fail(Code::store_corrupt, "sealed with a key that is not here");
+    const ImagesPlace place{job.volume, job.dir,
+                            job.generation(manifest.id) + "/" + index_name(part.step_id, part.task_id), *key};
+    auto read = unseal_images(place, part.images, target);
+    if (!read) CKPT_CHECK(clear(target));
+    return read;
+}
+
 class Adopter {
 public:
     Adopter(const Store& store, const JobAt& job, const AdoptSpec& spec)
         : m_store(store), m_job(job), m_spec(spec) {}
 
     Result<Adoption> run() {
-        CKPT_CHECK(require_empty_target());
+        CKPT_CHECK(require_empty(m_spec.target));
         auto done = search();
         const bool adopted = done && m_result.found != Found::unusable;
         if (!adopted) put_record_back(done.has_value());
@@ -137,6 +162,11 @@ private:
         m_result.adopted_before = of ? 0 : adoptions_in_a_row(m_state, id, m_spec.incarnation);
         const bool stopped = m_manifest.tree_was_stopped || (!of && was_its_last(id));
         m_result.tree_was_stopped = stopped && !of && !was_continued(id);
+        m_result.exited = m_manifest.exited;
+        m_result.step_dir = m_manifest.step_dir;
+        m_result.steps.clear();
+        for (const PartEntry& part : m_manifest.parts)
+            if (part.stand_in != 0) m_result.steps.push_back({part.stand_in, part.step_id, part.task_id});
     }
 
     // What was chosen last was passed over after all.
@@ -148,6 +178,9 @@ private:
         m_result.node.clear();
         m_result.tree_was_stopped = false;
         m_result.adopted_before = 0;
+        m_result.exited.clear();
+        m_result.steps.clear();
+        m_result.step_dir.clear();
     }
 
     // Nothing of its incarnation ran on after it, which was certain only when it had been committed.
@@ -176,15 +209,8 @@ private:
     }
 
     Status unpack(const JobAt& job, GenerationId id, const PartEntry& part) {
-        const SealKey* key = job.keys.find(m_manifest.key_id);
-        if (key == nullptr) return fail(Code::store_corrupt, "sealed with a key that is not here");
-        const ImagesPlace place{job.volume, job.dir,
-                                job.generation(id) + "/" + index_name(part.step_id, part.task_id), *key};
-        const auto read = unseal_images(place, part.images, m_spec.target);
-        if (!read) {
-            CKPT_CHECK(clear_target());
-            return tl::unexpected(read.error());
-        }
+        const auto read = unpack_into(job, m_manifest, part, m_spec.target);
+        if (!read) return tl::unexpected(read.error());
         if (read->healed > 0)
             m_result.skipped.push_back(
                 std::format("{} had {} damaged blocks, which were put right", to_text(id), read->healed));
@@ -282,17 +308,6 @@ private:
         }
     }
 
-    Status require_empty_target() const {
-        CKPT_TRY(const auto names, list_dir(m_spec.target));
-        if (!names.empty()) return fail(Code::internal, "the directory for the images is not empty");
-        return {};
-    }
-    Status clear_target() const {
-        CKPT_TRY(const auto names, list_dir(m_spec.target));
-        for (const std::string& name : names)
-            CKPT_CHECK(remove_tree(m_spec.target, name));
-        return {};
-    }
 
     const Store& m_store;
     const JobAt& m_job;
@@ -324,6 +339,24 @@ Result<Adoption> adopt(const Store& store, const AdoptSpec& spec) {
         return tl::unexpected(
             store_error(adoption.error(), "cannot look for generations in " + describe(job)));
     return adoption;
+}
+
+Status unpack_part(const Store& store, const PartSpec& spec) {
+    CKPT_CHECK(require_empty(spec.target));
+    CKPT_TRY(const JobAt own, job_at(store, spec.owner));
+    const Record<Adopted> adopted = read_adopted(own, spec.incarnation);
+    if (adopted.state != RecordState::valid || adopted.value.from != spec.id)
+        return fail(Code::store_corrupt, "the job goes on from another generation");
+    Owner owner = spec.owner;
+    if (adopted.value.of) {
+        owner.job_id = adopted.value.of->job_id;
+        owner.uuid = adopted.value.of->uuid;
+    }
+    CKPT_TRY(const JobAt job, job_at(store, owner));
+    CKPT_TRY(const Manifest manifest, verified_manifest(job, spec.id));
+    const PartEntry* part = manifest.part_of(spec.stand_in, spec.task_id);
+    if (part == nullptr) return fail(Code::store_corrupt, "the generation has no such part");
+    return unpack_into(job, manifest, *part, spec.target).map([](const auto&) {});
 }
 
 } // namespace ckpt::store

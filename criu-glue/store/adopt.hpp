@@ -10,6 +10,7 @@
 #include "result/result.hpp"
 #include "store/choice.hpp"
 #include "store/job_at.hpp"
+#include "store/manifest.hpp"
 #include "store/retention.hpp"
 
 namespace ckpt::store {
@@ -39,6 +40,12 @@ enum class Found : std::uint8_t {
     unusable    // generations exist, none may be used here; nothing was adopted
 };
 
+struct StepPart {
+    std::uint64_t stand_in = 0;
+    std::uint32_t step_id = 0;
+    std::uint32_t task_id = 0;
+};
+
 struct Adoption {
     Found found = Found::nothing;
     GenerationId id;
@@ -53,11 +60,27 @@ struct Adoption {
     std::int32_t wait_status = 0;     // how it had ended
     LastFailure last_failure;         // of the incarnation before
     std::vector<std::string> skipped; // one line per generation that was passed over
+    std::vector<StepPart> steps;      // parts of steps that it has besides; to be had with unpack_part()
+    std::vector<ExitedTask> exited;
+    std::string step_dir; // manifest.hpp
 };
 
 // Verifies, unpacks and durably records. An error means that the question could not be answered (the store
 // cannot be read or the record not be written, the local directory is full): nothing is adopted then, and
 // nothing may be started from zero because of it.
 Result<Adoption> adopt(const Store& store, const AdoptSpec& spec);
+
+struct PartSpec {
+    Owner owner;
+    std::uint32_t incarnation = 0; // has adopted `id`
+    GenerationId id;
+    std::uint64_t stand_in = 0;
+    std::uint32_t task_id = 0;
+    int target = -1; // empty directory that takes the images
+};
+
+// One more part of what an incarnation has adopted. Code::store_corrupt when that does not verify (any more),
+// is another one than `id`, or has no such part.
+Status unpack_part(const Store& store, const PartSpec& spec);
 
 } // namespace ckpt::store

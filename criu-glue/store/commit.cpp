@@ -102,15 +102,23 @@ private:
         return {};
     }
 
+    // The same task in the parent, where its step may have had another number.
+    [[nodiscard]] const PartEntry* part_before(const PartEntry& part) const {
+        if (!m_parent) return nullptr;
+        return part.stand_in != 0 ? m_parent->part_of(part.stand_in, part.task_id)
+                                  : m_parent->part(part.step_id, part.task_id);
+    }
+
     Result<SealedImages> seal_part(const PartSource& source) {
         const std::string name = index_name(source.about.step_id, source.about.task_id);
         const ImagesPlace place{m_job.volume, m_job.dir, m_temp + "/" + name, m_job.keys.sealing()};
-        const PartEntry* before =
-            m_parent ? m_parent->part(source.about.step_id, source.about.task_id) : nullptr;
+        const PartEntry* before = part_before(source.about);
         const std::uint32_t incarnation = m_spec.id.incarnation;
         if (before == nullptr)
             return seal_images(source.dir, place, nullptr, incarnation, m_spec.compression);
-        const Parent parent{{m_job.volume, m_job.dir, m_job.generation(m_parent->id) + "/" + name, place.key},
+        const std::string name_before = index_name(before->step_id, before->task_id);
+        const Parent parent{
+            {m_job.volume, m_job.dir, m_job.generation(m_parent->id) + "/" + name_before, place.key},
                             before->images,
                             m_spec.id.generation};
         return seal_images(source.dir, place, &parent, incarnation, m_spec.compression);
@@ -125,6 +133,8 @@ private:
         manifest.taken_at = m_spec.taken_at;
         manifest.reason = m_spec.reason;
         manifest.tree_was_stopped = m_spec.tree_was_stopped;
+        manifest.exited = m_spec.exited;
+        manifest.step_dir = m_spec.step_dir;
         for (const PartSource& source : m_spec.parts) {
             PartEntry part = source.about;
             CKPT_TRY(SealedImages sealed, seal_part(source));

@@ -29,6 +29,8 @@ struct CommitSpec {
     // and not made anew (Code::store_unwritable).
     bool has_generations = false;
     std::vector<PartSource> parts;
+    std::vector<ExitedTask> exited;
+    std::string step_dir; // manifest.hpp
 };
 
 struct CommitDone {

@@ -21,14 +21,20 @@ Json to_object(const ImagesEntry& images) {
 }
 
 Json to_object(const PartEntry& part) {
-    return {{"step", part.step_id},
-            {"task", part.task_id},
-            {"node", part.node},
-            {"frozen_us", part.frozen_us},
-            {"image_bytes", part.image_bytes},
-            {"processes", part.processes},
-            {"criu_version", part.criu_version},
-            {"images", to_object(part.images)}};
+    Json object = {{"step", part.step_id},
+                   {"task", part.task_id},
+                   {"node", part.node},
+                   {"frozen_us", part.frozen_us},
+                   {"image_bytes", part.image_bytes},
+                   {"processes", part.processes},
+                   {"criu_version", part.criu_version},
+                   {"images", to_object(part.images)}};
+    if (part.stand_in != 0) object["stand_in"] = part.stand_in;
+    return object;
+}
+
+Json to_object(const ExitedTask& task) {
+    return {{"stand_in", task.stand_in}, {"task", task.task_id}, {"wait_status", task.wait_status}};
 }
 
 bool is_id(std::string_view text) {
@@ -64,10 +70,26 @@ bool read_part(const Json& object, PartEntry& part) {
     part.image_bytes = fields.u64("image_bytes");
     part.processes = fields.u32("processes");
     part.criu_version = fields.text("criu_version");
+    if (fields.has("stand_in")) part.stand_in = fields.u64("stand_in");
     return fields.ok() && fields.has("images") && read_images(object["images"], part.images);
 }
 
+bool read_exited(const Json& object, ExitedTask& task) {
+    Fields fields(object);
+    task.stand_in = fields.u64("stand_in");
+    task.task_id = fields.u32("task");
+    const std::int64_t status = fields.i64("wait_status");
+    task.wait_status = static_cast<std::int32_t>(status);
+    return fields.ok() && status == task.wait_status;
+}
+
 } // namespace
+
+const PartEntry* Manifest::part_of(std::uint64_t stand_in, std::uint32_t task_id) const {
+    const auto at = std::ranges::find_if(
+        parts, [&](const PartEntry& part) { return part.stand_in == stand_in && part.task_id == task_id; });
+    return at == parts.end() ? nullptr : &*at;
+}
 
 const PartEntry* Manifest::part(std::uint32_t step_id, std::uint32_t task_id) const {
     const auto at = std::ranges::find_if(
@@ -88,6 +110,12 @@ std::string to_json(const Manifest& manifest) {
     Json& parts = object["parts"] = Json::array();
     for (const PartEntry& part : manifest.parts)
         parts.push_back(to_object(part));
+    if (!manifest.step_dir.empty()) object["step_dir"] = manifest.step_dir;
+    if (!manifest.exited.empty()) {
+        Json& exited = object["exited"] = Json::array();
+        for (const ExitedTask& task : manifest.exited)
+            exited.push_back(to_object(task));
+    }
     return dump_line(object);
 }
 
@@ -113,6 +141,14 @@ Result<Manifest> parse_manifest(std::string_view json) {
         if (!read_part(item, part) || !seen.insert({part.step_id, part.task_id}).second) fields.refuse();
         manifest.parts.push_back(std::move(part));
     }
+    if (fields.has("step_dir")) manifest.step_dir = fields.text("step_dir");
+    if (!manifest.step_dir.empty() && !is_store_name(manifest.step_dir)) fields.refuse();
+    if (fields.has("exited"))
+        for (const Json& item : fields.list("exited"))
+            if (ExitedTask task; read_exited(item, task))
+                manifest.exited.push_back(task);
+            else
+                fields.refuse();
     if (!fields.ok() || manifest.parts.empty() || !check_owner(manifest.owner))
         return fail(Code::store_corrupt, "not a manifest of format 2");
     return manifest;

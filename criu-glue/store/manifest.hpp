@@ -32,6 +32,17 @@ struct PartEntry {
     std::uint32_t processes = 0;
     std::string criu_version;
     ImagesEntry images;
+    // Of a step's task: which srun of the script it belongs to, a random number that outlives Slurm's step ids.
+    // 0 = of the batch script.
+    std::uint64_t stand_in = 0;
+};
+
+// A task of a step that had ended at the cut, while others of it ran.
+struct ExitedTask {
+    std::uint64_t stand_in = 0;
+    std::uint32_t task_id = 0;
+    std::int32_t wait_status = 0;
+    bool operator==(const ExitedTask&) const = default;
 };
 
 struct Manifest {
@@ -44,9 +55,12 @@ struct Manifest {
     bool tree_was_stopped = false;
     std::uint64_t stored_bytes = 0; // that its commit has added, without the manifest
     std::vector<PartEntry> parts;
+    std::vector<ExitedTask> exited;
+    std::string step_dir; // name of the directory where srun's stand-ins were bound; "" = there were none
 
     // nullptr when the generation has no such part.
     [[nodiscard]] const PartEntry* part(std::uint32_t step_id, std::uint32_t task_id) const;
+    [[nodiscard]] const PartEntry* part_of(std::uint64_t stand_in, std::uint32_t task_id) const;
 };
 
 // One line of JSON, always the same for the same manifest.

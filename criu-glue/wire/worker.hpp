@@ -54,14 +54,15 @@ struct UserIds {
 enum class Files : std::uint8_t { append = 0, copy = 1, none = 2 };
 
 // Descriptors, in this order: image directory (root-owned 0700, empty), the task's mount namespace, its pid
-// namespace, a pidfd of the tree's root, one of the shim, whose 0, 1 and 2 are the task's stdio.
+// namespace, a pidfd of the tree's root, one of the shim.
 struct DumpRequest {
     static constexpr std::uint16_t k_type = 40;
     std::string criu;
     std::int32_t root_pid = 0;           // ckpt-init of the tree, in ckptd's pid namespace
     std::int32_t root_pid_inside = 0;    // the same, in the task's pid namespace
     UserIds user;                        // every tree member must be this user's
-    std::vector<std::int32_t> outsiders; // ours in the task's cgroup, outside the tree: shim, canary, pid 1
+    // Ours in the task's cgroup, with all below them that is not the tree: the shims and the inits of tasks.
+    std::vector<std::int32_t> outsiders;
     std::uint64_t ghost_limit = 0;
     std::vector<std::string> node_local; // directories whose files are saved with the images
     std::uint64_t node_local_limit = 0;  // bytes of all of them
@@ -76,11 +77,42 @@ struct DumpRequest {
     std::uint32_t keeper_gid = 0;
     std::string task_name;          // RestoreRequest's, of this task
     std::uint64_t room_to_come = 0; // bytes that are being freed where the images go
+    std::vector<std::int32_t> stdio; // numbers of the task's stdio in the shim
+    // Number of TaskHello::state there. With one, the dump waits for DumpGoOn, having said DumpStopped, when the
+    // tree stands still and nothing was looked at; then saves what is in it. -1 = none.
+    std::int32_t state = -1;
+    bool together = false; // with other trees: waits once more, having said DumpTaken, before its tree may run on
     template <class V>
     void fields(V& v) {
         v(criu, root_pid, root_pid_inside, user, outsiders, ghost_limit, node_local, node_local_limit, files,
           copy_limit, tail_limit, shim_pid, timeout_ms, leave_stopped, keeper_uid, keeper_gid, task_name,
-          room_to_come);
+          room_to_come, stdio, state, together);
+    }
+};
+
+// While a dump is under way: its tree stands still.
+struct DumpStopped {
+    static constexpr std::uint16_t k_type = 48;
+    template <class V>
+    void fields(V& v) {
+        v();
+    }
+};
+// While a dump is under way: its images are complete, and its tree stands still.
+struct DumpTaken {
+    static constexpr std::uint16_t k_type = 62;
+    template <class V>
+    void fields(V& v) {
+        v();
+    }
+};
+// ckptd's answer to either. With an error the dump is given up, and its tree runs on.
+struct DumpGoOn {
+    static constexpr std::uint16_t k_type = 49;
+    Outcome outcome;
+    template <class V>
+    void fields(V& v) {
+        v(outcome);
     }
 };
 
@@ -113,10 +145,12 @@ struct RestoreRequest {
     bool ignore_changed = false;   // a file that somebody else has changed is left, where CRIU can do with it
     std::uint64_t tail_limit = 0;  // bytes kept of what is cut or displaced, for each file
     std::string task_name;         // of this task in every incarnation: [A-Za-z0-9_-], at most 100 bytes
+    std::vector<std::int32_t> stdio; // numbers in the shim: the tree's
+    std::int32_t state = -1;         // number of TaskHello::state there, which gets what the dump has saved of it
     template <class V>
     void fields(V& v) {
         v(criu, user, cgroup_dirs, timeout_ms, status_pipe, script, tree_was_stopped, files, ignore_changed,
-          tail_limit, task_name);
+          tail_limit, task_name, stdio, state);
     }
 };
 
@@ -210,9 +244,32 @@ struct Part {
     std::uint64_t image_bytes = 0;
     std::uint32_t processes = 0;
     std::string criu_version;
+    std::uint64_t stand_in = 0; // of a step's task, see store/manifest.hpp; 0 = of the batch script
     template <class V>
     void fields(V& v) {
-        v(step_id, task_id, node, frozen_us, image_bytes, processes, criu_version);
+        v(step_id, task_id, node, frozen_us, image_bytes, processes, criu_version, stand_in);
+    }
+};
+
+// A task of a step that had ended at the cut, while others of it ran.
+struct ExitedTask {
+    std::uint64_t stand_in = 0;
+    std::uint32_t task_id = 0;
+    std::int32_t wait_status = 0;
+    template <class V>
+    void fields(V& v) {
+        v(stand_in, task_id, wait_status);
+    }
+};
+
+// Which task of a step a generation has images of.
+struct StepPart {
+    std::uint64_t stand_in = 0;
+    std::uint32_t step_id = 0;
+    std::uint32_t task_id = 0;
+    template <class V>
+    void fields(V& v) {
+        v(stand_in, step_id, task_id);
     }
 };
 
@@ -244,10 +301,12 @@ struct CommitRequest {
     Retention retention;          // what it must leave room for
     bool has_generations = false; // the job's directory has to be there
     std::vector<Part> parts;
+    std::vector<ExitedTask> exited;
+    std::string step_dir; // AdoptResult's
     template <class V>
     void fields(V& v) {
         v(place, generation, keep, taken_at, reason, tree_was_stopped, compression, bandwidth, leases,
-          lease_slots, retention, has_generations, parts);
+          lease_slots, retention, has_generations, parts, exited, step_dir);
     }
 };
 struct CommitResult {
@@ -330,11 +389,36 @@ struct AdoptResult {
     bool fault_again =
         false; // and the one before it had come to the same fault, and nothing new was saved since
     std::vector<std::string> skipped; // one line per generation that did not verify
+    std::vector<StepPart> steps;      // that the generation has besides
+    std::vector<ExitedTask> exited;
+    std::string step_dir; // name of the directory where srun's stand-ins were bound; "" = there were none
     template <class V>
     void fields(V& v) {
         v(outcome, found, incarnation, generation, of_job, is_here, taken_at, node, tree_was_stopped,
           newest_generation, adopted_before, end_again, wait_status, last_ended, last_memory_limit,
-          last_signal, fault_again, skipped);
+          last_signal, fault_again, skipped, steps, exited, step_dir);
+    }
+};
+
+// Unpacks one more part of what the incarnation of `place` has adopted into the descriptor.
+struct PartRequest {
+    static constexpr std::uint16_t k_type = 60;
+    StorePlace place;
+    std::uint32_t of_incarnation = 0; // that of AdoptResult: another one is not taken
+    std::uint32_t of_generation = 0;
+    std::uint64_t stand_in = 0;
+    std::uint32_t task_id = 0;
+    template <class V>
+    void fields(V& v) {
+        v(place, of_incarnation, of_generation, stand_in, task_id);
+    }
+};
+struct PartResult {
+    static constexpr std::uint16_t k_type = 61;
+    Outcome outcome;
+    template <class V>
+    void fields(V& v) {
+        v(outcome);
     }
 };
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Tasks of job steps: each belongs to one srun of the batch script, whose stand-in names it (docs/steps.md).
+// They start from what the generation of the script's restore has of them, and from nothing else.
+#include "state_steps.hpp"
+
+#include <utility>
+
+namespace ckpt::state {
+
+namespace {
+
+using Phase = TaskState::Phase;
+
+// Its srun has ended, and so has it: nothing of it can matter any more.
+bool is_done(const JobState& job, const TaskKey& key, const TaskState& task) {
+    const bool in_cut = job.taking && job.taking->missing.contains(key);
+    return task.over && task.phase == Phase::ended && !task.shim_present && !in_cut;
+}
+
+void forget_done(JobState& job, Effects& out) {
+    for (auto at = job.tasks.begin(); at != job.tasks.end();) {
+        if (at->second.stand_in != 0 && is_done(job, at->first, at->second)) {
+            out.emplace_back(effect::ForgetTask{at->first});
+            at = job.tasks.erase(at);
+        } else {
+            ++at;
+        }
+    }
+}
+
+} // namespace
+
+bool is_step(const JobState& job, const TaskKey& key) {
+    const auto found = job.tasks.find(key);
+    return found != job.tasks.end() && found->second.stand_in != 0;
+}
+
+void step_arrived(JobState& job, const TaskKey& key, Effects& out) {
+    TaskState& task = job.tasks.at(key);
+    if (job.taking || job.standing || job.final_taken) {
+        task.waits_for_cut = true;
+        out.emplace_back(effect::HoldBackTerm{key}); // tells the shim that the answer takes a while
+        return;
+    }
+    if (job.unmanaged) return start_unmanaged(*job.unmanaged, task, key, out);
+    const auto found = job.expected.find({task.stand_in, key.task_id});
+    if (found == job.expected.end()) return start_fresh(task, key, {}, out);
+    if (const std::optional<int> ended = found->second) {
+        job.expected.erase(found);
+        task.phase = Phase::ended;
+        task.exit_status = ended;
+        out.emplace_back(effect::StartTask{key, effect::Start::ended, {}, *ended});
+        return;
+    }
+    task.phase = Phase::adopting;
+    out.emplace_back(effect::HoldBackTerm{key});
+    out.emplace_back(effect::FetchPart{key});
+}
+
+void start_what_waits_for_cut(JobState& job, Effects& out) {
+    forget_done(job, out);
+    if (job.taking || job.standing || job.final_taken) return;
+    for (auto& [key, task] : job.tasks)
+        if (std::exchange(task.waits_for_cut, false) && task.phase == Phase::registered && task.shim_present)
+            step_arrived(job, key, out);
+}
+
+void on(JobState& job, const event::PartFetched& e, Effects& out) {
+    const auto found = job.tasks.find(e.task);
+    if (found == job.tasks.end() || found->second.phase != Phase::adopting) return;
+    if (e.error) return hold(found->second, e.task, "a step cannot be restored: " + one_line(*e.error), out);
+    found->second.phase = Phase::restoring;
+    out.emplace_back(effect::Restore{e.task});
+}
+
+void step_restored(JobState& job, const event::RestoreEnded& e, Effects& out) {
+    TaskState& task = job.tasks.at(e.task);
+    if (task.phase != Phase::restoring) return;
+    if (e.error) return hold(task, e.task, "a step cannot be restored: " + one_line(*e.error), out);
+    task.phase = Phase::running;
+    job.expected.erase({task.stand_in, e.task.task_id});
+    for (const std::string& line : e.complaints)
+        out.emplace_back(effect::Say{line});
+    out.emplace_back(effect::StartTask{e.task, effect::Start::restored, {}});
+}
+
+void on(JobState& job, const event::StepOver& e, Effects& /*out*/) {
+    std::erase_if(job.expected, [&](const auto& one) { return one.first.stand_in == e.stand_in; });
+    for (auto& [key, task] : job.tasks)
+        if (task.stand_in == e.stand_in) task.over = true;
+}
+
+} // namespace ckpt::state
