@@ -134,8 +134,9 @@ void Server::perform(Job& job, const effect::LetShimLeave& e) {
 
 void Server::perform(Job& job, const effect::Say& e) {
     log::info("job " + std::to_string(job.facts.job_id) + ": " + e.line);
-    for (const auto& [key, task] : job.tasks) // the first task speaks for the job
-        if (task.shim != 0) return send(task.shim, wire::ShimOrder{wire::Order::line, e.line});
+    for (const auto& [key, task] : job.tasks) // the script speaks for the job
+        if (task.shim != 0 && task.stand_in == 0)
+            return send(task.shim, wire::ShimOrder{wire::Order::line, e.line});
 }
 
 void Server::perform(Job& job, const effect::AskCause& /*e*/) {
@@ -199,6 +200,7 @@ void Server::perform(Job& job, const effect::ContinueTree& e) {
     const auto found = job.tasks.find(e.task);
     if (found != job.tasks.end()) signal_tree_of(found->second, SIGCONT);
     order(job, e.task, wire::Order::run_on);
+    if (found != job.tasks.end() && found->second.state >= 0) order(job, e.task, wire::Order::go_on);
 }
 
 void Server::perform(Job& job, const effect::KillTree& e) {

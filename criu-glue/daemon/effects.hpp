@@ -63,7 +63,7 @@ struct Dump {
     std::uint32_t generation = 0;
     Reason reason = Reason::interval;
     bool leave_stopped = false;
-    bool together = false; // with others: it waits for them before its tree may run on
+    bool together = false;        // with others: it waits for them before its tree may run on
     std::optional<Error> refused; // nothing is dumped, for that reason
 };
 struct DumpGoOn { // answers DumpStopped and DumpTaken
@@ -125,14 +125,13 @@ struct ReleaseEpilog {
 };
 } // namespace effect
 
-using Effect = std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
-                            effect::LetShimLeave, effect::Say, effect::Adopt, effect::AskHistory,
-                            effect::Restore, effect::AskCause, effect::ArmLimit, effect::AskLimit,
-                            effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::DumpGoOn,
-                            effect::Settle, effect::Proceed, effect::FetchPart, effect::ForgetTask, effect::Commit,
-                            effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
-                            effect::RecordCompletion, effect::RecordFailure, effect::RecordStop,
-                            effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+using Effect = std::variant<
+    effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave,
+    effect::Say, effect::Adopt, effect::AskHistory, effect::Restore, effect::AskCause, effect::ArmLimit,
+    effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::DumpGoOn, effect::Settle,
+    effect::Proceed, effect::FetchPart, effect::ForgetTask, effect::Commit, effect::DiscardImages,
+    effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion, effect::RecordFailure,
+    effect::RecordStop, effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 } // namespace ckpt

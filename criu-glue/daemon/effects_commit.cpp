@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Commits: one of a job at a time, each a worker that is started here and whose result becomes an event.
 #include <algorithm>
+#include <set>
 
 #include "effects_common.hpp"
 #include "log.hpp"
@@ -65,6 +66,11 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         directories.push_back(std::move(images));
         request.parts.push_back(part);
     }
+    if (const auto committing = job.state.committing.find(e.generation);
+        committing != job.state.committing.end())
+        for (const StepExit& exit : committing->second.exited)
+            request.exited.push_back({exit.task.stand_in, exit.task.task_id, exit.wait_status});
+    request.step_dir = job.step_dir;
     request.compression = m_policy.storage.compression;
     if (!is_last(e.reason) && !is_held_up(job)) { // else the trees may stand still until it is through
         request.bandwidth = share_of_bandwidth();
@@ -103,8 +109,14 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
 void Server::perform(Job& job, const effect::DiscardImages& e) {
     if (e.is_saved) keep_copies(job, e.generation);
     const auto found = job.generations.find(e.generation);
+    std::set<TaskKey> keys; // a step may be over, and its images are there
+    for (const auto& [key, task] : job.tasks)
+        keys.insert(key);
+    if (found != job.generations.end())
+        for (const auto& [key, part] : found->second.parts)
+            keys.insert(key);
     if (m_local)
-        for (const auto& [key, task] : job.tasks)
+        for (const TaskKey& key : keys)
             m_local->remove(job.local_name, LocalTier::image_name(e.generation, key));
     if (found != job.generations.end()) job.generations.erase(found);
 }

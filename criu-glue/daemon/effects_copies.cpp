@@ -25,6 +25,7 @@ void Server::keep_copies(const Job& job, std::uint32_t generation) {
     const auto found = job.generations.find(generation);
     if (!m_local || found == job.generations.end()) return;
     for (const auto& [key, part] : found->second.parts) {
+        if (part.stand_in != 0) continue; // its step has another number next time
         const LocalCopy copy{job.facts.job_id, job.place.uuid,    key, job.place.incarnation, generation,
                              part.image_bytes, std::time(nullptr)};
         remove_copies(m_copies.keep(copy, m_policy.storage.local_copies));

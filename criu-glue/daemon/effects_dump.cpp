@@ -17,13 +17,14 @@ namespace {
 
 constexpr Seconds k_kill_wait{30}; // Slurm's default
 
-// Ours in the task's cgroup, outside the tree: the shim, what it forked (its canary), and pid 1 of our
-// namespace.
-std::vector<std::int32_t> outsiders_of(const Task& task) {
-    std::vector<std::int32_t> pids{task.shim_pid};
-    if (task.init_pid != 0) pids.push_back(task.init_pid);
-    if (const auto children = child_pids(task.shim_pid))
-        std::ranges::remove_copy(*children, std::back_inserter(pids), task.root_pid);
+// Ours in the task's cgroup, outside the tree, with what is below them: the shims (canaries, real sruns,
+// other tasks of the step), and the first processes of our namespaces.
+std::vector<std::int32_t> outsiders_of(const Job& job) {
+    std::vector<std::int32_t> pids;
+    for (const auto& [key, task] : job.tasks) {
+        pids.push_back(task.shim_pid);
+        if (task.init_pid != 0) pids.push_back(task.init_pid);
+    }
     return pids;
 }
 
@@ -79,7 +80,10 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     request.root_pid = task.root_pid;
     request.root_pid_inside = task.root_pid_inside;
     request.user = task.user;
-    request.outsiders = outsiders_of(task);
+    request.outsiders = outsiders_of(job);
+    request.stdio = task.stdio;
+    request.state = task.state;
+    request.together = e.together;
     request.ghost_limit = m_policy.engine.ghost_limit;
     request.node_local = m_policy.engine.node_local;
     request.node_local_limit = m_policy.engine.node_local_limit;
@@ -100,12 +104,17 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, limit + wire::k_engine_margin,
         [this, job_id = job.facts.job_id, serial = job.serial, key = e.task,
-         gen = e.generation](const auto& result) { dumped(job_id, serial, key, gen, result); });
+         gen = e.generation](const auto& result) { dumped(job_id, serial, key, gen, result); },
+        WorkerRuns{0,
+                   {},
+                   false,
+                   [this, job_id = job.facts.job_id, serial = job.serial, key = e.task, gen = e.generation](
+                       const Packet& packet) { return dump_waits(job_id, serial, key, gen, packet); }});
     return {};
 }
 
 void Server::perform(Job& job, const effect::Dump& e) {
-    const Status started = start_dump(job, e);
+    const Status started = e.refused ? tl::unexpected(*e.refused) : start_dump(job, e);
     if (started) return;
     m_loop.after(std::chrono::milliseconds(0),
                  [this, job_id = job.facts.job_id, key = e.task, error = started.error()] {
@@ -116,19 +125,21 @@ void Server::perform(Job& job, const effect::Dump& e) {
 void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
                     const Result<Packet>& packet) {
     Job* job = find_job(job_id, serial);
-    if (job == nullptr) return;
+    if (job == nullptr || !job->tasks.contains(task)) return;
     const auto result = result_of<wire::DumpResult>(packet);
     event::DumpEnded ended{task, std::nullopt, 0, 0};
     if (result) {
         ended.frozen_us = result->frozen_us;
         ended.image_bytes = result->image_bytes;
-        job->newest_bytes = result->image_bytes;
         job->rates.dump = rate(result->image_bytes, std::chrono::microseconds(result->total_us));
         if (result->image_bytes >= k_telling_bytes) m_rates.dump = job->rates.dump;
         job->last_cost = std::chrono::ceil<Seconds>(std::chrono::microseconds(result->frozen_us));
         job->generations[generation].parts[task] = {
-            task.step_id,        task.task_id,      job->facts.node,     result->frozen_us,
-            result->image_bytes, result->processes, result->criu_version};
+            task.step_id,        task.task_id,      job->facts.node,      result->frozen_us,
+            result->image_bytes, result->processes, result->criu_version, job->tasks.at(task).stand_in};
+        job->newest_bytes = 0;
+        for (const auto& [key, part] : job->generations[generation].parts)
+            job->newest_bytes += part.image_bytes;
     } else {
         ended.error = result.error();
         if (ended.error->code == Code::deadline) ended.error->code = Code::dump_timeout;

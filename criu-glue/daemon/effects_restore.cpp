@@ -105,7 +105,9 @@ Attempt Server::this_attempt(const Job& job, const TaskKey& task) {
 
 Job* Server::find_job(const Attempt& attempt) {
     Job* job = find_job(attempt.job_id, attempt.serial);
-    return job != nullptr && job->tasks.at(attempt.task).attempt == attempt.number ? job : nullptr;
+    if (job == nullptr) return nullptr;
+    const auto found = job->tasks.find(attempt.task); // a step may be over
+    return found != job->tasks.end() && found->second.attempt == attempt.number ? job : nullptr;
 }
 
 void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {
@@ -149,6 +151,11 @@ void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {
     ended.adopted_before = result->adopted_before;
     if (result->end_again) ended.end_again = result->wait_status;
     ended.skipped = std::move(result->skipped);
+    for (const wire::StepPart& part : result->steps)
+        ended.steps[{part.stand_in, part.task_id}] = std::nullopt;
+    for (const wire::ExitedTask& exited : result->exited)
+        ended.steps[{exited.stand_in, exited.task_id}] = exited.wait_status;
+    if (!result->step_dir.empty()) job->step_dir = result->step_dir;
     if (result->found == wire::Found::generation)
         job->adopted[task] = {result->incarnation, result->generation,       result->of_job,
                               result->taken_at,    result->tree_was_stopped, result->is_here};
@@ -174,6 +181,8 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     request.ignore_changed = m_policy.failure.changed_file == ChangedFile::ignore;
     request.tail_limit = m_policy.engine.tail_limit;
     request.task_name = task_name(job, e.task);
+    request.stdio = task.stdio;
+    request.state = task.state;
     const std::array fds = {images.get(), tails.get(), task.mount_namespace.get(), task.shim_pidfd.get()};
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + wire::k_engine_margin,

@@ -2,6 +2,7 @@
 // What a restore that was killed has left half done beside the user's files is taken back.
 #include <algorithm>
 #include <array>
+#include <format>
 
 #include "log.hpp"
 #include "server.hpp"
@@ -17,8 +18,10 @@ constexpr std::chrono::seconds k_undo_limit{60};
 
 // The next incarnation's restore has to find what this one's has left.
 std::string Server::task_name(const Job& job, const TaskKey& key) {
-    return job.local_name.substr(0, job.local_name.rfind("-inc")) + "-" + std::to_string(key.step_id) + "-" +
-           std::to_string(key.task_id);
+    const std::string name = job.local_name.substr(0, job.local_name.rfind("-inc"));
+    const std::uint64_t stand_in = job.tasks.at(key).stand_in; // its step has another number each time
+    const std::string step = stand_in != 0 ? std::format("{:016x}", stand_in) : std::to_string(key.step_id);
+    return name + "-" + step + "-" + std::to_string(key.task_id);
 }
 
 void Server::undo_restore(Job& job, const TaskKey& key, const std::function<void(const Status&)>& then) {

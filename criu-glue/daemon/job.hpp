@@ -6,11 +6,13 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "job_files.hpp"
 #include "loop.hpp"
+#include "os/activity.hpp"
 #include "os/fd.hpp"
 #include "policy/resolve.hpp"
 #include "state.hpp"
@@ -32,8 +34,12 @@ struct Task {
     wire::UserIds user;
     std::string script; // slurmstepd's first argument
 
-    ConnectionId shim = 0;         // its connection, 0 = none
-    std::int32_t status_pipe = -1; // in the shim: write end, for the tree that will be restored
+    ConnectionId shim = 0;                    // its connection, 0 = none
+    std::int32_t status_pipe = -1;            // in the shim: write end, for the tree that will be restored
+    std::vector<std::int32_t> stdio{0, 1, 2}; // in the shim: the tree's
+    std::int32_t state = -1;                  // in the shim: wire::TaskHello::state
+    std::uint64_t stand_in = 0;               // of a step's task, else 0
+    std::int32_t stepd_pid = 0;               // slurmstepd, which passes the step's streams on
 
     Fd mount_namespace; // of the tree: pinned at registration, or made by our restore
     Fd pid_namespace;
@@ -59,6 +65,15 @@ struct Generation {
     std::int64_t taken_at = 0;
     std::map<TaskKey, wire::Part> parts;
     std::optional<effect::Commit> commit; // under way
+};
+
+// What is on its way between trees and Slurm is being brought to rest (effects_cut.cpp).
+struct Settling {
+    std::uint32_t generation = 0;
+    std::set<TaskKey> asked; // and have not answered yet
+    bool at_rest = true;     // as far as those say that have
+    std::set<pid_t> sruns;
+    std::map<pid_t, Activity> before; // of slurmstepds and sruns, in the round before
 };
 
 // What a worker's answer is for.
@@ -96,6 +111,8 @@ struct Job {
     std::map<TaskKey, Task> tasks;
     std::map<std::uint32_t, Generation> generations; // being taken or committed
     std::map<TaskKey, AdoptedGeneration> adopted;
+    std::optional<Settling> settling;
+    std::string step_dir;                    // where srun's stand-ins are bound, below wire::k_step_dirs
     std::deque<effect::Commit> commit_queue; // one worker at a time writes to a job's store
     bool commit_runs = false;
     Workers::Id commit_worker = 0;

@@ -28,10 +28,30 @@ struct TaskOnFile {
     bool restoring = false; // a restore was under way, of which the shim had not been told
     std::string memory_cgroup;
     std::uint64_t oom_kills_before = 0;
+    // Of a step's task, as in wire::StepTaskRegister.
+    std::uint64_t stand_in = 0;
+    std::uint32_t tasks_here = 1;
+    std::uint32_t step_nodes = 1;
+    std::int32_t stepd_pid = 0;
+    bool has_ended = false; // and others of its step have not
+    std::int32_t wait_status = 0;
     template <class V>
     void fields(V& v) {
         v(registered, shim, mount_namespace, pid_namespace, root, root_pid_inside, init, restoring,
-          memory_cgroup, oom_kills_before);
+          memory_cgroup, oom_kills_before, stand_in, tasks_here, step_nodes, stepd_pid, has_ended,
+          wait_status);
+    }
+};
+
+// What the generation that the job has come from has of a step, and has not been started yet.
+struct ExpectedOnFile {
+    std::uint64_t stand_in = 0;
+    std::uint32_t task_id = 0;
+    bool has_ended = false;
+    std::int32_t wait_status = 0;
+    template <class V>
+    void fields(V& v) {
+        v(stand_in, task_id, has_ended, wait_status);
     }
 };
 
@@ -43,9 +63,10 @@ struct PendingOnFile {
     bool tree_was_stopped = false;
     std::int64_t taken_at = 0;
     std::vector<wire::Part> parts;
+    std::vector<wire::ExitedTask> exited;
     template <class V>
     void fields(V& v) {
-        v(generation, reason, tree_was_stopped, taken_at, parts);
+        v(generation, reason, tree_was_stopped, taken_at, parts, exited);
     }
 };
 
@@ -67,10 +88,15 @@ struct JobFile {
     bool can_requeue = false;
     std::vector<PendingOnFile> pending;
     std::vector<TaskOnFile> tasks;
+    std::vector<ExpectedOnFile> expected;
+    std::uint32_t adopted_incarnation = 0; // the generation that `expected` is of
+    std::uint32_t adopted_generation = 0;
+    std::string step_dir;
     template <class V>
     void fields(V& v) {
         v(open, plan, managed, opened_at, checkpoint_due, last_generation, saved, newest_bytes, dump_rate,
-          commit_rate, pause_s, cause, can_requeue, pending, tasks);
+          commit_rate, pause_s, cause, can_requeue, pending, tasks, expected, adopted_incarnation,
+          adopted_generation, step_dir);
     }
 };
 

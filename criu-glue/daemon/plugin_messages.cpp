@@ -88,7 +88,7 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
     reply(id, {});
 }
 
-Status Server::register_task(const Peer& peer, const wire::TaskRegister& m) {
+Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) {
     Job* job = find_job(m.job_id);
     if (job == nullptr)
         return fail(Code::not_found, "job " + std::to_string(m.job_id) + " was not opened here");
@@ -103,7 +103,9 @@ Status Server::register_task(const Peer& peer, const wire::TaskRegister& m) {
     if (!pidfd_alive(task.shim_pidfd.get())) return fail(Code::not_found, "the task has ended");
     CKPT_TRY(task.mount_namespace_id, namespace_id(task.mount_namespace.get()));
     CKPT_TRY(task.pid_namespace_id, namespace_id(task.pid_namespace.get()));
-    task.registered = m;
+    task.registered = {m.job_id, m.step_id, m.task_id, m.pid, m.uid, m.gid, m.groups, m.stand_in == 0};
+    task.stand_in = m.stand_in;
+    task.stepd_pid = peer.pid;
     task.shim_pid = m.pid;
     task.shim_start_time = info.start_time;
     task.user = {m.uid, m.gid, m.groups};
@@ -114,11 +116,20 @@ Status Server::register_task(const Peer& peer, const wire::TaskRegister& m) {
     if (!job->tasks.try_emplace(key, std::move(task)).second)
         return fail(Code::not_found,
                     "this incarnation of job " + std::to_string(m.job_id) + " was not opened here");
-    handle(m.job_id, event::TaskRegistered{key});
+    handle(m.job_id, event::TaskRegistered{key, m.stand_in, m.tasks_here, m.step_nodes});
     return {};
 }
 
 void Server::on_message(ConnectionId id, const wire::TaskRegister& m) {
+    answer_registration(id, {m.job_id, m.step_id, m.task_id, m.pid, m.uid, m.gid, m.groups, 0, 1, 1});
+}
+
+void Server::on_message(ConnectionId id, const wire::StepTaskRegister& m) {
+    if (m.stand_in == 0) return reply(id, fail(Code::wire_malformed, "a step without its stand-in"));
+    answer_registration(id, m);
+}
+
+void Server::answer_registration(ConnectionId id, const wire::StepTaskRegister& m) {
     const Connection& connection = m_connections.at(id);
     if (connection.peer.uid != 0) return drop_connection(id);
     const Status status = register_task(connection.peer, m);

@@ -17,8 +17,8 @@ namespace ckpt {
 namespace {
 
 // A user's own shims and commands fit; a user who opens sockets to exhaust ours does not.
-constexpr std::size_t k_connections_per_user = 256;
-constexpr std::chrono::milliseconds k_rest{100}; // for a listener without descriptors
+constexpr std::size_t k_connections_per_user = 1024; // a shim for each task of a large node, twice
+constexpr std::chrono::milliseconds k_rest{100};     // for a listener without descriptors
 constexpr std::chrono::hours k_day{24};
 
 } // namespace
@@ -165,6 +165,14 @@ void Server::dispatch(ConnectionId id, Packet packet) {
         return deliver(std::type_identity<wire::JobOpen>{});
     case wire::TaskRegister::k_type:
         return deliver(std::type_identity<wire::TaskRegister>{});
+    case wire::StepTaskRegister::k_type:
+        return deliver(std::type_identity<wire::StepTaskRegister>{});
+    case wire::TaskHello::k_type:
+        return deliver(std::type_identity<wire::TaskHello>{});
+    case wire::Settled::k_type:
+        return deliver(std::type_identity<wire::Settled>{});
+    case wire::StepOver::k_type:
+        return deliver(std::type_identity<wire::StepOver>{});
     case wire::TaskExit::k_type:
         return deliver(std::type_identity<wire::TaskExit>{});
     case wire::JobEpilog::k_type:

@@ -88,9 +88,13 @@ private:
     // messages (plugin_messages.cpp, shim_messages.cpp, cli_messages.cpp); `id` stays valid throughout
     void on_message(ConnectionId id, const wire::JobOpen& m);
     void on_message(ConnectionId id, const wire::TaskRegister& m);
+    void on_message(ConnectionId id, const wire::StepTaskRegister& m);
     void on_message(ConnectionId id, const wire::TaskExit& m);
     void on_message(ConnectionId id, const wire::JobEpilog& m);
     void on_message(ConnectionId id, const wire::ShimHello& m);
+    void on_message(ConnectionId id, const wire::TaskHello& m);
+    void on_message(ConnectionId id, const wire::Settled& m);
+    void on_message(ConnectionId id, const wire::StepOver& m);
     void on_message(ConnectionId id, const wire::TreeStarted& m);
     void on_message(ConnectionId id, const wire::ShimTerm& m);
     void on_message(ConnectionId id, const wire::TreeExited& m);
@@ -101,7 +105,8 @@ private:
     // nullptr: not here, or not the caller's, who has been told
     Job* job_of_caller(ConnectionId id, std::uint32_t job_id, const std::string& command);
     void reply(ConnectionId id, const Status& status);
-    Status register_task(const Peer& peer, const wire::TaskRegister& m);
+    void answer_registration(ConnectionId id, const wire::StepTaskRegister& m);
+    Status register_task(const Peer& peer, const wire::StepTaskRegister& m);
     Job make_job(const wire::JobOpen& m);
     void shim_gone(std::uint32_t job_id, const TaskKey& task);
     static void watch_memory(Task& task);
@@ -115,7 +120,7 @@ private:
     Job job_from(const JobFile& file);
     static void take_over_task(Job& job, const TaskOnFile& file);
     static Status know_root(Task& task, pid_t pid); // shim_messages.cpp
-    static void shim_returned(Job& job, const TaskKey& key, const wire::ShimHello& m);
+    static void shim_returned(Job& job, const TaskKey& key, const wire::TaskHello& m);
     static Status shim_asks_again(Job& job, const TaskKey& key);
 
     // effects (effects*.cpp)
@@ -135,6 +140,11 @@ private:
     void perform(Job& job, const effect::RequeueJob& e);
     void perform(Job& job, const effect::ArmInterval& e);
     void perform(Job& job, const effect::Dump& e);
+    void perform(Job& job, const effect::DumpGoOn& e);
+    void perform(Job& job, const effect::Settle& e);
+    void perform(Job& job, const effect::Proceed& e);
+    void perform(Job& job, const effect::FetchPart& e);
+    void perform(Job& job, const effect::ForgetTask& e);
     void perform(Job& job, const effect::Commit& e);
     void perform(Job& job, const effect::DiscardImages& e);
     void perform(Job& job, const effect::Stand& e);
@@ -221,6 +231,15 @@ private:
     void adopted(const Attempt& attempt, const Result<Packet>& result);
     void restored(const Attempt& attempt, Result<Packet> result);
     void restore_ended(Job& job, const TaskKey& task, Result<Packet> packet);
+    // effects_cut.cpp
+    bool dump_waits(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
+                    const Packet& packet);
+    void ask_to_settle(Job& job);
+    void settled(Job& job, const TaskKey& key);
+    void look_at_rest(Job& job);
+    void settle_ended(Job& job, std::optional<Error> error);
+    Status start_fetch(Job& job, const TaskKey& key);
+    void fetched(const Attempt& attempt, const Status& status);
     // effects_undo.cpp
     static std::string task_name(const Job& job, const TaskKey& key);
     // Of a restore whose worker was killed. The images stay until it has come to an end.

@@ -25,6 +25,11 @@ std::pair<Job*, TaskKey> task_of(std::map<std::uint32_t, Job>& jobs, const Peer&
 } // namespace
 
 void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
+    on_message(id, wire::TaskHello{
+                       m.script, m.status_pipe, m.returning, m.root_pid, m.term_delivered, {0, 1, 2}, -1});
+}
+
+void Server::on_message(ConnectionId id, const wire::TaskHello& m) {
     Connection& connection = m_connections.at(id);
     const auto [job, key] = task_of(m_jobs, connection.peer);
     if (job == nullptr || connection.is_shim) {
@@ -45,11 +50,14 @@ void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
     task.shim = id;
     task.script = m.script.substr(0, 4096);
     task.status_pipe = m.status_pipe;
+    task.stdio = m.stdio.size() == 3 ? m.stdio : std::vector<std::int32_t>{0, 1, 2};
+    task.state = m.state;
     connection.is_shim = true;
     connection.job_id = job->facts.job_id;
     connection.task = key;
-    if (m.returning) return handle(connection.job_id, event::ShimReturned{key, m.term_delivered});
-    handle(connection.job_id, event::ShimArrived{key});
+    const bool gated = m.state >= 0;
+    if (m.returning) return handle(connection.job_id, event::ShimReturned{key, m.term_delivered, gated});
+    handle(connection.job_id, event::ShimArrived{key, gated});
 }
 
 Status Server::know_root(Task& task, pid_t pid) {
@@ -98,7 +106,10 @@ void Server::shim_gone(std::uint32_t job_id, const TaskKey& task) {
     const auto found = job->tasks.find(task);
     if (found == job->tasks.end()) return;
     found->second.shim = 0;
-    if (!pidfd_alive(found->second.shim_pidfd.get()))
+    if (job->settling) settled(*job, task);
+    job = find_job(job_id);
+    if (job == nullptr || !job->tasks.contains(task)) return;
+    if (!pidfd_alive(job->tasks.at(task).shim_pidfd.get()))
         return handle(job_id, event::TaskGone{task, memory_facts(job_id, task)});
     // A process that ends closes its descriptors before it is seen to have ended.
     m_loop.after(k_last_breath, [this, job_id, serial = job->serial, task] {

@@ -77,7 +77,7 @@ struct Committing {
     Reason reason = Reason::interval;
     std::uint64_t frozen_us = 0;
     std::uint64_t image_bytes = 0;
-    std::vector<StepExit> exited;
+    std::vector<StepExit> exited{};
 };
 
 struct JobState {
@@ -117,10 +117,10 @@ struct JobState {
     bool interval_next = false;      // which is taken when a step that is about to start has started
     // What the generation that this incarnation has come from has of steps, and has not been asked for yet.
     std::map<StepTask, std::optional<int>> expected;
-    bool completing = false;         // its end is being recorded
-    std::string restore_error;       // of the newest attempt
-    std::optional<Failure> before;   // how the incarnation before had ended, if by a failure
-    std::optional<Failure> failure;  // of the first task that had one
+    bool completing = false;        // its end is being recorded
+    std::string restore_error;      // of the newest attempt
+    std::optional<Failure> before;  // how the incarnation before had ended, if by a failure
+    std::optional<Failure> failure; // of the first task that had one
     bool epilog_waits = false;
     bool said_unsaved = false;          // the job's comment in Slurm says that nothing is saved
     std::optional<Code> last_complaint; // a failure is said once, not at every interval
@@ -139,8 +139,8 @@ bool has_held_task(const JobState& job);
 bool is_last(Reason reason);
 
 // True while a task is about to start, or a step is only partly there: what would be taken now would be no
-// whole. Whoever asks for a generation may also be faster than a shim that starts its task, or that comes back
-// to a ckptd started anew.
+// whole. Whoever asks for a generation may also be faster than a shim that starts its task, or that comes
+// back to a ckptd started anew.
 bool is_coming(const JobState& job);
 
 // True while a task is about to be restored.

@@ -41,7 +41,8 @@ std::optional<Error> why_no_cut(const JobState& job) {
     const auto spans_nodes = [](const auto& task) { return task.second.step_nodes > 1 && !task.second.over; };
     if (std::ranges::none_of(job.tasks, spans_nodes)) return std::nullopt;
     return Error{Code::dump_refused, "a step of the job runs on several nodes at once",
-                 "it is checkpointed when no such step runs; for this one use --checkpoint-method=app:SIG", 0};
+                 "it is checkpointed when no such step runs; for this one use --checkpoint-method=app:SIG",
+                 0};
 }
 
 std::vector<StepExit> exited_tasks(const JobState& job) {
@@ -72,7 +73,8 @@ void on(JobState& job, const event::SettleEnded& e, Effects& out) {
 
 void on(JobState& job, const event::DumpTaken& e, Effects& out) {
     if (!is_under_way(job, e.generation)) {
-        out.emplace_back(effect::DumpGoOn{e.task, std::nullopt}); // its images are of no use, and its tree waits
+        out.emplace_back(
+            effect::DumpGoOn{e.task, std::nullopt}); // its images are of no use, and its tree waits
         return;
     }
     job.taking->at_gate.insert(e.task);

@@ -147,7 +147,8 @@ void settle_ending(JobState& job, Effects& out) {
         if (job.cause) settle_taken(job, *job.cause, out);
         return; // trees stand still until the cause is known; its deadline is the helper's
     }
-    // A step that is about to start shows in a moment whether it does; what is to be restored may take longer.
+    // A step that is about to start shows in a moment whether it does; what is to be restored may take
+    // longer.
     if (job.final_wanted && is_coming(job) && job.expected.empty() && !is_starting(job)) return;
     if (job.final_wanted) {
         job.final_wanted = false;

@@ -116,8 +116,7 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
     const bool together = taking.missing.size() > 1;
     for (const TaskKey& key : taking.missing) {
         taking.gated = taking.gated || job.tasks.at(key).gated;
-        out.emplace_back(
-            effect::Dump{key, taking.generation, reason, leave_stopped, together, refused});
+        out.emplace_back(effect::Dump{key, taking.generation, reason, leave_stopped, together, refused});
     }
     job.taking = std::move(taking);
     return true;

@@ -28,8 +28,17 @@ std::int64_t now() {
     return static_cast<std::int64_t>(std::time(nullptr));
 }
 
-TaskOnFile on_file(const Task& task) {
+TaskOnFile on_file(const Task& task, const TaskState* state) {
     TaskOnFile file;
+    file.stand_in = task.stand_in;
+    file.stepd_pid = task.stepd_pid;
+    if (state != nullptr) {
+        file.restoring = state->phase == TaskState::Phase::restoring;
+        file.tasks_here = state->tasks_here;
+        file.step_nodes = state->step_nodes;
+        file.has_ended = state->stand_in != 0 && state->exit_status.has_value();
+        file.wait_status = state->exit_status.value_or(0);
+    }
     file.registered = task.registered;
     file.shim = {task.shim_pid, task.shim_start_time};
     file.mount_namespace = task.mount_namespace_id;
@@ -42,11 +51,25 @@ TaskOnFile on_file(const Task& task) {
     return file;
 }
 
-PendingOnFile on_file(const effect::Commit& commit, const Generation& generation) {
-    PendingOnFile file{commit.generation, commit.reason, commit.tree_was_stopped, generation.taken_at, {}};
+PendingOnFile on_file(const effect::Commit& commit, const Generation& generation, const JobState& state) {
+    PendingOnFile file{
+        commit.generation, commit.reason, commit.tree_was_stopped, generation.taken_at, {}, {}};
     for (const auto& [key, part] : generation.parts)
         file.parts.push_back(part);
+    if (const auto found = state.committing.find(commit.generation); found != state.committing.end())
+        for (const StepExit& exit : found->second.exited)
+            file.exited.push_back({exit.task.stand_in, exit.task.task_id, exit.wait_status});
     return file;
+}
+
+// What is still to come of the generation that the script came from.
+void put_expected(const Job& job, JobFile& file) {
+    file.step_dir = job.step_dir;
+    for (const auto& [task, ended] : job.state.expected)
+        file.expected.push_back({task.stand_in, task.task_id, ended.has_value(), ended.value_or(0)});
+    if (job.adopted.empty()) return;
+    file.adopted_incarnation = job.adopted.begin()->second.incarnation;
+    file.adopted_generation = job.adopted.begin()->second.generation;
 }
 
 JobFile on_file(const Job& job) {
@@ -66,13 +89,12 @@ JobFile on_file(const Job& job) {
     file.can_requeue = job.state.can_requeue;
     for (const auto& [number, generation] : job.generations)
         if (generation.commit && is_last(generation.commit->reason))
-            file.pending.push_back(on_file(*generation.commit, generation));
+            file.pending.push_back(on_file(*generation.commit, generation, job.state));
     for (const auto& [key, task] : job.tasks) {
-        file.tasks.push_back(on_file(task));
         const auto state = job.state.tasks.find(key);
-        file.tasks.back().restoring =
-            state != job.state.tasks.end() && state->second.phase == TaskState::Phase::restoring;
+        file.tasks.push_back(on_file(task, state != job.state.tasks.end() ? &state->second : nullptr));
     }
+    put_expected(job, file);
     return file;
 }
 
@@ -113,6 +135,8 @@ Result<Task> find_task(const TaskOnFile& file) {
     task.memory_cgroup = file.memory_cgroup;
     task.oom_kills_before = file.oom_kills_before;
     task.was_restoring = file.restoring;
+    task.stand_in = file.stand_in;
+    task.stepd_pid = file.stepd_pid;
     if (file.root.pid == 0) return task;
     auto root = open_pidfd(file.root);
     if (!root) return task; // it has ended, and its shim will say how
@@ -172,6 +196,12 @@ Job Server::job_from(const JobFile& file) {
     job.last_cost = Seconds(file.pause_s);
     job.state.last_generation = file.last_generation;
     job.state.saved = file.saved;
+    job.step_dir = file.step_dir;
+    for (const ExpectedOnFile& one : file.expected)
+        job.state.expected[{one.stand_in, one.task_id}] =
+            one.has_ended ? std::optional<int>(one.wait_status) : std::nullopt;
+    if (file.adopted_generation != 0)
+        job.adopted[{}] = {file.adopted_incarnation, file.adopted_generation, 0, 0, false, false};
     // What was decided when it started stays, whatever policy and key are like now.
     if (file.managed)
         job.state.unmanaged.reset();
@@ -181,17 +211,23 @@ Job Server::job_from(const JobFile& file) {
 }
 
 void Server::take_over_task(Job& job, const TaskOnFile& file) {
-    auto task = find_task(file);
-    if (!task) return;
-    job.user = task->user;
     const TaskKey key{file.registered.step_id, file.registered.task_id};
+    const event::TaskRegistered registered{key, file.stand_in, file.tasks_here, file.step_nodes};
+    auto task = find_task(file);
+    if (!task) {
+        if (!file.has_ended) return;
+        (void)advance(job.state, registered);
+        (void)advance(job.state, event::TreeExited{key, file.wait_status, {}});
+        return;
+    }
+    job.user = task->user;
     if (const Status found = find_namespaces(*task, file); !found) {
         log::warning("job " + std::to_string(job.facts.job_id) +
                      " runs on without checkpoints: " + one_line(found.error()));
         job.state.orphaned = true;
     }
     job.tasks.emplace(key, std::move(*task));
-    (void)advance(job.state, event::TaskRegistered{key});
+    (void)advance(job.state, registered);
 }
 
 // The images of a last generation are complete, and the one who was to bring them to the store is gone.
@@ -212,6 +248,8 @@ void Server::take_over_pending(Job& job, const JobFile& file) {
             for (auto& [key, task] : job.state.tasks)
                 task.phase = TaskState::Phase::ended;
         }
+        for (const wire::ExitedTask& exited : one.exited)
+            committing.exited.push_back({{exited.stand_in, exited.task_id}, exited.wait_status});
         job.state.committing[one.generation] = committing;
         perform(job, effect::Commit{one.generation, one.reason, one.tree_was_stopped});
     }
@@ -246,7 +284,7 @@ void Server::take_over_jobs(const std::vector<JobFile>& files) {
 }
 
 // Its tree may have been started when the daemon before us could not be told any more, and may have ended.
-void Server::shim_returned(Job& job, const TaskKey& key, const wire::ShimHello& m) {
+void Server::shim_returned(Job& job, const TaskKey& key, const wire::TaskHello& m) {
     Task& task = job.tasks.at(key);
     if (task.root_pid == 0 && m.root_pid != 0) (void)know_root(task, m.root_pid);
 }

@@ -53,9 +53,17 @@ Workers::Id Workers::start(const std::string& program, const std::string& reques
         m_loop.after(std::chrono::milliseconds(0), [done, error] { done(tl::unexpected(error)); });
         return 0;
     }
-    return add(std::move(*running), limit, [this](Id id) {
-        finish(id, receive_packet(m_running.at(id).channel.get(), std::chrono::milliseconds(0)));
+    return add(std::move(*running), limit, [this, interim = how.interim](Id id) {
+        auto packet = receive_packet(m_running.at(id).channel.get(), std::chrono::milliseconds(0));
+        if (packet && interim && interim(*packet)) return;
+        finish(id, std::move(packet));
     });
+}
+
+void Workers::tell(Id id, const std::string& message) {
+    const auto found = m_running.find(id);
+    if (found != m_running.end())
+        (void)send_packet(found->second.channel.get(), message, {}, std::chrono::milliseconds(0));
 }
 
 void Workers::hurry(Id id) {

@@ -24,6 +24,8 @@ struct WorkerRuns {
     pid_t affinity_like = 0;
     std::optional<Identity> as; // else as root
     bool in_background = false; // after all else on the node, until hurry() is called
+    // Whether a message of it is not its result yet: then that was all that is to be done about it.
+    std::function<bool(const Packet&)> interim{};
 };
 
 class Workers {
@@ -39,6 +41,8 @@ public:
              std::chrono::milliseconds limit, Done done, const WorkerRuns& how = {});
     // Somebody waits for it now.
     void hurry(Id id);
+    // A word to one that waits for it; nothing happens when it has ended.
+    void tell(Id id, const std::string& message);
     // Starts a program and calls `done` with what it printed; a non-zero exit status is an error that carries
     // its standard error's first line.
     Id run_text(const std::vector<std::string>& argv, std::chrono::milliseconds limit, TextDone done);

@@ -188,9 +188,9 @@ private:
     }
 
     Status on_notification(std::string_view script) {
-        // "pre-dump" comes right before the tree is stopped, "query-ext-files" right after, before anything was
-        // looked at, "post-dump" with all images written and the tree still stopped (cr-dump.c:cr_dump_tasks,
-        // cr_dump_finish).
+        // "pre-dump" comes right before the tree is stopped, "query-ext-files" right after, before anything
+        // was looked at, "post-dump" with all images written and the tree still stopped
+        // (cr-dump.c:cr_dump_tasks, cr_dump_finish).
         if (script == "pre-dump") {
             m_frozen_from = Clock::now();
             return check_root_lives(); // criu is about to seize that pid

@@ -48,7 +48,8 @@ tl::unexpected<Error> wrong_descriptors() {
 
 Result<std::array<Fd, 3>> stdio_of(const Fd& shim, const std::vector<std::int32_t>& numbers) {
     std::array<Fd, 3> stdio;
-    if (numbers.size() != stdio.size()) return fail(Code::wire_malformed, "a request without the task's stdio");
+    if (numbers.size() != stdio.size())
+        return fail(Code::wire_malformed, "a request without the task's stdio");
     for (std::size_t i = 0; i < stdio.size(); ++i) {
         CKPT_TRY(stdio.at(i), take_fd(shim.get(), numbers.at(i)));
     }
@@ -74,7 +75,7 @@ Status serve_dump(Packet& packet) {
     if (in.size() != k_dump_fds) return wrong_descriptors();
     CKPT_TRY(auto stdio, stdio_of(in[4], request.stdio));
     CKPT_TRY(Fd state, state_of(in[4], request.state));
-    const DumpFds fds{std::move(in[0]), std::move(in[1]),  std::move(in[2]),
+    const DumpFds fds{std::move(in[0]), std::move(in[1]), std::move(in[2]),
                       std::move(in[3]), std::move(stdio), std::move(state)};
     // ckptd, which knows all parts, gives them up in time; this is for one that has gone.
     const std::chrono::milliseconds patience(request.timeout_ms);
@@ -91,7 +92,7 @@ Status serve_restore(Packet& packet) {
     CKPT_TRY(auto stdio, stdio_of(in[3], request.stdio));
     CKPT_TRY(Fd status_pipe, take_fd(in[3].get(), request.status_pipe));
     CKPT_TRY(Fd state, state_of(in[3], request.state));
-    const RestoreFds fds{std::move(in[0]),    std::move(in[1]),       std::move(in[2]),
+    const RestoreFds fds{std::move(in[0]), std::move(in[1]),       std::move(in[2]),
                          std::move(stdio), std::move(status_pipe), std::move(state)};
     return restore(request, fds, [](const Restored& restored) {
         return answer(restored.result,

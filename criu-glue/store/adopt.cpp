@@ -308,7 +308,6 @@ private:
         }
     }
 
-
     const Store& m_store;
     const JobAt& m_job;
     const AdoptSpec& m_spec;

@@ -119,8 +119,8 @@ private:
         const std::string name_before = index_name(before->step_id, before->task_id);
         const Parent parent{
             {m_job.volume, m_job.dir, m_job.generation(m_parent->id) + "/" + name_before, place.key},
-                            before->images,
-                            m_spec.id.generation};
+            before->images,
+            m_spec.id.generation};
         return seal_images(source.dir, place, &parent, incarnation, m_spec.compression);
     }
 

@@ -143,12 +143,13 @@ Result<Manifest> parse_manifest(std::string_view json) {
     }
     if (fields.has("step_dir")) manifest.step_dir = fields.text("step_dir");
     if (!manifest.step_dir.empty() && !is_store_name(manifest.step_dir)) fields.refuse();
-    if (fields.has("exited"))
-        for (const Json& item : fields.list("exited"))
-            if (ExitedTask task; read_exited(item, task))
-                manifest.exited.push_back(task);
-            else
-                fields.refuse();
+    if (fields.has("exited")) {
+        for (const Json& item : fields.list("exited")) {
+            ExitedTask task;
+            if (!read_exited(item, task)) fields.refuse();
+            manifest.exited.push_back(task);
+        }
+    }
     if (!fields.ok() || manifest.parts.empty() || !check_owner(manifest.owner))
         return fail(Code::store_corrupt, "not a manifest of format 2");
     return manifest;

@@ -32,8 +32,8 @@ struct PartEntry {
     std::uint32_t processes = 0;
     std::string criu_version;
     ImagesEntry images;
-    // Of a step's task: which srun of the script it belongs to, a random number that outlives Slurm's step ids.
-    // 0 = of the batch script.
+    // Of a step's task: which srun of the script it belongs to, a random number that outlives Slurm's step
+    // ids. 0 = of the batch script.
     std::uint64_t stand_in = 0;
 };
 

@@ -58,9 +58,9 @@ enum class Files : std::uint8_t { append = 0, copy = 1, none = 2 };
 struct DumpRequest {
     static constexpr std::uint16_t k_type = 40;
     std::string criu;
-    std::int32_t root_pid = 0;           // ckpt-init of the tree, in ckptd's pid namespace
-    std::int32_t root_pid_inside = 0;    // the same, in the task's pid namespace
-    UserIds user;                        // every tree member must be this user's
+    std::int32_t root_pid = 0;        // ckpt-init of the tree, in ckptd's pid namespace
+    std::int32_t root_pid_inside = 0; // the same, in the task's pid namespace
+    UserIds user;                     // every tree member must be this user's
     // Ours in the task's cgroup, with all below them that is not the tree: the shims and the inits of tasks.
     std::vector<std::int32_t> outsiders;
     std::uint64_t ghost_limit = 0;
@@ -75,13 +75,14 @@ struct DumpRequest {
     bool leave_stopped = false;   // else the tree runs on the moment the dump ends
     std::uint32_t keeper_uid = 0; // who gets the images
     std::uint32_t keeper_gid = 0;
-    std::string task_name;          // RestoreRequest's, of this task
-    std::uint64_t room_to_come = 0; // bytes that are being freed where the images go
+    std::string task_name;           // RestoreRequest's, of this task
+    std::uint64_t room_to_come = 0;  // bytes that are being freed where the images go
     std::vector<std::int32_t> stdio; // numbers of the task's stdio in the shim
-    // Number of TaskHello::state there. With one, the dump waits for DumpGoOn, having said DumpStopped, when the
-    // tree stands still and nothing was looked at; then saves what is in it. -1 = none.
+    // Number of TaskHello::state there. With one, the dump waits for DumpGoOn, having said DumpStopped, when
+    // the tree stands still and nothing was looked at; then saves what is in it. -1 = none.
     std::int32_t state = -1;
-    bool together = false; // with other trees: waits once more, having said DumpTaken, before its tree may run on
+    bool together =
+        false; // with other trees: waits once more, having said DumpTaken, before its tree may run on
     template <class V>
     void fields(V& v) {
         v(criu, root_pid, root_pid_inside, user, outsiders, ghost_limit, node_local, node_local_limit, files,
@@ -146,7 +147,7 @@ struct RestoreRequest {
     std::uint64_t tail_limit = 0;  // bytes kept of what is cut or displaced, for each file
     std::string task_name;         // of this task in every incarnation: [A-Za-z0-9_-], at most 100 bytes
     std::vector<std::int32_t> stdio; // numbers in the shim: the tree's
-    std::int32_t state = -1;         // number of TaskHello::state there, which gets what the dump has saved of it
+    std::int32_t state = -1; // number of TaskHello::state there, which gets what the dump has saved of it
     template <class V>
     void fields(V& v) {
         v(criu, user, cgroup_dirs, timeout_ms, status_pipe, script, tree_was_stopped, files, ignore_changed,

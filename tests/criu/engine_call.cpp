@@ -86,6 +86,7 @@ Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall&
     request.task_name = k_task_name;
     CKPT_TRY(const FakeShim shim, fake_shim(task, options.output_is_emptied));
     request.shim_pid = shim.pid();
+    request.stdio = {0, 1, 2};
     const std::vector<int> fds = {images, task.mount_ns(), task.pid_ns(), task.root_pidfd(), shim.pidfd()};
     CKPT_TRY(const Call call, call_engine(wire::encode(request), fds, options.kill_engine_after));
     CKPT_TRY(auto result, wire::decode<wire::DumpResult>(call.answer.bytes));
@@ -105,6 +106,7 @@ Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, cons
     request.ignore_changed = options.ignore_changed;
     request.tail_limit = options.tail_limit;
     request.task_name = options.task_name;
+    request.stdio = {0, 1, 2};
     CKPT_TRY(const Fd mount_ns, open_namespace(::getpid(), "mnt"));
     CKPT_TRY(const FakeShim shim, fake_shim(task));
     const std::vector<int> fds = {images, tails, mount_ns.get(), shim.pidfd()};

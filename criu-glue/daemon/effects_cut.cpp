@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Several dumps as one cut (state_cut.cpp): their workers wait for each other, and what is on its way between
+// trees, slurmstepd and srun comes to rest before the first tree is looked at.
+#include <array>
+
+#include "effects_common.hpp"
+#include "log.hpp"
+#include "os/process.hpp"
+#include "os/procfs.hpp"
+#include "server.hpp"
+#include "server_send.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::chrono::seconds k_settle_limit{5};
+constexpr std::chrono::milliseconds k_settle_pause{1};
+constexpr std::size_t k_sruns_max = 1024; // of one job: what a shim says is its user's word
+
+} // namespace
+
+bool Server::dump_waits(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task,
+                        std::uint32_t generation, const Packet& packet) {
+    const auto type = wire::type_of(packet.bytes);
+    if (!type || (*type != wire::DumpStopped::k_type && *type != wire::DumpTaken::k_type)) return false;
+    if (find_job(job_id, serial) == nullptr) return true;
+    if (*type == wire::DumpStopped::k_type)
+        handle(job_id, event::DumpStopped{task, generation});
+    else
+        handle(job_id, event::DumpTaken{task, generation});
+    return true;
+}
+
+void Server::perform(Job& job, const effect::DumpGoOn& e) {
+    const auto found = job.tasks.find(e.task);
+    if (found == job.tasks.end()) return;
+    wire::DumpGoOn go_on;
+    if (e.give_up) go_on.outcome = wire::outcome_of(*e.give_up);
+    m_workers.tell(found->second.worker, wire::encode(go_on));
+}
+
+void Server::perform(Job& job, const effect::Settle& e) {
+    job.settling = Settling{e.generation, {}, true, {}, {}};
+    m_loop.after(k_settle_limit,
+                 [this, job_id = job.facts.job_id, serial = job.serial, generation = e.generation] {
+                     Job* still = find_job(job_id, serial);
+                     if (still == nullptr || !still->settling || still->settling->generation != generation)
+                         return;
+                     settle_ended(*still, Error{Code::dump_failed,
+                                                "what the job's steps read and write does not come to rest",
+                                                "it will be tried again with the next checkpoint", 0});
+                 });
+    ask_to_settle(job);
+}
+
+void Server::ask_to_settle(Job& job) {
+    job.settling->at_rest = true;
+    job.settling->sruns.clear();
+    std::vector<ConnectionId> shims;
+    for (const auto& [key, task] : job.tasks) {
+        if (task.shim == 0 || task.state < 0) continue;
+        job.settling->asked.insert(key);
+        shims.push_back(task.shim);
+    }
+    for (const ConnectionId shim : shims)
+        send(shim, wire::Settle{});
+    if (shims.empty()) look_at_rest(job);
+}
+
+void Server::on_message(ConnectionId id, const wire::Settled& m) {
+    const Connection& connection = m_connections.at(id);
+    Job* job = find_job(connection.job_id);
+    if (!connection.is_shim || job == nullptr) return drop_connection(id);
+    if (!job->settling || !job->settling->asked.contains(connection.task)) return;
+    if (m.code != 0) return settle_ended(*job, Error{Code::dump_refused, m.text.substr(0, 400), "", 0});
+    job->settling->at_rest = job->settling->at_rest && m.at_rest;
+    for (const std::int32_t pid : m.sruns) {
+        const auto info = process_info(pid);
+        if (info && info->uid == job->facts.uid && job->settling->sruns.size() < k_sruns_max)
+            job->settling->sruns.insert(pid);
+    }
+    settled(*job, connection.task);
+}
+
+void Server::settled(Job& job, const TaskKey& key) {
+    if (job.settling->asked.erase(key) == 0 || !job.settling->asked.empty()) return;
+    look_at_rest(job);
+}
+
+// At rest twice in a row, and nothing has run in between.
+void Server::look_at_rest(Job& job) {
+    Settling& settling = *job.settling;
+    std::set<pid_t> pids = settling.sruns;
+    for (const auto& [key, task] : job.tasks)
+        if (task.stand_in != 0 && task.stepd_pid != 0) pids.insert(task.stepd_pid);
+    std::map<pid_t, Activity> now;
+    bool at_rest = settling.at_rest;
+    for (const pid_t pid : pids) {
+        const auto activity = activity_of(pid);
+        if (!activity) return settle_ended(job, activity.error());
+        now[pid] = *activity;
+        at_rest = at_rest && activity->at_rest;
+    }
+    if (at_rest && now == settling.before) return settle_ended(job, std::nullopt);
+    settling.before = at_rest ? std::move(now) : std::map<pid_t, Activity>();
+    if (!at_rest) settling.before[0] = {}; // unlike any that has come to rest
+    m_loop.after(k_settle_pause,
+                 [this, job_id = job.facts.job_id, serial = job.serial, generation = settling.generation] {
+                     Job* still = find_job(job_id, serial);
+                     if (still != nullptr && still->settling && still->settling->generation == generation)
+                         ask_to_settle(*still);
+                 });
+}
+
+// Later, since whoever has brought this about may hold the job.
+void Server::settle_ended(Job& job, std::optional<Error> error) {
+    const std::uint32_t generation = job.settling->generation;
+    job.settling.reset();
+    m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, serial = job.serial,
+                                                generation, error = std::move(error)] {
+        if (find_job(job_id, serial) != nullptr) handle(job_id, event::SettleEnded{generation, error});
+    });
+}
+
+void Server::perform(Job& job, const effect::Proceed& /*e*/) {
+    job.settling.reset();
+    for (const auto& [key, task] : job.tasks)
+        if (task.state >= 0) order(job, key, wire::Order::go_on);
+}
+
+void Server::on_message(ConnectionId id, const wire::StepOver& m) {
+    const Connection& connection = m_connections.at(id);
+    Job* job = find_job(connection.job_id);
+    if (!connection.is_shim || job == nullptr) return drop_connection(id);
+    const auto found = job->tasks.find(connection.task);
+    if (found == job->tasks.end() || found->second.stand_in != 0 || m.stand_in == 0) return;
+    handle(connection.job_id, event::StepOver{m.stand_in});
+}
+
+void Server::perform(Job& job, const effect::ForgetTask& e) {
+    const auto found = job.tasks.find(e.task);
+    if (found == job.tasks.end()) return;
+    const ConnectionId shim = found->second.shim;
+    m_workers.abandon(found->second.worker);
+    job.tasks.erase(found);
+    if (shim != 0) m_loop.after(std::chrono::milliseconds(0), [this, shim] { drop_connection(shim); });
+}
+
+Status Server::start_fetch(Job& job, const TaskKey& key) {
+    if (!m_local) return fail(Code::restore_impossible, "the local directory for images is not usable");
+    if (job.adopted.empty())
+        return fail(Code::restore_impossible, "it is not known which checkpoint the script came from");
+    CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::restore_name(key)));
+    const AdoptedGeneration from = job.adopted.begin()->second; // an incarnation comes from one generation
+    const wire::PartRequest request{job.place, from.incarnation, from.generation, job.tasks.at(key).stand_in,
+                                    key.task_id};
+    job.adopted[key] = from;
+    job.adopted[key].from_copy = false;
+    const std::array fds = {images.get()};
+    job.tasks.at(key).worker =
+        start_sealer(store_of(job, false), wire::encode(request), fds, k_store_limit,
+                     [this, attempt = this_attempt(job, key)](const Result<Packet>& packet) {
+                         fetched(attempt, result_of<wire::PartResult>(packet).map([](const auto&) {}));
+                     });
+    return {};
+}
+
+void Server::perform(Job& job, const effect::FetchPart& e) {
+    const Attempt attempt = next_attempt(job, e.task);
+    if (const Status started = start_fetch(job, e.task); !started)
+        m_loop.after(std::chrono::milliseconds(0),
+                     [this, attempt, error = started.error()] { fetched(attempt, tl::unexpected(error)); });
+}
+
+void Server::fetched(const Attempt& attempt, const Status& status) {
+    if (find_job(attempt) == nullptr) return;
+    event::PartFetched fetched{attempt.task, std::nullopt};
+    if (!status) fetched.error = status.error();
+    handle(attempt.job_id, fetched);
+}
+
+} // namespace ckpt
