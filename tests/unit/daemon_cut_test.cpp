@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// A generation of a job with steps is one cut of all its trees, or none.
+#include <gtest/gtest.h>
+
+#include "daemon_state_testbed.hpp"
+
+namespace ckpt {
+namespace {
+
+using namespace state_test;
+
+constexpr std::uint64_t k_srun = 0xabcdef;
+constexpr TaskKey k_first{0, 0};
+constexpr TaskKey k_second{0, 1};
+
+JobState job_with_step(std::uint32_t step_nodes = 1) {
+    JobState job = fresh_job();
+    advance(job, event::ShimArrived{k_batch, true});
+    advance(job, event::TreeStarted{k_batch});
+    for (const TaskKey& key : {k_first, k_second})
+        advance(job, event::TaskRegistered{key, k_srun, 2, step_nodes});
+    for (const TaskKey& key : {k_first, k_second}) {
+        advance(job, event::ShimArrived{key, true});
+        advance(job, event::TreeStarted{key});
+    }
+    return job;
+}
+
+std::vector<TaskKey> let_go(const Effects& effects) {
+    std::vector<TaskKey> keys;
+    for (const auto& one : all<effect::DumpGoOn>(effects))
+        if (!one.give_up) keys.push_back(one.task);
+    return keys;
+}
+
+std::vector<TaskKey> given_up(const Effects& effects) {
+    std::vector<TaskKey> keys;
+    for (const auto& one : all<effect::DumpGoOn>(effects))
+        if (one.give_up) keys.push_back(one.task);
+    return keys;
+}
+
+const std::vector<TaskKey> k_all{k_first, k_second, k_batch};
+
+void stop_all(JobState& job) {
+    for (const TaskKey& key : k_all)
+        advance(job, event::DumpStopped{key, job.last_generation});
+}
+
+TEST(Cut, EveryTreeStandsStillBeforeTheFirstIsDumped) {
+    JobState job = job_with_step();
+    const auto dumps = all<effect::Dump>(advance(job, event::IntervalElapsed{}));
+    ASSERT_EQ(dumps.size(), 3U);
+    EXPECT_TRUE(dumps[0].together);
+    EXPECT_TRUE(advance(job, event::DumpStopped{k_batch, 1}).empty());
+    EXPECT_TRUE(advance(job, event::DumpStopped{k_first, 1}).empty());
+    const Effects stopped = advance(job, event::DumpStopped{k_second, 1});
+    EXPECT_TRUE(has<effect::Settle>(stopped));
+    EXPECT_FALSE(has<effect::DumpGoOn>(stopped)) << "bytes are on their way";
+    EXPECT_EQ(let_go(advance(job, event::SettleEnded{1, std::nullopt})), k_all);
+}
+
+TEST(Cut, NoTreeRunsOnBeforeTheLastIsTaken) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    stop_all(job);
+    advance(job, event::SettleEnded{1, std::nullopt});
+    EXPECT_TRUE(advance(job, event::DumpTaken{k_first, 1}).empty());
+    EXPECT_TRUE(advance(job, event::DumpTaken{k_batch, 1}).empty());
+    EXPECT_EQ(let_go(advance(job, event::DumpTaken{k_second, 1})), k_all);
+    EXPECT_FALSE(has<effect::Commit>(advance(job, event::DumpEnded{k_first, std::nullopt, 1, 1})));
+    EXPECT_FALSE(has<effect::Commit>(advance(job, event::DumpEnded{k_second, std::nullopt, 1, 1})));
+    const Effects taken = advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_TRUE(has<effect::Commit>(taken));
+    EXPECT_TRUE(has<effect::Proceed>(taken));
+}
+
+TEST(Cut, OneThatCannotBeStoppedGivesUpAll) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpStopped{k_batch, 1});
+    EXPECT_EQ(given_up(advance(job, event::DumpEnded{k_first, some_error(), 0, 0})), std::vector{k_batch});
+    EXPECT_EQ(given_up(advance(job, event::DumpStopped{k_second, 1})), std::vector{k_second})
+        << "it comes late";
+    advance(job, event::DumpEnded{k_batch, some_error(), 0, 0});
+    const Effects over = advance(job, event::DumpEnded{k_second, some_error(), 0, 0});
+    EXPECT_TRUE(has<effect::DiscardImages>(over));
+    EXPECT_TRUE(has<effect::Proceed>(over));
+    EXPECT_FALSE(has<effect::Commit>(over));
+    EXPECT_TRUE(has<effect::Dump>(advance(job, event::IntervalElapsed{})));
+}
+
+TEST(Cut, OneThatFailsWhileItsImagesAreWrittenLetsTheOthersRunOn) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    stop_all(job);
+    advance(job, event::SettleEnded{1, std::nullopt});
+    advance(job, event::DumpTaken{k_batch, 1});
+    EXPECT_EQ(given_up(advance(job, event::DumpEnded{k_first, some_error(), 0, 0})), std::vector{k_batch});
+    EXPECT_EQ(given_up(advance(job, event::DumpTaken{k_second, 1})), std::vector{k_second});
+    advance(job, event::DumpEnded{k_batch, some_error(), 0, 0});
+    EXPECT_FALSE(has<effect::Commit>(advance(job, event::DumpEnded{k_second, std::nullopt, 1, 1})));
+}
+
+TEST(Cut, WhatDoesNotComeToRestGivesUpAll) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    stop_all(job);
+    EXPECT_EQ(given_up(advance(job, event::SettleEnded{1, some_error()})), k_all);
+}
+
+TEST(Cut, AnswersToAnEarlierOneAreNotTakenForThisOne) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    EXPECT_EQ(given_up(advance(job, event::DumpStopped{k_first, 7})), std::vector{k_first});
+    stop_all(job);
+    EXPECT_TRUE(advance(job, event::SettleEnded{7, std::nullopt}).empty());
+    EXPECT_EQ(let_go(advance(job, event::DumpTaken{k_first, 7})), std::vector{k_first});
+}
+
+TEST(Cut, ATaskThatEndsJustBeforeIsPartOfItWithItsStatus) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    const Error gone{Code::not_found, "the job's processes have ended", "", 0};
+    advance(job, event::DumpStopped{k_batch, 1});
+    advance(job, event::DumpEnded{k_first, gone, 0, 0});
+    EXPECT_FALSE(has<effect::Settle>(advance(job, event::DumpStopped{k_second, 1})))
+        << "how it ended is not known yet";
+    EXPECT_TRUE(has<effect::Settle>(advance(job, event::TreeExited{k_first, 3 << 8})));
+    advance(job, event::SettleEnded{1, std::nullopt});
+    advance(job, event::DumpTaken{k_batch, 1});
+    advance(job, event::DumpTaken{k_second, 1});
+    advance(job, event::DumpEnded{k_second, std::nullopt, 1, 1});
+    EXPECT_TRUE(has<effect::Commit>(advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1})));
+    const std::vector<StepExit> exited{{{k_srun, 0}, 3 << 8}};
+    EXPECT_EQ(job.committing.at(1).exited, exited);
+}
+
+TEST(Cut, ATaskWhoseShimIsKilledIsPartOfItToo) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpStopped{k_batch, 1});
+    advance(job, event::DumpStopped{k_second, 1});
+    EXPECT_TRUE(has<effect::Settle>(advance(job, event::TaskGone{k_first, {}})));
+    EXPECT_EQ(job.tasks.at(k_first).exit_status, 9);
+}
+
+TEST(Cut, TheScriptsOwnEndEndsIt) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpStopped{k_first, 1});
+    advance(job, event::DumpStopped{k_second, 1});
+    const Error gone{Code::not_found, "the job's processes have ended", "", 0};
+    EXPECT_EQ(given_up(advance(job, event::DumpEnded{k_batch, gone, 0, 0})),
+              (std::vector{k_first, k_second}));
+}
+
+TEST(Cut, AStepThatIsOnlyPartlyThereIsWaitedFor) {
+    JobState job = fresh_job();
+    advance(job, event::ShimArrived{k_batch, true});
+    advance(job, event::TreeStarted{k_batch});
+    advance(job, event::TaskRegistered{k_first, k_srun, 2, 1});
+    advance(job, event::ShimArrived{k_first, true});
+    advance(job, event::TreeStarted{k_first});
+    EXPECT_FALSE(has<effect::Dump>(advance(job, event::IntervalElapsed{})));
+    advance(job, event::TaskRegistered{k_second, k_srun, 2, 1});
+    advance(job, event::ShimArrived{k_second, true});
+    EXPECT_EQ(all<effect::Dump>(advance(job, event::TreeStarted{k_second})).size(), 3U);
+}
+
+TEST(Cut, TheLastOneWaitsForAStepThatIsStartingToo) {
+    JobState job = fresh_job();
+    advance(job, event::ShimArrived{k_batch, true});
+    advance(job, event::TreeStarted{k_batch});
+    advance(job, event::TaskRegistered{k_first, k_srun, 1, 1});
+    advance(job, event::TermArrived{k_batch});
+    EXPECT_FALSE(has<effect::Dump>(advance(job, event::CauseKnown{Cause::requeued, true})));
+    const Effects gone = advance(job, event::TaskGone{k_first, {}});
+    ASSERT_EQ(all<effect::Dump>(gone).size(), 1U) << "the SIGTERM has ended it before it began";
+    EXPECT_TRUE(all<effect::Dump>(gone).front().leave_stopped);
+}
+
+TEST(Cut, AStepThatStartsMeanwhileWaitsAndIsNotInIt) {
+    JobState job = fresh_job();
+    advance(job, event::ShimArrived{k_batch, true});
+    advance(job, event::TreeStarted{k_batch});
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::TaskRegistered{k_first, k_srun, 1, 1});
+    const Effects arrived = advance(job, event::ShimArrived{k_first, true});
+    EXPECT_TRUE(has<effect::HoldBackTerm>(arrived)) << "its patience has no end";
+    EXPECT_FALSE(has<effect::StartTask>(arrived));
+    EXPECT_TRUE(has<effect::Settle>(advance(job, event::DumpStopped{k_batch, 1})));
+    advance(job, event::SettleEnded{1, std::nullopt});
+    const Effects taken = advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_TRUE(has<effect::Commit>(taken));
+    ASSERT_EQ(all<effect::StartTask>(taken).size(), 1U);
+    EXPECT_EQ(all<effect::StartTask>(taken).front().start, effect::Start::fresh);
+}
+
+TEST(Cut, AStepOnSeveralNodesIsRefusedWithTheReason) {
+    JobState job = job_with_step(2);
+    const auto dumps = all<effect::Dump>(advance(job, event::OnDemand{}));
+    ASSERT_EQ(dumps.size(), 3U);
+    ASSERT_TRUE(dumps.front().refused);
+    EXPECT_EQ(dumps.front().refused->code, Code::dump_refused);
+}
+
+TEST(Cut, AfterTheLastOneNothingIsPassedOn) {
+    JobState job = job_with_step();
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::requeued, true});
+    stop_all(job);
+    advance(job, event::SettleEnded{1, std::nullopt});
+    for (const TaskKey& key : k_all)
+        advance(job, event::DumpTaken{key, 1});
+    advance(job, event::DumpEnded{k_first, std::nullopt, 1, 1});
+    advance(job, event::DumpEnded{k_second, std::nullopt, 1, 1});
+    const Effects taken = advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_FALSE(has<effect::Proceed>(taken));
+    EXPECT_EQ(all<effect::KillTree>(taken).size(), 3U);
+}
+
+} // namespace
+} // namespace ckpt
