@@ -19,6 +19,7 @@ struct Application {
     std::vector<char*> argv; // argv[0] is `program`; nullptr last
     sigset_t mask{};         // the mask it starts with
     rlimit files{};          // its limit of open files, which the shim raises for itself
+    std::string steps;       // directory with the socket for srun's stand-ins; empty: srun is left alone
 };
 
 // A running tree: ckpt-init with the application below it.

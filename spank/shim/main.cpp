@@ -19,6 +19,8 @@
 #include "serve.hpp"
 #include "signals.hpp"
 #include "start.hpp"
+#include "steps.hpp"
+#include "wire/step_messages.hpp"
 
 namespace {
 
@@ -45,14 +47,23 @@ Started decide(Ckptd& ckptd, const Introduction& introduction) {
     return started;
 }
 
-[[noreturn]] void serve(Ckptd ckptd, Tree tree, Fd status, int checkpoint_signal, bool lost_ckptd = false) {
-    Service(
-        Service::Parts{std::move(ckptd), std::move(tree), std::move(status), checkpoint_signal, lost_ckptd})
-        .run();
+[[noreturn]] void serve(Service::Parts parts) {
+    Service(std::move(parts)).run();
 }
 
-[[noreturn]] void start_fresh(Ckptd ckptd, const Application& application, Pipe status,
-                              int checkpoint_signal) {
+// Of this job on this node, made by ckptd (daemon/step_dirs.hpp).
+std::string steps_dir() {
+    const char* job = std::getenv("SLURM_JOB_ID");
+    return std::string(wire::k_step_dirs) + "/" + (job != nullptr ? job : "");
+}
+
+[[noreturn]] void start_fresh(Ckptd ckptd, Application& application, Pipe status, int checkpoint_signal) {
+    Steps steps;
+    if (ckptd)
+        if (auto opened = Steps::open(steps_dir())) {
+            steps = std::move(*opened);
+            application.steps = steps_dir();
+        }
     auto tree = launch(application, status.read.get(), std::move(status.write));
     if (!tree) {
         say(one_line(tree.error()) + "; the job runs without checkpoints");
@@ -61,7 +72,15 @@ Started decide(Ckptd& ckptd, const Introduction& introduction) {
     const bool managed = static_cast<bool>(ckptd);
     if (managed) ckptd.send(wire::TreeStarted{tree->child});
     const bool lost = managed && !ckptd;
-    serve(std::move(ckptd), std::move(*tree), std::move(status.read), checkpoint_signal, lost);
+    Service::Parts parts{std::move(ckptd), std::move(*tree), std::move(status.read), checkpoint_signal, lost};
+    parts.steps = std::move(steps);
+    serve(std::move(parts));
+}
+
+[[noreturn]] void serve_restored(Ckptd ckptd, Fd root, Fd status, int checkpoint_signal) {
+    Service::Parts parts{std::move(ckptd), Tree{std::move(root), 0}, std::move(status), checkpoint_signal};
+    parts.steps = Steps::open(steps_dir()).value_or(Steps());
+    serve(std::move(parts));
 }
 
 } // namespace
@@ -91,7 +110,7 @@ int main(int argc, char** argv) {
         end_as(ending_of(started.start.wait_status));
     case wire::Start::restored:
         status->write.reset();
-        serve(std::move(ckptd), Tree{std::move(started.root), 0}, std::move(status->read), checkpoint_signal);
+        serve_restored(std::move(ckptd), std::move(started.root), std::move(status->read), checkpoint_signal);
     case wire::Start::alone:
         become(application);
     case wire::Start::unmanaged:

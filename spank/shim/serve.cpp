@@ -35,8 +35,9 @@ constexpr int k_killed = SIGKILL; // a wait status of a tree that nobody reporte
 
 Service::Service(Parts parts)
     : m_ckptd(std::move(parts.ckptd)), m_tree(std::move(parts.tree)), m_status(std::move(parts.status)),
-      m_checkpoint_signal(parts.checkpoint_signal), m_socket(std::move(parts.socket)),
-      m_complain_ms(parts.complain_ms), m_canary(Canary::start()), m_judge(static_cast<bool>(m_canary)) {
+      m_steps(std::move(parts.steps)), m_checkpoint_signal(parts.checkpoint_signal),
+      m_socket(std::move(parts.socket)), m_complain_ms(parts.complain_ms), m_canary(Canary::start()),
+      m_judge(static_cast<bool>(m_canary)) {
     if (auto signals = signal_descriptor(every_signal())) m_signals = std::move(*signals);
     ::fcntl(m_status.get(), F_SETFL, O_NONBLOCK);
     if (parts.lost_ckptd) m_absence.begin(now_ms(), m_complain_ms);
@@ -59,9 +60,10 @@ int Service::timeout_ms() const {
 }
 
 void Service::poll_once() {
-    std::array<pollfd, 5> fds{pollfd{m_ckptd.descriptor(), POLLIN, 0},
-                              pollfd{m_canary.descriptor(), POLLIN, 0}, pollfd{m_signals.get(), POLLIN, 0},
-                              pollfd{m_status.get(), POLLIN, 0}, pollfd{m_tree.root.get(), POLLIN, 0}};
+    std::array<pollfd, 6> fds{
+        pollfd{m_ckptd.descriptor(), POLLIN, 0}, pollfd{m_canary.descriptor(), POLLIN, 0},
+        pollfd{m_signals.get(), POLLIN, 0},      pollfd{m_status.get(), POLLIN, 0},
+        pollfd{m_tree.root.get(), POLLIN, 0},    pollfd{m_steps.descriptor(), POLLIN, 0}};
     if (::poll(fds.data(), fds.size(), timeout_ms()) < 0) return; // EINTR: we were stopped and continued
     // ckptd first: its order to leave comes before the tree that it kills is seen to be gone.
     if (fds[0].revents != 0) read_ckptd();
@@ -71,6 +73,7 @@ void Service::poll_once() {
     deliver_judged();
     if (m_term == Term::asked && now_ms() >= m_term_deadline) lose_ckptd(); // it must learn of the delivery
     if (m_continue_at && now_ms() >= *m_continue_at) continue_once_more();
+    if (fds[5].revents != 0) m_steps.serve();
     if (fds[3].revents != 0 || fds[4].revents != 0) look_at_tree();
 }
 

@@ -11,6 +11,7 @@
 #include "ending.hpp"
 #include "launch.hpp"
 #include "scope.hpp"
+#include "steps.hpp"
 
 namespace ckpt {
 
@@ -27,6 +28,7 @@ public:
         bool lost_ckptd = false;                  // it went away when the tree had been started
         std::string socket = wire::k_socket_path; // where a ckptd that has gone comes back
         std::int64_t complain_ms = 10'000;        // a ckptd that is only restarted is no news
+        Steps steps{};
     };
     explicit Service(Parts parts);
     [[noreturn]] void run();
@@ -65,6 +67,7 @@ private:
     Ckptd m_ckptd;
     Tree m_tree;
     Fd m_status;
+    Steps m_steps;
     int m_checkpoint_signal;
     std::string m_socket;
     std::int64_t m_complain_ms;
