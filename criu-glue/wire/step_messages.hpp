@@ -61,8 +61,9 @@ struct StepSignal {
         v(signal);
     }
 };
-// Shim to stand-in: it runs.
-struct StepRuns {
+// Shim to stand-in: the tree was restored, and this shim is another one; say again what is to run. One step
+// comes of it, however often it is asked for.
+struct StepAgain {
     static constexpr std::uint16_t k_type = 73;
     template <class V>
     void fields(V&) {}

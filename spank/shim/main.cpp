@@ -57,13 +57,12 @@ std::string steps_dir() {
     return std::string(wire::k_step_dirs) + "/" + (job != nullptr ? job : "");
 }
 
-[[noreturn]] void start_fresh(Ckptd ckptd, Application& application, Pipe status, int checkpoint_signal) {
-    Steps steps;
-    if (ckptd)
-        if (auto opened = Steps::open(steps_dir())) {
-            steps = std::move(*opened);
-            application.steps = steps_dir();
-        }
+[[noreturn]] void start_fresh(Ckptd ckptd, Application& application, Pipe status, int checkpoint_signal,
+                              Steps steps) {
+    if (ckptd && steps.descriptor() >= 0)
+        application.steps = steps_dir();
+    else
+        steps = Steps();
     auto tree = launch(application, status.read.get(), std::move(status.write));
     if (!tree) {
         say(one_line(tree.error()) + "; the job runs without checkpoints");
@@ -77,9 +76,10 @@ std::string steps_dir() {
     serve(std::move(parts));
 }
 
-[[noreturn]] void serve_restored(Ckptd ckptd, Fd root, Fd status, int checkpoint_signal) {
+[[noreturn]] void serve_restored(Ckptd ckptd, Fd root, Fd status, int checkpoint_signal, Steps steps) {
     Service::Parts parts{std::move(ckptd), Tree{std::move(root), 0}, std::move(status), checkpoint_signal};
-    parts.steps = Steps::open(steps_dir()).value_or(Steps());
+    steps.restored({}); // what the shim before had written down is not handed on yet
+    parts.steps = std::move(steps);
     serve(std::move(parts));
 }
 
@@ -95,6 +95,8 @@ int main(int argc, char** argv) {
         say(one_line(status.error()) + "; the job runs without checkpoints");
         become(application);
     }
+    // Before anything is restored, which looks for us there.
+    Steps steps = Steps::open(steps_dir()).value_or(Steps());
     Ckptd ckptd;
     Started started = decide(ckptd, {argv[1], status->write.get()});
     const bool from_the_beginning = started.start.start == wire::Start::fresh ||
@@ -110,14 +112,15 @@ int main(int argc, char** argv) {
         end_as(ending_of(started.start.wait_status));
     case wire::Start::restored:
         status->write.reset();
-        serve_restored(std::move(ckptd), std::move(started.root), std::move(status->read), checkpoint_signal);
+        serve_restored(std::move(ckptd), std::move(started.root), std::move(status->read), checkpoint_signal,
+                       std::move(steps));
     case wire::Start::alone:
         become(application);
     case wire::Start::unmanaged:
         ckptd.close(); // no need to ask it before passing a SIGTERM on
         [[fallthrough]];
     case wire::Start::fresh:
-        start_fresh(std::move(ckptd), application, std::move(*status), checkpoint_signal);
+        start_fresh(std::move(ckptd), application, std::move(*status), checkpoint_signal, std::move(steps));
     }
     become(application);
 }

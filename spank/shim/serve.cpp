@@ -74,6 +74,7 @@ void Service::poll_once() {
     if (m_term == Term::asked && now_ms() >= m_term_deadline) lose_ckptd(); // it must learn of the delivery
     if (m_continue_at && now_ms() >= *m_continue_at) continue_once_more();
     if (fds[5].revents != 0) m_steps.serve();
+    tell_steps_over();
     if (fds[3].revents != 0 || fds[4].revents != 0) look_at_tree();
 }
 
@@ -179,6 +180,8 @@ void Service::obey(const wire::ShimOrder& order) {
     case wire::Order::stand:
         m_stands = true;
         return;
+    case wire::Order::go_on:
+        return m_steps.go_on();
     case wire::Order::known:
         return welcome(order.line.empty());
     case wire::Order::run_on:
@@ -194,6 +197,7 @@ void Service::obey(const wire::ShimOrder& order) {
 // It may come back: its state is on file.
 void Service::lose_ckptd() {
     m_ckptd.close();
+    m_steps.go_on();
     m_absence.begin(now_ms(), m_complain_ms);
     if (m_term == Term::waiting || m_stands) {
         continue_tree();
@@ -207,6 +211,13 @@ void Service::lose_ckptd() {
 void Service::continue_once_more() {
     m_continue_at.reset();
     continue_tree();
+}
+
+void Service::tell_steps_over() {
+    if (!m_ckptd) return;
+    for (const std::uint64_t stand_in : m_steps.take_over())
+        m_ckptd.send(wire::StepOver{stand_in});
+    if (!m_ckptd) lose_ckptd();
 }
 
 void Service::look_for_ckptd() {

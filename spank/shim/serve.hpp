@@ -44,6 +44,7 @@ private:
     void obey(const wire::ShimOrder& order);
     void lose_ckptd();
     void look_for_ckptd();
+    void tell_steps_over();
     bool return_to_ckptd();
     void welcome(bool as_before);
     void give_up_ckptd();

@@ -84,11 +84,11 @@ std::vector<wire::ResourceLimit> limits() {
 
 } // namespace
 
-wire::StepCommand command_of(int argc, char** argv, const std::string& program, const sigset_t& mask) {
+wire::StepCommand command_of(std::vector<std::string> argv, const std::string& program, const sigset_t& mask) {
     wire::StepCommand command;
     command.descriptors = open_descriptors();
     command.program = program;
-    command.argv.assign(argv, argv + argc);
+    command.argv = std::move(argv);
     command.environment = environment_of_command();
     command.limits = limits();
     command.ignored = ignored_signals();

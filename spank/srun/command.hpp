@@ -13,7 +13,7 @@ namespace ckpt {
 
 // Everything that this process would pass on to the real srun by becoming it. `mask`: of blocked signals, as
 // it was at our start.
-wire::StepCommand command_of(int argc, char** argv, const std::string& program, const sigset_t& mask);
+wire::StepCommand command_of(std::vector<std::string> argv, const std::string& program, const sigset_t& mask);
 
 // `command` as a file in memory.
 Result<Fd> as_file(const wire::StepCommand& command);

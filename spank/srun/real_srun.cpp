@@ -58,11 +58,4 @@ std::string find_real_srun(const std::string& path, const std::string& self) {
     return found;
 }
 
-bool needs_terminal(int argc, char** argv) {
-    for (int i = 1; i < argc; ++i)
-        if (std::string_view(argv[i]) == "--pty" || std::string_view(argv[i]).starts_with("--pty="))
-            return true;
-    return false;
-}
-
 } // namespace ckpt

@@ -13,7 +13,4 @@ std::string without_stand_in(const std::string& path);
 // The first executable `srun` of `path` that is not the file `self`; empty when there is none.
 std::string find_real_srun(const std::string& path, const std::string& self);
 
-// Whether the real srun has to run in our place: a terminal cannot be handed to somebody outside.
-bool needs_terminal(int argc, char** argv);
-
 } // namespace ckpt

@@ -23,6 +23,7 @@ namespace {
 
 constexpr int k_full_pause_ms = 5; // a datagram socket does not say when its peer's queue has room (unix(7))
 constexpr int k_look_ms = 10'000;  // whether the shim is still there
+constexpr int k_looks = 6; // in vain, until it has gone: around a restore there is none for a moment
 
 } // namespace
 
@@ -33,16 +34,20 @@ Result<StandIn> StandIn::start(const std::string& dir, const wire::StepCommand& 
     if (::getrandom(&id, sizeof id, 0) != static_cast<ssize_t>(sizeof id))
         return fail_errno(Code::os, "get a random number");
     const std::string path = std::format("{}/{:016x}", dir, id);
-    CKPT_TRY(Fd file, as_file(command));
-    Fd cwd(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!cwd) return fail_errno(Code::os, "open the working directory");
     CKPT_TRY(Fd socket, bind_datagram(path));
     CKPT_TRY(Fd signals, signal_descriptor(every_signal()));
-    StandIn stand_in(std::move(socket), std::move(signals), path, shim);
-    std::vector<int> fds{file.get(), cwd.get()};
-    fds.insert(fds.end(), command.descriptors.begin(), command.descriptors.end());
-    CKPT_CHECK(stand_in.send_patiently(wire::encode(wire::StepStart{}), fds));
+    StandIn stand_in(command, std::move(socket), std::move(signals), path, shim);
+    CKPT_CHECK(stand_in.ask());
     return stand_in;
+}
+
+Status StandIn::ask() {
+    CKPT_TRY(Fd file, as_file(*m_command));
+    Fd cwd(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!cwd) return fail_errno(Code::os, "open the working directory");
+    std::vector<int> fds{file.get(), cwd.get()};
+    fds.insert(fds.end(), m_command->descriptors.begin(), m_command->descriptors.end());
+    return send_patiently(wire::encode(wire::StepStart{}), fds);
 }
 
 StandIn::~StandIn() {
@@ -71,6 +76,7 @@ Result<std::optional<wire::StepEnded>> StandIn::read() {
         if (!message && message.error().code == Code::deadline) return std::nullopt;
         if (!message || message->from != m_shim) continue;
         if (const auto ended = wire::decode<wire::StepEnded>(message->bytes)) return *ended;
+        if (wire::decode<wire::StepAgain>(message->bytes)) CKPT_CHECK(ask());
     }
 }
 
@@ -80,13 +86,16 @@ bool StandIn::is_alone() {
 }
 
 Result<wire::StepEnded> StandIn::wait() {
-    for (;;) {
+    for (int in_vain = 0;;) {
         std::array<pollfd, 2> fds{pollfd{m_signals.get(), POLLIN, 0}, pollfd{m_socket.get(), POLLIN, 0}};
         const int ready = ::poll(fds.data(), fds.size(), k_look_ms);
         if (fds[0].revents != 0) pass_signals_on();
         CKPT_TRY(const auto ended, read());
         if (ended) return *ended;
-        if (ready == 0 && is_alone()) return fail(Code::not_found, "the job's shim has gone");
+        if (ready != 0 || !is_alone())
+            in_vain = 0;
+        else if (++in_vain == k_looks)
+            return fail(Code::not_found, "the job's shim has gone");
     }
 }
 

@@ -14,7 +14,7 @@ namespace ckpt {
 
 class StandIn {
 public:
-    // `dir`: of the shim's socket. Code::not_found when there is no shim.
+    // `dir`: of the shim's socket. `command` outlives the result. Code::not_found when there is no shim.
     static Result<StandIn> start(const std::string& dir, const wire::StepCommand& command);
     StandIn(StandIn&&) = default;
     StandIn& operator=(StandIn&&) = default;
@@ -26,14 +26,16 @@ public:
     Result<wire::StepEnded> wait();
 
 private:
-    StandIn(Fd socket, Fd signals, std::string path, std::string shim)
-        : m_socket(std::move(socket)), m_signals(std::move(signals)), m_path(std::move(path)),
-          m_shim(std::move(shim)) {}
+    StandIn(const wire::StepCommand& command, Fd socket, Fd signals, std::string path, std::string shim)
+        : m_command(&command), m_socket(std::move(socket)), m_signals(std::move(signals)),
+          m_path(std::move(path)), m_shim(std::move(shim)) {}
     Status send_patiently(const std::string& bytes, std::span<const int> fds);
     void pass_signals_on();
     Result<std::optional<wire::StepEnded>> read();
     bool is_alone();
+    Status ask();
 
+    const wire::StepCommand* m_command;
     Fd m_socket;
     Fd m_signals;
     std::string m_path; // of our own socket
