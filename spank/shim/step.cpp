@@ -25,7 +25,8 @@ constexpr std::size_t k_beside = 2;            // the command's file and the wor
 Fd* descriptor_of(StepRequest& request, int number) {
     const auto& numbers = request.command.descriptors;
     const auto found = std::ranges::find(numbers, number);
-    return found == numbers.end() ? nullptr : &request.descriptors[static_cast<std::size_t>(found - numbers.begin())];
+    return found == numbers.end() ? nullptr
+                                  : &request.descriptors[static_cast<std::size_t>(found - numbers.begin())];
 }
 
 void never_block(const Fd& fd) {
@@ -45,7 +46,8 @@ Result<StepRequest> read_step_request(std::uint64_t stand_in, Datagram message) 
     CKPT_TRY(Fd pidfd, open_pidfd(message.pid));
     StepRequest request{stand_in, {}, {}, {}, std::move(pidfd)};
     struct stat status{};
-    if (message.fds.size() < k_beside || ::fstat(message.fds[0].get(), &status) != 0 || !S_ISREG(status.st_mode))
+    if (message.fds.size() < k_beside || ::fstat(message.fds[0].get(), &status) != 0 ||
+        !S_ISREG(status.st_mode))
         return fail(Code::wire_malformed, "a request without a command");
     if (::lseek(message.fds[0].get(), 0, SEEK_SET) != 0) return fail_errno(Code::os, "read the command");
     CKPT_TRY(const std::string bytes, read_all(message.fds[0].get(), k_command_max));

@@ -38,10 +38,10 @@ Variables slurm_variables() {
 }
 
 std::string value_of(const Variables& variables, std::string_view name) {
-    const auto found =
-        std::ranges::find_if(variables, [&](const std::string& variable) { return name_of(variable) == name; });
+    const auto found = std::ranges::find_if(
+        variables, [&](const std::string& variable) { return name_of(variable) == name; });
     return found == variables.end() || found->size() <= name.size() ? std::string()
-                                                                   : found->substr(name.size() + 1);
+                                                                    : found->substr(name.size() + 1);
 }
 
 void set_variable(Variables& variables, std::string_view name, std::string_view value) {

@@ -20,7 +20,8 @@ namespace {
 // The same on every node, which the number of a file system is not.
 std::int64_t birth_of(int dir, const std::string& name, int flags) {
     struct statx st{};
-    if (::statx(dir, name.c_str(), flags, STATX_BTIME, &st) != 0 || (st.stx_mask & STATX_BTIME) == 0) return 0;
+    if (::statx(dir, name.c_str(), flags, STATX_BTIME, &st) != 0 || (st.stx_mask & STATX_BTIME) == 0)
+        return 0;
     return std::int64_t{st.stx_btime.tv_sec} * 1'000'000'000 + st.stx_btime.tv_nsec;
 }
 

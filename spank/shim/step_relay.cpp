@@ -17,9 +17,9 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_kept = 64 * 1024;       // as much as a pipe holds: then srun is held up
+constexpr std::size_t k_kept = 64 * 1024;           // as much as a pipe holds: then srun is held up
 constexpr std::size_t k_kept_max = 8 * 1024 * 1024; // while everything is to come to rest
-constexpr int k_ahead = 4096;                   // of standard input, which nobody else can read then
+constexpr int k_ahead = 4096;                       // of standard input, which nobody else can read then
 
 constexpr std::uint32_t k_readable = EPOLLIN;
 constexpr std::uint32_t k_writable = EPOLLOUT;
@@ -37,8 +37,8 @@ void drop_front(std::string& bytes, std::size_t& start, std::size_t count) {
     start = 0;
 }
 
-// Up to PIPE_BUF, and whole lines if there are any: written to a pipe in one piece (pipe(7)), so that lines of
-// several sruns that share one are not torn, as they are not natively.
+// Up to PIPE_BUF, and whole lines if there are any: written to a pipe in one piece (pipe(7)), so that lines
+// of several sruns that share one are not torn, as they are not natively.
 std::string_view next_piece(std::string_view bytes) {
     if (bytes.size() <= PIPE_BUF) return bytes;
     const std::string_view piece = bytes.substr(0, PIPE_BUF);

@@ -75,7 +75,7 @@ bool is_same_file(int a, int b) {
 StepStream::StepStream(int epoll, std::uint64_t mark, Fd fd, Way way) {
     const auto status = status_of(fd.get());
     const mode_t mode = status ? status->st_mode : 0;
-    m_kind = S_ISFIFO(mode) ? Kind::pipe
+    m_kind = S_ISFIFO(mode)   ? Kind::pipe
              : S_ISSOCK(mode) ? Kind::socket
              : S_ISREG(mode)  ? Kind::file
                               : Kind::other;

@@ -31,8 +31,8 @@ constexpr int k_full_tries = 200;
 } // namespace
 
 Steps::Steps(Fd events, Watched socket, std::string dir)
-    : m_events(std::move(events)), m_socket(std::move(socket)), m_dir(std::move(dir)), m_now(slurm_variables()),
-      m_first(m_now) {
+    : m_events(std::move(events)), m_socket(std::move(socket)), m_dir(std::move(dir)),
+      m_now(slurm_variables()), m_first(m_now) {
     m_socket.wait_for(EPOLLIN);
 }
 
@@ -40,7 +40,8 @@ Result<Steps> Steps::open(const std::string& dir) {
     const std::string path = dir + "/" + wire::k_shim_name;
     const Fd probe(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     const Status there = send_datagram(probe.get(), path, {});
-    if (there || there.error().code == Code::busy) return fail(Code::busy, "another shim runs this job's steps");
+    if (there || there.error().code == Code::busy)
+        return fail(Code::busy, "another shim runs this job's steps");
     CKPT_TRY(Fd socket, bind_datagram(path));
     Fd events(::epoll_create1(EPOLL_CLOEXEC));
     if (!events) return fail_errno(Code::os, "make an epoll descriptor");
@@ -127,7 +128,8 @@ void Steps::start(std::uint64_t stand_in, Datagram message) {
     }
     const auto record = m_records.find(stand_in);
     prepare(*request, record != m_records.end());
-    m_steps.emplace_back(m_events.get(), std::move(*request), record == m_records.end() ? nullptr : &record->second);
+    m_steps.emplace_back(m_events.get(), std::move(*request),
+                         record == m_records.end() ? nullptr : &record->second);
     if (record != m_records.end()) m_records.erase(record);
     serve(m_steps.back());
 }

@@ -60,11 +60,11 @@ private:
     std::string m_dir;
     std::list<Step> m_steps;
     bool m_paused = false;
-    std::vector<Datagram> m_waiting;                   // came after settle()
+    std::vector<Datagram> m_waiting;                     // came after settle()
     std::map<std::uint64_t, wire::StepRecord> m_records; // restored, not asked for yet
-    std::set<std::uint64_t> m_asked;                   // got StepAgain: may ask twice
-    std::set<std::uint64_t> m_answered;                // of those
-    std::set<std::uint64_t> m_said_over;               // of m_steps
+    std::set<std::uint64_t> m_asked;                     // got StepAgain: may ask twice
+    std::set<std::uint64_t> m_answered;                  // of those
+    std::set<std::uint64_t> m_said_over;                 // of m_steps
     std::vector<std::uint64_t> m_over;
     Variables m_now;   // what Slurm has set for this incarnation
     Variables m_first; // and for the job's first

@@ -84,7 +84,8 @@ std::vector<wire::ResourceLimit> limits() {
 
 } // namespace
 
-wire::StepCommand command_of(std::vector<std::string> argv, const std::string& program, const sigset_t& mask) {
+wire::StepCommand command_of(std::vector<std::string> argv, const std::string& program,
+                             const sigset_t& mask) {
     wire::StepCommand command;
     command.descriptors = open_descriptors();
     command.program = program;

@@ -9,14 +9,46 @@ namespace ckpt {
 namespace {
 
 // Of slurm_opt.c: those whose next word is not their value.
-constexpr std::array k_without_value = {
-    "bcast",     "compress",        "contiguous",  "debugger-test",     "disable-status", "exact",
-    "exclusive", "external-launcher", "help",      "hold",              "immediate",      "interactive",
-    "kill-on-bad-exit", "label",    "multi-prog",  "no-allocate",       "nice",           "no-kill",
-    "oom-kill-step",    "overcommit", "overlap",   "oversubscribe",     "preserve-env",   "propagate",
-    "pty",       "quiet",           "quit-on-interrupt", "reboot",      "resv-ports",     "send-libs",
-    "spread-job", "stepmgr",        "test-only",   "unbuffered",        "use-min-nodes",  "usage",
-    "verbose",   "version",         "whole",       "x11"};
+constexpr std::array k_without_value = {"bcast",
+                                        "compress",
+                                        "contiguous",
+                                        "debugger-test",
+                                        "disable-status",
+                                        "exact",
+                                        "exclusive",
+                                        "external-launcher",
+                                        "help",
+                                        "hold",
+                                        "immediate",
+                                        "interactive",
+                                        "kill-on-bad-exit",
+                                        "label",
+                                        "multi-prog",
+                                        "no-allocate",
+                                        "nice",
+                                        "no-kill",
+                                        "oom-kill-step",
+                                        "overcommit",
+                                        "overlap",
+                                        "oversubscribe",
+                                        "preserve-env",
+                                        "propagate",
+                                        "pty",
+                                        "quiet",
+                                        "quit-on-interrupt",
+                                        "reboot",
+                                        "resv-ports",
+                                        "send-libs",
+                                        "spread-job",
+                                        "stepmgr",
+                                        "test-only",
+                                        "unbuffered",
+                                        "use-min-nodes",
+                                        "usage",
+                                        "verbose",
+                                        "version",
+                                        "whole",
+                                        "x11"};
 constexpr std::string_view k_short_with_value = "ABDMCScdmexGJLTFwNnopqrtWi";
 constexpr std::string_view k_short_with_own_value = "IKk"; // in the same word, or none
 
@@ -26,7 +58,8 @@ bool abbreviates(std::string_view name, std::string_view option) {
 }
 
 bool is_without_value(std::string_view name) {
-    return std::ranges::any_of(k_without_value, [&](const char* option) { return abbreviates(name, option); });
+    return std::ranges::any_of(k_without_value,
+                               [&](const char* option) { return abbreviates(name, option); });
 }
 
 class Reading {

@@ -23,7 +23,7 @@ namespace {
 
 constexpr int k_full_pause_ms = 5; // a datagram socket does not say when its peer's queue has room (unix(7))
 constexpr int k_look_ms = 10'000;  // whether the shim is still there
-constexpr int k_looks = 6; // in vain, until it has gone: around a restore there is none for a moment
+constexpr int k_looks = 6;         // in vain, until it has gone: around a restore there is none for a moment
 
 } // namespace
 

@@ -69,10 +69,10 @@ TEST(SrunOptions, WhatInputNames) {
 TEST(StepEnvironment, ThisIncarnationsValuesButTheScriptsOwnWord) {
     const Variables first{"SLURM_JOB_NODELIST=n1", "SLURM_NTASKS=2", "SLURMD_NODENAME=n1", "SLURM_GONE=1",
                           "SLURM_UNSET=1"};
-    const Variables now{"SLURM_JOB_NODELIST=n2", "SLURM_NTASKS=2", "SLURMD_NODENAME=n2", "SLURM_RESTART_COUNT=1",
-                        "SLURM_UNSET=2"};
-    const Variables script{"PATH=/bin", "SLURM_JOB_NODELIST=n1", "SLURM_NTASKS=7", "SLURMD_NODENAME=n1",
-                           "SLURM_GONE=1", "SLURM_MINE=1"};
+    const Variables now{"SLURM_JOB_NODELIST=n2", "SLURM_NTASKS=2", "SLURMD_NODENAME=n2",
+                        "SLURM_RESTART_COUNT=1", "SLURM_UNSET=2"};
+    const Variables script{"PATH=/bin",          "SLURM_JOB_NODELIST=n1", "SLURM_NTASKS=7",
+                           "SLURMD_NODENAME=n1", "SLURM_GONE=1",          "SLURM_MINE=1"};
     EXPECT_THAT(for_this_incarnation(script, first, now),
                 testing::UnorderedElementsAre("PATH=/bin", "SLURM_JOB_NODELIST=n2", "SLURM_NTASKS=7",
                                               "SLURMD_NODENAME=n2", "SLURM_MINE=1", "SLURM_RESTART_COUNT=1"));
