@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "policy/values.hpp"
 
@@ -51,6 +52,15 @@ void empty_output_of_earlier_run() {
         struct stat status{};
         if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) (void)!::ftruncate(fd, 0);
     }
+}
+
+std::vector<std::string> slurm_variables() {
+    std::vector<std::string> all;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text = *entry;
+        if (text.starts_with("SLURM_") || text.starts_with("SLURMD_")) all.emplace_back(text);
+    }
+    return all;
 }
 
 } // namespace ckpt

@@ -2,6 +2,9 @@
 // What the job's environment says about this start of it, for when ckptd cannot be asked.
 #pragma once
 
+#include <string>
+#include <vector>
+
 namespace ckpt {
 
 // True when starting from zero could overwrite results. SLURM_RESTART_COUNT says that an earlier incarnation
@@ -15,5 +18,8 @@ int checkpoint_signal();
 // A job that starts from the beginning once more finds its output files empty, as they would be without us:
 // the plugin has made Slurm append to them. Pipes and terminals have nothing to empty.
 void empty_output_of_earlier_run();
+
+// What Slurm has set for this incarnation's tasks: "SLURM_…=", "SLURMD_…=".
+std::vector<std::string> slurm_variables();
 
 } // namespace ckpt

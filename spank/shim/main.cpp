@@ -20,6 +20,7 @@
 #include "signals.hpp"
 #include "start.hpp"
 #include "steps.hpp"
+#include "wire/shim_state.hpp"
 #include "wire/step_messages.hpp"
 
 namespace {
@@ -96,7 +97,9 @@ int main(int argc, char** argv) {
         become(application);
     }
     // Before anything is restored, which looks for us there.
-    Steps steps = Steps::open(steps_dir()).value_or(Steps());
+    Steps steps;
+    if (std::getenv(wire::k_stand_in_variable) == nullptr) // not of a step itself
+        steps = Steps::open(steps_dir()).value_or(Steps());
     Ckptd ckptd;
     Started started = decide(ckptd, {argv[1], status->write.get()});
     const bool from_the_beginning = started.start.start == wire::Start::fresh ||

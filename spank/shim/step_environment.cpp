@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "step_environment.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <map>
 
@@ -16,9 +14,8 @@ std::string_view name_of(std::string_view variable) {
     return variable.substr(0, variable.find('='));
 }
 
-// SLURMD_NODENAME is one of them.
 bool is_of_slurm(std::string_view variable) {
-    return variable.starts_with("SLURM");
+    return variable.starts_with("SLURM_") || variable.starts_with("SLURMD_");
 }
 
 Map by_name(const Variables& variables) {
@@ -29,13 +26,6 @@ Map by_name(const Variables& variables) {
 }
 
 } // namespace
-
-Variables slurm_variables() {
-    Variables variables;
-    for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable)
-        if (is_of_slurm(*variable)) variables.emplace_back(*variable);
-    return variables;
-}
 
 std::string value_of(const Variables& variables, std::string_view name) {
     const auto found = std::ranges::find_if(

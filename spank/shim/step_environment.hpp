@@ -10,9 +10,6 @@ namespace ckpt {
 
 using Variables = std::vector<std::string>; // NAME=VALUE
 
-// Of this process: what Slurm has set for the job.
-Variables slurm_variables();
-
 std::string value_of(const Variables& variables, std::string_view name); // "" = not there
 
 // What a step gets that is asked for by a script of an earlier incarnation. Slurm's variables that the script

@@ -15,6 +15,7 @@
 #include <iterator>
 #include <utility>
 
+#include "job_environment.hpp"
 #include "os/safe_path.hpp"
 #include "srun/srun_options.hpp"
 #include "wire/step_messages.hpp"
