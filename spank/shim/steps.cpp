@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <format>
 #include <iterator>
 #include <utility>
@@ -139,10 +140,15 @@ void Steps::prepare(StepRequest& request, bool again) const {
     Variables& environment = request.command.environment;
     if (m_first != m_now) environment = for_this_incarnation(environment, m_first, m_now);
     set_variable(environment, wire::k_stand_in_variable, std::format("{:016x}", request.stand_in));
-    const bool unbuffered = read_srun_options(request.command.argv).unbuffered ||
-                            !value_of(environment, "SLURM_UNBUFFEREDIO").empty();
-    if (unbuffered) set_variable(environment, wire::k_unbuffered_variable, "1");
-    if (again) set_variable(environment, "SLURM_OPEN_MODE", "append");
+    std::vector<std::string>& argv = request.command.argv;
+    const SrunOptions options = read_srun_options(argv);
+    if (options.unbuffered || !value_of(environment, "SLURM_UNBUFFEREDIO").empty())
+        set_variable(environment, wire::k_unbuffered_variable, "1");
+    if (!again) return;
+    // What the step has written is not to be emptied. The last option on the command line wins.
+    set_variable(environment, "SLURM_OPEN_MODE", "append");
+    if (options.open_mode)
+        argv.insert(argv.begin() + static_cast<std::ptrdiff_t>(options.command_at), "--open-mode=append");
 }
 
 Status Steps::settle(wire::ShimState& state, bool& at_rest, std::vector<std::int32_t>& sruns) {

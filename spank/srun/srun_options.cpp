@@ -75,6 +75,7 @@ public:
             else
                 short_options(word.substr(1));
         }
+        m_options.command_at = std::min(m_at, m_argv.size());
         return m_options;
     }
 
@@ -89,6 +90,7 @@ private:
             return;
         }
         if (equals == std::string_view::npos) ++m_at;
+        m_options.open_mode |= abbreviates(name, "open-mode");
         if (!abbreviates(name, "input")) return;
         if (equals != std::string_view::npos)
             take_input(text.substr(equals + 1), at);

@@ -54,6 +54,14 @@ TEST(SrunOptions, Input) {
     EXPECT_EQ(read({"cat", "--input=data"}).input, "");
 }
 
+TEST(SrunOptions, WhereTheCommandBegins) {
+    EXPECT_EQ(read({"-n1", "--open-mode", "truncate", "cat", "-u"}).command_at, 4u);
+    EXPECT_TRUE(read({"--open-mode=truncate", "cat"}).open_mode);
+    EXPECT_FALSE(read({"cat", "--open-mode=truncate"}).open_mode);
+    EXPECT_EQ(read({"-l", "--", "cat"}).command_at, 2u);
+    EXPECT_EQ(read({"--ntasks"}).command_at, 2u); // and no value
+}
+
 TEST(SrunOptions, WhatInputNames) {
     EXPECT_TRUE(reads_standard_input(""));
     EXPECT_TRUE(reads_standard_input("all"));
