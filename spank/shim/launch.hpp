@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include <array>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ struct Application {
     std::vector<char*> argv; // argv[0] is `program`; nullptr last
     sigset_t mask{};         // the mask it starts with
     rlimit files{};          // its limit of open files, which the shim raises for itself
+    std::array<int, 3> stdio{0, 1, 2}; // its standard streams, as numbers in the shim
 };
 
 // A running tree: ckpt-init with the application below it.
