@@ -147,11 +147,11 @@ struct TaskHello {
     bool returning = false;
     std::int32_t root_pid = 0;
     bool term_delivered = false;
-    // Numbers in the shim: standard input, output and error of the tree; for the pipes of a step these are the
-    // shim's own, not slurmstepd's.
+    // Numbers in the shim: standard input, output and error of the tree; for the pipes of a step these are
+    // the shim's own, not slurmstepd's.
     std::vector<std::int32_t> stdio;
-    // A file in memory. What it holds when all is Settled is saved with the images as it is, and is in the new
-    // shim's file when that gets ShimStart with Start::restored.
+    // A file in memory. What it holds when all is Settled is saved with the images as it is, and is in the
+    // new shim's file when that gets ShimStart with Start::restored.
     std::int32_t state = -1;
     template <class V>
     void fields(V& v) {
@@ -172,7 +172,7 @@ struct Settled {
     static constexpr std::uint16_t k_type = 18;
     std::uint32_t code = 0; // 0, or why there can be no checkpoint
     std::string text;
-    bool at_rest = false; // nothing is left in pipes or in the shim that could be passed on
+    bool at_rest = false;            // nothing is left in pipes or in the shim that could be passed on
     std::vector<std::int32_t> sruns; // processes of the real srun that the shim has started and that live
     template <class V>
     void fields(V& v) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a shim keeps for its tree and a checkpoint has to have: the content of TaskHello::state. Saved with the
-// images as it is, and given to the shim of the restored tree. The user's own: nobody else reads it.
+// What a shim keeps for its tree and a checkpoint has to have: the content of TaskHello::state. Saved with
+// the images as it is, and given to the shim of the restored tree. The user's own: nobody else reads it.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace ckpt::wire {
 
-// In the environment of the real srun, and so of its tasks: the stand-in that has asked for it, 16 hexadecimal
-// digits. The plugin takes it out of the tasks' environment.
+// In the environment of the real srun, and so of its tasks: the stand-in that has asked for it, 16
+// hexadecimal digits. The plugin takes it out of the tasks' environment.
 constexpr const char* k_stand_in_variable = "SLURM_CHECKPOINT_STAND_IN";
 // Likewise: srun was told not to wait for whole lines.
 constexpr const char* k_unbuffered_variable = "SLURM_CHECKPOINT_UNBUFFERED";
@@ -29,8 +29,8 @@ struct StepOutput {
     }
 };
 
-// The batch script's shim: one srun whose stand-in does not know yet how it ended. Its streams pass through the
-// shim, so that a consumer that does not read holds up no checkpoint.
+// The batch script's shim: one srun whose stand-in does not know yet how it ended. Its streams pass through
+// the shim, so that a consumer that does not read holds up no checkpoint.
 struct StepRecord {
     std::uint64_t stand_in = 0;
     bool ended = false;           // the stand-in is answered with what follows; else srun is started again
@@ -63,8 +63,8 @@ struct ShimState {
     static constexpr std::uint16_t k_type = 75;
     std::vector<StepRecord> steps;
     StreamsRecord streams;
-    // What Slurm had set for the tree in the job's first incarnation, which is what the tree still has: a step
-    // gets this incarnation's values, but for what the script has changed.
+    // What Slurm had set for the tree in the job's first incarnation, which is what the tree still has: a
+    // step gets this incarnation's values, but for what the script has changed.
     std::vector<std::string> environment;
     template <class V>
     void fields(V& v) {

@@ -71,12 +71,12 @@ struct Shim {
     become(application);
 }
 
-// A tree that has not got its standard streams is not worth having.
+// When that fails the tree may wait where it should get SIGPIPE or the end of its input, and nothing else.
 void tree_has_streams(Streams& streams) {
     if (const auto given = streams.tree_started(); !given) say(one_line(given.error()));
 }
 
-[[noreturn]] void start_fresh(Shim shim, Application application, bool is_step) {
+[[noreturn]] void start_fresh(Shim shim, Application& application, bool is_step) {
     application.stdio = shim.streams.stdio();
     auto tree = launch(application, shim.status.read.get(), std::move(shim.status.write));
     if (!tree) run_without_checkpoints(application, tree.error());
@@ -103,7 +103,8 @@ Result<Shim> make_shim(const std::optional<StepOfScript>& step) {
     CKPT_TRY(shim.status, make_pipe());
     CKPT_TRY(shim.state, StateFile::make());
     if (step) {
-        CKPT_TRY(shim.streams, Streams::open({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, step->whole_lines));
+        CKPT_TRY(shim.streams,
+                 Streams::open({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, step->whole_lines));
     }
     return shim;
 }
@@ -118,8 +119,8 @@ int main(int argc, char** argv) {
     const auto step = take_step_of_script();
     auto shim = make_shim(step);
     if (!shim) run_without_checkpoints(application, shim.error());
-    Started started = decide(shim->ckptd, {step ? "" : argv[1], shim->status.write.get(), shim->streams.stdio(),
-                                           shim->state.number()});
+    Started started = decide(shim->ckptd, {step ? "" : argv[1], shim->status.write.get(),
+                                           shim->streams.stdio(), shim->state.number()});
     const bool from_the_beginning = started.start.start == wire::Start::fresh ||
                                     started.start.start == wire::Start::unmanaged ||
                                     started.start.start == wire::Start::alone;
@@ -140,7 +141,7 @@ int main(int argc, char** argv) {
         shim->streams = {};
         [[fallthrough]];
     case wire::Start::fresh:
-        start_fresh(std::move(*shim), std::move(application), step.has_value());
+        start_fresh(std::move(*shim), application, step.has_value());
     }
     become(application);
 }

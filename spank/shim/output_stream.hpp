@@ -14,8 +14,8 @@
 
 namespace ckpt {
 
-// Standard output or error of a step's tree on its way to slurmstepd. At most about three pipes full are here:
-// a tree whose output is not taken has to wait.
+// Standard output or error of a step's tree on its way to slurmstepd. At most about three pipes full are
+// here: a tree whose output is not taken has to wait.
 class OutputStream {
 public:
     OutputStream() = default; // relays nothing
@@ -34,8 +34,8 @@ public:
     void serve(const pollfd* fds);
     void say(std::string_view lines);
 
-    // Takes all that the tree has written and passes on what goes on. At rest: there was nothing to take or to
-    // pass on, and slurmstepd has taken what came before.
+    // Takes all that the tree has written and passes on what goes on. At rest: there was nothing to take or
+    // to pass on, and slurmstepd has taken what came before.
     Status settle(bool& at_rest);
     [[nodiscard]] const std::string& held() const { return m_lines.held(); }
     // The tree has ended: all of its output goes on.

@@ -73,7 +73,8 @@ PipeEnd PipeEnd::of_our_own(Fd fd) {
 }
 
 Result<PipeEnd> PipeEnd::of(int shared, int access) {
-    // slurmstepd makes its pipes with the user's file system uid (mgr.c:_setup_normal_io), so this is allowed.
+    // slurmstepd makes its pipes with the user's file system uid (mgr.c:_setup_normal_io), so this is
+    // allowed.
     if (Fd own(::open(own_path(shared).c_str(), access | O_NONBLOCK | O_CLOEXEC)); own)
         return PipeEnd(std::move(own), true);
     CKPT_TRY(Fd copy, duplicate(shared));

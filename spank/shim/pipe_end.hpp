@@ -23,8 +23,8 @@ public:
     PipeEnd() = default;
     // An end that nobody else has a descriptor of: it is made non-blocking.
     static PipeEnd of_our_own(Fd fd);
-    // An end whose description others may share, so that O_NONBLOCK would be theirs too: opened anew (`access`:
-    // O_RDONLY or O_WRONLY), or, where that is refused, used in pieces that do not block.
+    // An end whose description others may share, so that O_NONBLOCK would be theirs too: opened anew
+    // (`access`: O_RDONLY or O_WRONLY), or, where that is refused, used in pieces that do not block.
     static Result<PipeEnd> of(int shared, int access);
 
     explicit operator bool() const { return static_cast<bool>(m_fd); }

@@ -27,8 +27,9 @@ constexpr std::int64_t k_continue_again_ms = 1000;
 Service::Service(Parts parts)
     : m_ckptd(std::move(parts.ckptd)), m_tree(std::move(parts.tree)), m_status(std::move(parts.status)),
       m_state(std::move(parts.state)), m_streams(std::move(parts.streams)),
-      m_environment(std::move(parts.environment)), m_checkpoint_signal(parts.checkpoint_signal), m_socket(std::move(parts.socket)),
-      m_complain_ms(parts.complain_ms), m_canary(Canary::start()), m_judge(static_cast<bool>(m_canary)) {
+      m_environment(std::move(parts.environment)), m_checkpoint_signal(parts.checkpoint_signal),
+      m_socket(std::move(parts.socket)), m_complain_ms(parts.complain_ms), m_canary(Canary::start()),
+      m_judge(static_cast<bool>(m_canary)) {
     if (auto signals = signal_descriptor(every_signal())) m_signals = std::move(*signals);
     ::fcntl(m_status.get(), F_SETFL, O_NONBLOCK);
     if (m_streams.carries_errors()) say_through([this](std::string_view text) { m_streams.say(text); });
@@ -246,14 +247,9 @@ bool Service::return_to_ckptd() {
     if (!m_absence.is_sought()) return false;
     m_absence.looked(now_ms());
     const std::array<int, 3> stdio = m_streams.stdio();
-    auto again = Ckptd::greet({"",
-                               -1,
-                               true,
-                               m_tree.child,
-                               m_term_delivered,
-                               {stdio.begin(), stdio.end()},
-                               m_state.number()},
-                              m_socket);
+    auto again = Ckptd::greet(
+        {"", -1, true, m_tree.child, m_term_delivered, {stdio.begin(), stdio.end()}, m_state.number()},
+        m_socket);
     if (again) m_ckptd = std::move(*again);
     return static_cast<bool>(m_ckptd);
 }

@@ -12,7 +12,7 @@ namespace ckpt {
 // What this task needs to introduce itself.
 struct Introduction {
     std::string script;
-    int status_pipe = -1; // write end
+    int status_pipe = -1;              // write end
     std::array<int, 3> stdio{0, 1, 2}; // of the tree, in this process
     int state = -1;                    // number of the state file
 };

@@ -23,7 +23,9 @@ Result<StateFile> StateFile::make() {
 Status StateFile::write(const wire::ShimState& state) const {
     if (::ftruncate(m_file.get(), 0) != 0 || ::lseek(m_file.get(), 0, SEEK_SET) < 0)
         return fail_errno(Code::os, "empty the shim's file in memory");
-    return write_all(m_file.get(), wire::encode(state));
+    CKPT_CHECK(write_all(m_file.get(), wire::encode(state)));
+    ::lseek(m_file.get(), 0, SEEK_SET); // the position is shared with whoever takes the descriptor
+    return {};
 }
 
 Result<wire::ShimState> StateFile::read() const {

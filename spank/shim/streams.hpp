@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The standard streams of a step's tree. Its shim stands between it and slurmstepd, so that a checkpoint finds
-// every byte either with the tree or in the shim.
+// The standard streams of a step's tree. Its shim stands between it and slurmstepd, so that a checkpoint
+// finds every byte either with the tree or in the shim.
 #pragma once
 
 #include <poll.h>
@@ -39,8 +39,8 @@ public:
     [[nodiscard]] bool carries_errors() const { return static_cast<bool>(m_err); }
     void say(std::string_view lines);
 
-    // While the tree stands still: passes on what can be, and fills state.streams. `at_rest` becomes false when
-    // something has moved, or still has to. From here on nothing moves but in settle(), until go_on().
+    // While the tree stands still: passes on what can be, and fills state.streams. `at_rest` becomes false
+    // when something has moved, or still has to. From here on nothing moves but in settle(), until go_on().
     // Code::dump_unfit, Code::os.
     Status settle(wire::ShimState& state, bool& at_rest);
     void go_on();

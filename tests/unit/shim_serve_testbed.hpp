@@ -75,8 +75,12 @@ protected:
             m_status.write.reset();
             ::dup2(m_stderr.write.get(), STDERR_FILENO);
             Service::Parts parts{with_ckptd ? Ckptd(std::move(pair.second)) : Ckptd(),
-                                 Tree{*open_pidfd(m_tree), 0}, std::move(m_status.read), checkpoint_signal,
-                                 m_lost, m_socket, m_complain_ms};
+                                 Tree{*open_pidfd(m_tree), 0},
+                                 std::move(m_status.read),
+                                 checkpoint_signal,
+                                 m_lost,
+                                 m_socket,
+                                 m_complain_ms};
             parts.state = std::move(m_state);
             parts.streams = std::move(m_streams);
             parts.environment = m_environment;

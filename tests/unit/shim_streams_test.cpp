@@ -7,6 +7,7 @@
 #include <atomic>
 #include <thread>
 
+#include "os/process.hpp"
 #include "os/stream.hpp"
 #include "shim/held_lines.hpp"
 #include "shim_streams_testbed.hpp"
@@ -171,9 +172,12 @@ TEST_F(ShimStreams, TheNumbersNameTheTreesPipesForAsLongAsItRuns) {
     };
     m_in.write.reset();
     turn();
-    EXPECT_TRUE(same(m_streams.stdio()[0], m_tree_in)) << "its input has ended";
-    EXPECT_TRUE(same(m_streams.stdio()[1], m_tree_out));
-    EXPECT_TRUE(same(m_streams.stdio()[2], m_tree_err));
+    const auto self = open_pidfd(::getpid());
+    for (std::size_t at = 0; const Fd* end : {&m_tree_in, &m_tree_out, &m_tree_err}) {
+        const auto taken = take_fd(self->get(), m_streams.stdio().at(at++)); // as ckpt-engine does
+        ASSERT_TRUE(taken) << taken.error().what;
+        EXPECT_TRUE(same(taken->get(), *end)) << at;
+    }
 }
 
 TEST_F(ShimStreams, FilesAndNamedPipesStayAsTheyAre) {
