@@ -38,6 +38,10 @@ void lead_to_stand_in(const std::string& steps) {
 // that nothing was started.
 [[noreturn]] void become_init(const Application& application, int status_write) {
     if (::dup2(status_write, wire::k_status_fd) < 0) ::_exit(127); // a hard limit below it
+    for (int fd = 0; const int number : application.stdio) {
+        if (number != fd && ::dup2(number, fd) < 0) ::_exit(127);
+        ++fd;
+    }
     ::setrlimit(RLIMIT_NOFILE, &application.files);
     if (!application.steps.empty()) lead_to_stand_in(application.steps);
     std::string mask = mask_as_hex(application.mask);

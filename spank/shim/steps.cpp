@@ -156,7 +156,6 @@ Status Steps::settle(wire::ShimState& state, bool& at_rest, std::vector<std::int
     m_socket.wait_for(k_nothing);
     bool moved = m_socket && read_messages();
     state.steps.clear();
-    state.environment = m_first;
     for (Step& step : m_steps) {
         CKPT_CHECK(step.settle(moved));
         if (step.is_over()) continue;
@@ -165,7 +164,7 @@ Status Steps::settle(wire::ShimState& state, bool& at_rest, std::vector<std::int
     }
     for (const auto& [stand_in, record] : m_records)
         state.steps.push_back(record);
-    at_rest = !moved;
+    at_rest &= !moved;
     return {};
 }
 

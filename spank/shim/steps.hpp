@@ -30,9 +30,9 @@ public:
     void serve();
 
     // While the tree stands still (wire::Settle): passes on what is on its way, and writes down the rest.
-    // `at_rest`: nothing has moved since the last call. `sruns`: see wire::Settled. From now on the tree gets
-    // nothing and nothing is taken from it, until go_on() or the next settle(). An error is why there can be
-    // no checkpoint.
+    // `at_rest`: becomes false when something has moved since the last call. `sruns`: see wire::Settled. From
+    // now on the tree gets nothing and nothing is taken from it, until go_on() or the next settle(). An error
+    // is why there can be no checkpoint.
     Status settle(wire::ShimState& state, bool& at_rest, std::vector<std::int32_t>& sruns);
     void go_on();
 

@@ -107,7 +107,7 @@ protected:
         wire::ShimState state;
         const auto end = std::chrono::steady_clock::now() + k_limit;
         for (int quiet = 0; quiet < 5;) {
-            bool at_rest = false;
+            bool at_rest = true;
             m_sruns.clear();
             const Status settled = m_steps->settle(state, at_rest, m_sruns);
             EXPECT_TRUE(settled) << one_line(settled.error());
