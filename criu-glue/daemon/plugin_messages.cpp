@@ -116,6 +116,9 @@ Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) 
     if (!job->tasks.try_emplace(key, std::move(task)).second)
         return fail(Code::not_found,
                     "this incarnation of job " + std::to_string(m.job_id) + " was not opened here");
+    if (m_step_dirs && m.stand_in == 0)
+        if (const Status made = m_step_dirs->make(m.job_id, {m.uid, m.gid, {}}); !made)
+            log::warning("job " + std::to_string(m.job_id) + ": " + one_line(made.error()));
     handle(m.job_id, event::TaskRegistered{key, m.stand_in, m.tasks_here, m.step_nodes});
     return {};
 }

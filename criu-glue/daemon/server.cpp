@@ -32,6 +32,7 @@ Status Server::start(Fd listener) {
         if (!file.pending.empty()) kept.insert(local_name_of(file.open));
     open_policy_and_tier(kept);
     take_over_jobs(files);
+    open_step_dirs();
     expire_tails_daily();
     prune_daily();
     watch_listener();
@@ -56,6 +57,17 @@ Status Server::try_to_open(const std::set<std::string>& kept) {
     m_local.emplace(std::move(local));
     empty_trash();
     return {};
+}
+
+void Server::open_step_dirs() {
+    std::set<std::uint32_t> kept;
+    for (const auto& [id, job] : m_jobs)
+        kept.insert(id);
+    auto dirs = StepDirs::open(m_config.step_dirs, kept);
+    if (dirs)
+        m_step_dirs.emplace(std::move(*dirs));
+    else
+        log::error("scripts run srun themselves, which cannot be checkpointed", dirs.error());
 }
 
 void Server::expire_tails_daily() {

@@ -24,7 +24,9 @@
 #include "policy/margin.hpp"
 #include "policy/policy.hpp"
 #include "result/result.hpp"
+#include "step_dirs.hpp"
 #include "store_users.hpp"
+#include "wire/step_messages.hpp"
 #include "worker.hpp"
 
 namespace ckpt {
@@ -37,6 +39,7 @@ struct ServerConfig {
     std::string sealer = "slurm-checkpoint"; // the account that ckpt-sealer runs as
     std::string socket = wire::k_socket_path;
     std::string job_files = "/run/ckptd/jobs";
+    std::string step_dirs = wire::k_step_dirs;
 };
 
 class Server {
@@ -83,6 +86,7 @@ private:
     static Attempt this_attempt(const Job& job, const TaskKey& task);
     void open_policy_and_tier(const std::set<std::string>& kept);
     Status try_to_open(const std::set<std::string>& kept);
+    void open_step_dirs();
     void expire_tails_daily();
 
     // messages (plugin_messages.cpp, shim_messages.cpp, cli_messages.cpp); `id` stays valid throughout
@@ -277,6 +281,7 @@ private:
     LocalCopies m_copies;
     Identity m_sealer; // as whom ckpt-sealer runs
     std::optional<JobFiles> m_job_files;
+    std::optional<StepDirs> m_step_dirs;
     std::optional<Error> m_broken; // why no job can be managed at present
 };
 

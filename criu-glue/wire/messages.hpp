@@ -240,8 +240,8 @@ enum class Order : std::uint8_t {
     leave = 3,  // the generation is safe and the tree is gone: die as Slurm's SIGTERM would have made us
     stand = 4,  // keep every SIGCONT back: the tree is about to stand still
     run_on = 5, // no longer
-    go_on = 7,  // what Settle has stopped goes on
-    known = 6   // to a shim that came back: its tree is known; `line` says what is not as before
+    known = 6,  // to a shim that came back: its tree is known; `line` says what is not as before
+    go_on = 7   // what Settle has stopped goes on
 };
 
 struct ShimOrder {

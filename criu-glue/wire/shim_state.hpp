@@ -20,12 +20,12 @@ constexpr const char* k_unbuffered_variable = "SLURM_CHECKPOINT_UNBUFFERED";
 // A file that the real srun itself writes (`-o FILE`), and how long it was at the cut.
 struct StepOutput {
     std::string path;
-    std::uint64_t device = 0;
+    std::int64_t born_ns = 0; // when its inode was made, Unix time; 0 = the file system does not tell
     std::uint64_t inode = 0;
     std::uint64_t size = 0;
     template <class V>
     void fields(V& v) {
-        v(path, device, inode, size);
+        v(path, born_ns, inode, size);
     }
 };
 

@@ -13,6 +13,17 @@
 
 namespace ckpt {
 
+namespace {
+
+bool is_our_job(spank_t spank, const Settings& settings) {
+    GivenOptions options = given_options();
+    if (options.empty())
+        options = options_in_job_environment([spank](const char* name) { return job_variable(spank, name); });
+    return is_ours(options, settings);
+}
+
+} // namespace
+
 void step_init(spank_t spank, const Settings& /*settings*/) {
     register_options(spank);
 }
@@ -21,16 +32,15 @@ void step_init(spank_t spank, const Settings& /*settings*/) {
 // namespace.
 void step_options_known(spank_t spank, const Settings& settings) {
     set_managed(false);
-    if (kind_of(spank) != StepKind::batch) return;
+    const StepKind kind = kind_of(spank);
+    if (kind != StepKind::batch && kind != StepKind::normal) return;
     // The runtime of an OCI container starts the task in a root of its own (stepd container.c), without our
     // shim.
     if (job_variable(spank, "SLURM_CONTAINER") != nullptr) return;
-    GivenOptions options = given_options();
-    if (options.empty())
-        options = options_in_job_environment([spank](const char* name) { return job_variable(spank, name); });
-    if (!is_ours(options, settings)) return;
+    if (kind == StepKind::batch ? !is_our_job(spank, settings) : !stand_in_of(spank)) return;
     set_managed(true);
-    // System V shared memory can only be dumped in an IPC namespace of the job's own.
+    // System V shared memory can only be dumped in an IPC namespace of the job's own; the tasks of a step
+    // share one on each node.
     if (::unshare(CLONE_NEWIPC) != 0)
         slurm_info("checkpoint: no IPC namespace for the job: %s", std::strerror(errno));
 }

@@ -7,11 +7,14 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string>
+#include <vector>
 
 #include "ckptd.hpp"
 #include "environment.hpp"
 #include "hooks.hpp"
 #include "step.hpp"
+#include "wire/shim_state.hpp"
 
 namespace ckpt {
 
@@ -29,12 +32,48 @@ bool identify(spank_t spank, std::uint32_t& job, std::uint32_t& step, std::uint3
            spank_get_item(spank, S_TASK_GLOBAL_ID, &task) == ESPANK_SUCCESS;
 }
 
-void add_groups(spank_t spank, wire::TaskRegister& message) {
+std::vector<std::uint32_t> groups_of(spank_t spank) {
     gid_t* groups = nullptr;
     int count = 0;
-    if (spank_get_item(spank, S_JOB_SUPPLEMENTARY_GIDS, &groups, &count) != ESPANK_SUCCESS) return;
-    for (int i = 0; i < count; ++i)
-        message.groups.push_back(groups[i]);
+    if (spank_get_item(spank, S_JOB_SUPPLEMENTARY_GIDS, &groups, &count) != ESPANK_SUCCESS) return {};
+    return {groups, groups + count};
+}
+
+// What both forms of the registration say.
+template <typename Register>
+bool describe(spank_t spank, Register& message) {
+    pid_t pid = 0;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    if (!identify(spank, message.job_id, message.step_id, message.task_id) ||
+        spank_get_item(spank, S_TASK_PID, &pid) != ESPANK_SUCCESS ||
+        spank_get_item(spank, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
+        spank_get_item(spank, S_JOB_GID, &gid) != ESPANK_SUCCESS)
+        return false;
+    message.pid = pid;
+    message.uid = uid;
+    message.gid = gid;
+    message.groups = groups_of(spank);
+    return true;
+}
+
+// "" when Slurm does not say which task this is.
+std::string registration_of_batch(spank_t spank) {
+    wire::TaskRegister message;
+    if (!describe(spank, message)) return "";
+    message.batch = true;
+    return wire::encode(message);
+}
+
+std::string registration_in_step(spank_t spank) {
+    wire::StepTaskRegister message;
+    const auto stand_in = stand_in_of(spank);
+    if (!stand_in || !describe(spank, message) ||
+        spank_get_item(spank, S_JOB_LOCAL_TASK_COUNT, &message.tasks_here) != ESPANK_SUCCESS ||
+        spank_get_item(spank, S_JOB_NNODES, &message.step_nodes) != ESPANK_SUCCESS)
+        return "";
+    message.stand_in = *stand_in;
+    return wire::encode(message);
 }
 
 // A file is emptied, a pipe or a terminal has nothing to empty.
@@ -44,32 +83,8 @@ void empty_output(int fd) {
     if (::ftruncate(fd, 0) != 0) slurm_info("checkpoint: empty the output file: %s", std::strerror(errno));
 }
 
-} // namespace
-
-// The task stands before its exec and waits for us: what ckptd learns about it now, nobody can have changed.
-void task_forked(spank_t spank, const Settings& /*settings*/) {
-    if (!is_managed()) return;
-    wire::TaskRegister message;
-    pid_t pid = 0;
-    uid_t uid = 0;
-    gid_t gid = 0;
-    if (!identify(spank, message.job_id, message.step_id, message.task_id) ||
-        spank_get_item(spank, S_TASK_PID, &pid) != ESPANK_SUCCESS ||
-        spank_get_item(spank, S_JOB_UID, &uid) != ESPANK_SUCCESS ||
-        spank_get_item(spank, S_JOB_GID, &gid) != ESPANK_SUCCESS)
-        return slurm_info("checkpoint: Slurm does not say which task this is");
-    message.pid = pid;
-    message.uid = uid;
-    message.gid = gid;
-    message.batch = true;
-    add_groups(spank, message);
-    log_failure("register the task", ask_ckptd(wire::encode(message)));
-}
-
-// In the task itself, as the user, after the environment was completed and before the exec (stepd
-// task.c:exec_task).
-void task_init(spank_t spank, const Settings& /*settings*/) {
-    if (!is_managed()) return;
+// Of the batch script; the output files of a step are its srun's affair.
+void adjust_output(spank_t spank) {
     const Environment environment = [spank](const char* name) { return job_variable(spank, name); };
     if (must_truncate(environment)) {
         empty_output(STDOUT_FILENO);
@@ -77,14 +92,46 @@ void task_init(spank_t spank, const Settings& /*settings*/) {
     }
     // slurmctld tells the job which open mode its user chose (job_scheduler.c:_set_job_env), who chose none.
     if (made_append(environment)) spank_unsetenv(spank, "SLURM_OPEN_MODE");
-    // In a container's root there may be no shim; the task then runs as it is.
-    if (::access(k_shim, X_OK) != 0)
-        return slurm_info("checkpoint: %s: %s; the job runs without checkpoints", k_shim,
-                          std::strerror(errno));
+}
+
+// What says so is for a step's shim only, which takes it away itself.
+void hide_stand_in(spank_t spank) {
+    spank_unsetenv(spank, wire::k_stand_in_variable);
+    spank_unsetenv(spank, wire::k_unbuffered_variable);
+}
+
+void prepend_shim(spank_t spank) {
     std::array<const char*, 1> shim{k_shim};
-    if (const spank_err_t error = spank_prepend_task_argv(spank, static_cast<int>(shim.size()), shim.data());
-        error != ESPANK_SUCCESS)
-        slurm_info("checkpoint: the job runs without checkpoints: %s", spank_strerror(error));
+    const spank_err_t error = spank_prepend_task_argv(spank, static_cast<int>(shim.size()), shim.data());
+    if (error == ESPANK_SUCCESS) return;
+    hide_stand_in(spank);
+    slurm_info("checkpoint: the job runs without checkpoints: %s", spank_strerror(error));
+}
+
+} // namespace
+
+// The task stands before its exec and waits for us: what ckptd learns about it now, nobody can have changed.
+void task_forked(spank_t spank, const Settings& /*settings*/) {
+    if (!is_managed()) return;
+    const std::string message =
+        kind_of(spank) == StepKind::batch ? registration_of_batch(spank) : registration_in_step(spank);
+    if (message.empty()) return slurm_info("checkpoint: Slurm does not say which task this is");
+    log_failure("register the task", ask_ckptd(message));
+}
+
+// In the task itself, as the user, after the environment was completed and before the exec (stepd
+// task.c:exec_task).
+void task_init(spank_t spank, const Settings& /*settings*/) {
+    if (!is_managed()) return;
+    if (kind_of(spank) == StepKind::batch) {
+        adjust_output(spank);
+        hide_stand_in(spank); // set by the user, it would make the shim take the script for a step's task
+    }
+    // In a container's root there may be no shim; the task then runs as it is.
+    if (::access(k_shim, X_OK) == 0) return prepend_shim(spank);
+    const int reason = errno;
+    hide_stand_in(spank);
+    slurm_info("checkpoint: %s: %s; the job runs without checkpoints", k_shim, std::strerror(reason));
 }
 
 void task_ended(spank_t spank, const Settings& /*settings*/) {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "step.hpp"
 
+#include <charconv>
 #include <cstring>
+#include <string_view>
+
+#include "wire/shim_state.hpp"
 
 namespace ckpt {
 
@@ -42,6 +46,18 @@ const char* job_variable(spank_t spank, const char* name) {
         if (std::strncmp(*environment, name, length) == 0 && (*environment)[length] == '=')
             return *environment + length + 1;
     return nullptr;
+}
+
+std::optional<std::uint64_t> stand_in_of(spank_t spank) {
+    const char* text = job_variable(spank, wire::k_stand_in_variable);
+    if (text == nullptr) return std::nullopt;
+    const std::string_view digits = text;
+    constexpr std::size_t k_digits = 16;
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    if (digits.size() != k_digits || error != std::errc() || end != digits.data() + digits.size())
+        return std::nullopt;
+    return value;
 }
 
 } // namespace ckpt

@@ -3,20 +3,26 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "spank_api.hpp"
 
 namespace ckpt {
 
-// The kinds of steps. Only the batch step is managed; the others are left as they are.
+// The kinds of steps. Managed are the batch step and the normal steps that its script has asked for through
+// srun's stand-in; the others are left as they are.
 enum class StepKind : std::uint8_t { batch, normal, interactive, external };
 StepKind kind_of(spank_t spank);
 
-// Decided in init_post_opt, valid for this slurmstepd and the tasks it forks: a batch step whose job is ours.
+// Decided in init_post_opt, valid for this slurmstepd and the tasks it forks: the step is ours.
 bool is_managed();
 void set_managed(bool managed);
 
 // The job's environment as it is at this moment of the step; the value lives until the next call.
 const char* job_variable(spank_t spank, const char* name);
+
+// The stand-in that has asked for this step (wire::k_stand_in_variable); the batch script's shim has said so.
+// A user may have said it as well, and gets a step that is part of no script.
+std::optional<std::uint64_t> stand_in_of(spank_t spank);
 
 } // namespace ckpt

@@ -5,7 +5,7 @@
 
 namespace ckpt {
 
-Result<Ckptd> Ckptd::greet(const wire::ShimHello& hello, const std::string& path) {
+Result<Ckptd> Ckptd::greet(const wire::TaskHello& hello, const std::string& path) {
     CKPT_TRY(Fd socket, connect_to(path));
     CKPT_CHECK(send_packet(socket.get(), wire::encode(hello)));
     return Ckptd(std::move(socket));
@@ -20,6 +20,7 @@ Result<FromCkptd> Ckptd::receive(int limit_ms) {
     CKPT_TRY(const std::uint16_t type, wire::type_of(packet.bytes));
     if (type == wire::ShimOrder::k_type) return wire::decode<wire::ShimOrder>(packet.bytes);
     if (type == wire::Answer::k_type) return wire::decode<wire::Answer>(packet.bytes);
+    if (type == wire::Settle::k_type) return wire::decode<wire::Settle>(packet.bytes);
     CKPT_TRY(wire::ShimStart start, wire::decode<wire::ShimStart>(packet.bytes));
     if (start.start == wire::Start::restored && packet.fds.empty())
         return fail(Code::wire_malformed, "ckptd restored the job but did not say where");

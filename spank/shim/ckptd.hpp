@@ -17,14 +17,14 @@ struct Started { // ShimStart with the pidfd of a restored tree
     wire::ShimStart start;
     Fd root;
 };
-using FromCkptd = std::variant<Started, wire::ShimOrder, wire::Answer>;
+using FromCkptd = std::variant<Started, wire::ShimOrder, wire::Answer, wire::Settle>;
 
 class Ckptd {
 public:
     Ckptd() = default; // not connected
     explicit Ckptd(Fd socket) : m_socket(std::move(socket)) {}
     // Connects and introduces this task.
-    static Result<Ckptd> greet(const wire::ShimHello& hello, const std::string& path = wire::k_socket_path);
+    static Result<Ckptd> greet(const wire::TaskHello& hello, const std::string& path = wire::k_socket_path);
 
     explicit operator bool() const { return static_cast<bool>(m_socket); }
     [[nodiscard]] int descriptor() const { return m_socket.get(); }

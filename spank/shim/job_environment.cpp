@@ -8,8 +8,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 #include "policy/values.hpp"
+#include "wire/shim_state.hpp"
 
 namespace ckpt {
 
@@ -51,6 +53,24 @@ void empty_output_of_earlier_run() {
         struct stat status{};
         if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) (void)!::ftruncate(fd, 0);
     }
+}
+
+std::optional<StepOfScript> take_step_of_script() {
+    std::optional<StepOfScript> step;
+    if (std::getenv(wire::k_stand_in_variable) != nullptr)
+        step = StepOfScript{std::getenv(wire::k_unbuffered_variable) == nullptr};
+    ::unsetenv(wire::k_stand_in_variable);
+    ::unsetenv(wire::k_unbuffered_variable);
+    return step;
+}
+
+std::vector<std::string> slurm_variables() {
+    std::vector<std::string> all;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text = *entry;
+        if (text.starts_with("SLURM_") || text.starts_with("SLURMD_")) all.emplace_back(text);
+    }
+    return all;
 }
 
 } // namespace ckpt

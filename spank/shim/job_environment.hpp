@@ -2,11 +2,15 @@
 // What the job's environment says about this start of it, for when ckptd cannot be asked.
 #pragma once
 
+#include <optional>
+#include <string>
+#include <vector>
+
 namespace ckpt {
 
 // True when starting from zero could overwrite results. SLURM_RESTART_COUNT says that an earlier incarnation
 // of the job exists (slurmstepd sets it in the batch step only and only when it is not 0: slurm
-// src/common/env.c:setup_env).
+// src/common/env.c:setup_env). A step has it from its srun, and may be a restored one like its job.
 bool is_restarted();
 
 // The signal of --checkpoint-signal, 0 = none.
@@ -15,5 +19,15 @@ int checkpoint_signal();
 // A job that starts from the beginning once more finds its output files empty, as they would be without us:
 // the plugin has made Slurm append to them. Pipes and terminals have nothing to empty.
 void empty_output_of_earlier_run();
+
+// This task belongs to a step that a stand-in in the job's script has asked for.
+struct StepOfScript {
+    bool whole_lines = true; // srun was not told --unbuffered
+};
+// Takes what says so out of the environment: it is not the application's.
+std::optional<StepOfScript> take_step_of_script();
+
+// What Slurm has set for this incarnation's tasks: "SLURM_…=", "SLURMD_…=".
+std::vector<std::string> slurm_variables();
 
 } // namespace ckpt

@@ -13,6 +13,7 @@
 #include "os/process.hpp"
 #include "signals.hpp"
 #include "wire/init_protocol.hpp"
+#include "wire/step_messages.hpp"
 
 namespace ckpt {
 
@@ -26,11 +27,23 @@ constexpr const char* k_init = CKPT_LIBEXEC_DIR "/ckpt-init";
     end_as({false, errnum});
 }
 
+void lead_to_stand_in(const std::string& steps) {
+    const char* path = std::getenv("PATH");
+    const std::string ours = CKPT_LIBEXEC_DIR "/bin";
+    ::setenv("PATH", (path != nullptr ? ours + ":" + path : ours).c_str(), 1);
+    ::setenv(wire::k_steps_variable, steps.c_str(), 1);
+}
+
 // In the child. What follows has to happen before ckpt-init reports: an end without a report tells the shim
 // that nothing was started.
 [[noreturn]] void become_init(const Application& application, int status_write) {
     if (::dup2(status_write, wire::k_status_fd) < 0) ::_exit(127); // a hard limit below it
+    for (int fd = 0; const int number : application.stdio) {
+        if (number != fd && ::dup2(number, fd) < 0) ::_exit(127);
+        ++fd;
+    }
     ::setrlimit(RLIMIT_NOFILE, &application.files);
+    if (!application.steps.empty()) lead_to_stand_in(application.steps);
     std::string mask = mask_as_hex(application.mask);
     std::string program = application.program;
     std::string words[] = {"ckpt-init", "run", "--mask", "--"};

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include <array>
 #include <csignal>
 #include <string>
 #include <vector>
@@ -15,10 +16,12 @@ namespace ckpt {
 
 // What slurmstepd would have executed.
 struct Application {
-    std::string program;     // the file, found as slurmstepd would
-    std::vector<char*> argv; // argv[0] is `program`; nullptr last
-    sigset_t mask{};         // the mask it starts with
-    rlimit files{};          // its limit of open files, which the shim raises for itself
+    std::string program;               // the file, found as slurmstepd would
+    std::vector<char*> argv;           // argv[0] is `program`; nullptr last
+    sigset_t mask{};                   // the mask it starts with
+    rlimit files{};                    // its limit of open files, which the shim raises for itself
+    std::array<int, 3> stdio{0, 1, 2}; // its standard streams, as numbers in the shim
+    std::string steps; // directory with the socket for srun's stand-ins; empty: srun is left alone
 };
 
 // A running tree: ckpt-init with the application below it.

@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "ckptd.hpp"
 #include "ending.hpp"
@@ -19,6 +22,9 @@
 #include "serve.hpp"
 #include "signals.hpp"
 #include "start.hpp"
+#include "steps.hpp"
+#include "wire/shim_state.hpp"
+#include "wire/step_messages.hpp"
 
 namespace {
 
@@ -45,23 +51,77 @@ Started decide(Ckptd& ckptd, const Introduction& introduction) {
     return started;
 }
 
-[[noreturn]] void serve(Ckptd ckptd, Tree tree, Fd status, int checkpoint_signal, bool lost_ckptd = false) {
-    Service(
-        Service::Parts{std::move(ckptd), std::move(tree), std::move(status), checkpoint_signal, lost_ckptd})
-        .run();
+// Of this job on this node, made by ckptd (daemon/step_dirs.hpp).
+std::string steps_dir() {
+    const char* job = std::getenv("SLURM_JOB_ID");
+    return std::string(wire::k_step_dirs) + "/" + (job != nullptr ? job : "");
 }
 
-[[noreturn]] void start_fresh(Ckptd ckptd, const Application& application, Pipe status,
-                              int checkpoint_signal) {
-    auto tree = launch(application, status.read.get(), std::move(status.write));
-    if (!tree) {
-        say(one_line(tree.error()) + "; the job runs without checkpoints");
-        become(application);
+// What this process has besides the tree.
+struct Shim {
+    Ckptd ckptd;
+    Pipe status;
+    StateFile state;
+    Streams streams; // of a step
+    Steps steps;     // of the batch script
+    int checkpoint_signal = 0;
+};
+
+[[noreturn]] void serve(Shim shim, Tree tree, std::vector<std::string> environment, bool lost_ckptd = false) {
+    Service::Parts parts{std::move(shim.ckptd), std::move(tree), std::move(shim.status.read),
+                         shim.checkpoint_signal, lost_ckptd};
+    parts.state = std::move(shim.state);
+    parts.streams = std::move(shim.streams);
+    parts.steps = std::move(shim.steps);
+    parts.environment = std::move(environment);
+    Service(std::move(parts)).run();
+}
+
+[[noreturn]] void run_without_checkpoints(const Application& application, const Error& why) {
+    say(one_line(why) + "; the job runs without checkpoints");
+    become(application);
+}
+
+// When that fails the tree may wait where it should get SIGPIPE or the end of its input, and nothing else.
+void tree_has_streams(Streams& streams) {
+    if (const auto given = streams.tree_started(); !given) say(one_line(given.error()));
+}
+
+[[noreturn]] void start_fresh(Shim shim, Application& application, bool is_step) {
+    application.stdio = shim.streams.stdio();
+    if (shim.steps.descriptor() >= 0) application.steps = steps_dir();
+    auto tree = launch(application, shim.status.read.get(), std::move(shim.status.write));
+    if (!tree) run_without_checkpoints(application, tree.error());
+    tree_has_streams(shim.streams);
+    const bool managed = static_cast<bool>(shim.ckptd);
+    if (managed) shim.ckptd.send(wire::TreeStarted{tree->child});
+    const bool lost = managed && !shim.ckptd;
+    serve(std::move(shim), std::move(*tree), is_step ? std::vector<std::string>() : slurm_variables(), lost);
+}
+
+[[noreturn]] void serve_restored(Shim shim, Fd root) {
+    shim.status.write.reset();
+    tree_has_streams(shim.streams);
+    auto state = shim.state.read();
+    if (!state) say(one_line(state.error()) + "; output that was held back at the checkpoint is lost");
+    if (!state) state = wire::ShimState();
+    shim.streams.restored(state->streams);
+    shim.steps.restored(*state);
+    serve(std::move(shim), Tree{std::move(root), 0}, std::move(state->environment));
+}
+
+Result<Shim> make_shim(const std::optional<StepOfScript>& step) {
+    Shim shim;
+    CKPT_TRY(shim.status, make_pipe());
+    CKPT_TRY(shim.state, StateFile::make());
+    if (step) {
+        CKPT_TRY(shim.streams,
+                 Streams::open({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, step->whole_lines));
+    } else {
+        // Before anything is restored, which looks for us there.
+        shim.steps = Steps::open(steps_dir()).value_or(Steps());
     }
-    const bool managed = static_cast<bool>(ckptd);
-    if (managed) ckptd.send(wire::TreeStarted{tree->child});
-    const bool lost = managed && !ckptd;
-    serve(std::move(ckptd), std::move(*tree), std::move(status.read), checkpoint_signal, lost);
+    return shim;
 }
 
 } // namespace
@@ -71,34 +131,33 @@ int main(int argc, char** argv) {
     ::prctl(PR_SET_NAME, "ckpt-shim", 0, 0, 0);
     Application application = application_of(argc, argv, block_all_signals());
     application.argv.front() = application.program.data();
-    auto status = make_pipe();
-    if (!status) {
-        say(one_line(status.error()) + "; the job runs without checkpoints");
-        become(application);
-    }
-    Ckptd ckptd;
-    Started started = decide(ckptd, {argv[1], status->write.get()});
+    const auto step = take_step_of_script();
+    auto shim = make_shim(step);
+    if (!shim) run_without_checkpoints(application, shim.error());
+    Started started = decide(shim->ckptd, {step ? "" : argv[1], shim->status.write.get(),
+                                           shim->streams.stdio(), shim->state.number()});
     const bool from_the_beginning = started.start.start == wire::Start::fresh ||
                                     started.start.start == wire::Start::unmanaged ||
                                     started.start.start == wire::Start::alone;
-    if (from_the_beginning) empty_output_of_earlier_run();
+    if (from_the_beginning && !step) empty_output_of_earlier_run();
     if (!started.start.line.empty()) say(started.start.line);
-    const int checkpoint_signal = started.start.checkpoint_signal;
+    shim->checkpoint_signal = started.start.checkpoint_signal;
     switch (started.start.start) {
     case wire::Start::held:
         wait_to_be_ended();
     case wire::Start::ended:
         end_as(ending_of(started.start.wait_status));
     case wire::Start::restored:
-        status->write.reset();
-        serve(std::move(ckptd), Tree{std::move(started.root), 0}, std::move(status->read), checkpoint_signal);
+        serve_restored(std::move(*shim), std::move(started.root));
     case wire::Start::alone:
         become(application);
     case wire::Start::unmanaged:
-        ckptd.close(); // no need to ask it before passing a SIGTERM on
+        shim->ckptd.close(); // no need to ask it before passing a SIGTERM on
+        shim->streams = {};
+        shim->steps = {};
         [[fallthrough]];
     case wire::Start::fresh:
-        start_fresh(std::move(ckptd), application, std::move(*status), checkpoint_signal);
+        start_fresh(std::move(*shim), application, step.has_value());
     }
     become(application);
 }

@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <span>
 
 #include "os/process.hpp"
 #include "os/tree.hpp"
@@ -19,26 +20,19 @@ namespace ckpt {
 
 namespace {
 
-// How long the end of the application waits for ckptd to make the completion record durable: a record that
-// came too late would let a later requeue of the finished job restore an old generation over its results.
-constexpr int k_record_ms = 2000;
 constexpr std::int64_t k_continue_again_ms = 1000;
-constexpr int k_look_again_ms = 50; // for a ckptd that is being restarted meanwhile
-
-// How long a tree that ended after its final checkpoint waits for that to be saved, so that the job's output
-// says so. Slurm's SIGKILL after KillWait usually comes first; the commit goes on without us.
-constexpr int k_commit_ms = 600'000;
-
-constexpr int k_killed = SIGKILL; // a wait status of a tree that nobody reported about
 
 } // namespace
 
 Service::Service(Parts parts)
     : m_ckptd(std::move(parts.ckptd)), m_tree(std::move(parts.tree)), m_status(std::move(parts.status)),
-      m_checkpoint_signal(parts.checkpoint_signal), m_socket(std::move(parts.socket)),
-      m_complain_ms(parts.complain_ms), m_canary(Canary::start()), m_judge(static_cast<bool>(m_canary)) {
+      m_state(std::move(parts.state)), m_streams(std::move(parts.streams)), m_steps(std::move(parts.steps)),
+      m_environment(std::move(parts.environment)), m_checkpoint_signal(parts.checkpoint_signal),
+      m_socket(std::move(parts.socket)), m_complain_ms(parts.complain_ms), m_canary(Canary::start()),
+      m_judge(static_cast<bool>(m_canary)) {
     if (auto signals = signal_descriptor(every_signal())) m_signals = std::move(*signals);
     ::fcntl(m_status.get(), F_SETFL, O_NONBLOCK);
+    if (m_streams.carries_errors()) say_through([this](std::string_view text) { m_streams.say(text); });
     if (parts.lost_ckptd) m_absence.begin(now_ms(), m_complain_ms);
 }
 
@@ -59,10 +53,13 @@ int Service::timeout_ms() const {
 }
 
 void Service::poll_once() {
-    std::array<pollfd, 5> fds{pollfd{m_ckptd.descriptor(), POLLIN, 0},
-                              pollfd{m_canary.descriptor(), POLLIN, 0}, pollfd{m_signals.get(), POLLIN, 0},
-                              pollfd{m_status.get(), POLLIN, 0}, pollfd{m_tree.root.get(), POLLIN, 0}};
-    if (::poll(fds.data(), fds.size(), timeout_ms()) < 0) return; // EINTR: we were stopped and continued
+    m_fds = {pollfd{m_ckptd.descriptor(), POLLIN, 0}, pollfd{m_canary.descriptor(), POLLIN, 0},
+             pollfd{m_signals.get(), POLLIN, 0},      pollfd{m_status.get(), POLLIN, 0},
+             pollfd{m_tree.root.get(), POLLIN, 0},    pollfd{m_steps.descriptor(), POLLIN, 0}};
+    const std::size_t ours = m_fds.size();
+    m_streams.add_to(m_fds);
+    const std::vector<pollfd>& fds = m_fds;
+    if (::poll(m_fds.data(), m_fds.size(), timeout_ms()) < 0) return; // EINTR: we were stopped and continued
     // ckptd first: its order to leave comes before the tree that it kills is seen to be gone.
     if (fds[0].revents != 0) read_ckptd();
     look_for_ckptd();
@@ -71,6 +68,9 @@ void Service::poll_once() {
     deliver_judged();
     if (m_term == Term::asked && now_ms() >= m_term_deadline) lose_ckptd(); // it must learn of the delivery
     if (m_continue_at && now_ms() >= *m_continue_at) continue_once_more();
+    if (fds[5].revents != 0) m_steps.serve();
+    tell_steps_over();
+    m_streams.serve(std::span(fds).subspan(ours));
     if (fds[3].revents != 0 || fds[4].revents != 0) look_at_tree();
 }
 
@@ -153,6 +153,7 @@ void Service::read_ckptd() {
         return;
     }
     if (const auto* order = std::get_if<wire::ShimOrder>(&*message)) obey(*order);
+    if (std::holds_alternative<wire::Settle>(*message)) settle();
     const auto* answer = std::get_if<wire::Answer>(&*message);
     if (answer == nullptr) return;
     if (m_absence.lasts())
@@ -178,19 +179,54 @@ void Service::obey(const wire::ShimOrder& order) {
         return;
     case wire::Order::known:
         return welcome(order.line.empty());
+    case wire::Order::go_on:
+        return go_on();
     case wire::Order::run_on:
         m_stands = false;
+        go_on();
         if (m_term == Term::none) release_cont();
         return;
     case wire::Order::leave:
+        m_streams.leave();
         m_canary.stop();
         end_as(ending_of(TreeEnd{read_status(), true, m_term != Term::none}));
     }
 }
 
+void Service::settle() {
+    wire::Settled answer;
+    if (const Status settled = settle(answer); !settled) {
+        const Error& error = settled.error();
+        answer.at_rest = false;
+        answer.code = static_cast<std::uint32_t>(error.code);
+        answer.text = error.what + (error.hint.empty() ? "" : "; " + error.hint);
+    }
+    m_ckptd.send(answer);
+    if (!m_ckptd) lose_ckptd();
+}
+
+Status Service::settle(wire::Settled& answer) {
+    wire::ShimState state;
+    state.environment = m_environment;
+    answer.at_rest = true;
+    CKPT_CHECK(m_streams.settle(state, answer.at_rest));
+    CKPT_CHECK(m_steps.settle(state, answer.at_rest, answer.sruns));
+    return m_state.write(state);
+}
+
+void Service::go_on() {
+    m_streams.go_on();
+    m_steps.go_on();
+}
+
+void Service::disconnect() {
+    m_ckptd.close();
+    go_on();
+}
+
 // It may come back: its state is on file.
 void Service::lose_ckptd() {
-    m_ckptd.close();
+    disconnect();
     m_absence.begin(now_ms(), m_complain_ms);
     if (m_term == Term::waiting || m_stands) {
         continue_tree();
@@ -206,6 +242,13 @@ void Service::continue_once_more() {
     continue_tree();
 }
 
+void Service::tell_steps_over() {
+    if (!m_ckptd) return;
+    for (const std::uint64_t stand_in : m_steps.take_over())
+        m_ckptd.send(wire::StepOver{stand_in});
+    if (!m_ckptd) lose_ckptd();
+}
+
 void Service::look_for_ckptd() {
     const std::int64_t now = now_ms();
     if (m_absence.complain_now(now))
@@ -217,7 +260,10 @@ void Service::look_for_ckptd() {
 bool Service::return_to_ckptd() {
     if (!m_absence.is_sought()) return false;
     m_absence.looked(now_ms());
-    auto again = Ckptd::greet({"", -1, true, m_tree.child, m_term_delivered}, m_socket);
+    const std::array<int, 3> stdio = m_streams.stdio();
+    auto again = Ckptd::greet(
+        {"", -1, true, m_tree.child, m_term_delivered, {stdio.begin(), stdio.end()}, m_state.number()},
+        m_socket);
     if (again) m_ckptd = std::move(*again);
     return static_cast<bool>(m_ckptd);
 }
@@ -228,7 +274,7 @@ void Service::welcome(bool as_before) {
 }
 
 void Service::give_up_ckptd() {
-    m_ckptd.close();
+    disconnect();
     m_absence.give_up();
     release_term();
 }
@@ -246,53 +292,6 @@ std::optional<int> Service::read_status() {
         if (n != static_cast<ssize_t>(sizeof report)) return std::nullopt;
         if (report.status == wire::InitStatus::ended) return report.value;
     }
-}
-
-void Service::look_at_tree() {
-    if (const auto status = read_status()) finish(status);
-    if (!pidfd_alive(m_tree.root.get())) finish(read_status()); // once more: it reports just before it ends
-}
-
-void Service::finish(std::optional<int> wait_status) {
-    report_end(wait_status.value_or(k_killed));
-    m_canary.stop();
-    end_as(ending_of(TreeEnd{wait_status, false, m_term != Term::none}));
-}
-
-void Service::wait_for_ckptd(std::int64_t end) {
-    while (!m_ckptd && m_absence.is_sought() && !return_to_ckptd() && now_ms() < end)
-        (void)::poll(nullptr, 0, k_look_again_ms);
-}
-
-// Without a record of the job's end a requeue would restore it over its results: said again to the ckptd
-// after the one that ended before it had it.
-void Service::report_end(int wait_status) {
-    const std::int64_t end = now_ms() + (m_term == Term::waiting ? k_commit_ms : k_record_ms);
-    const std::int64_t found_by = now_ms() + k_record_ms;
-    for (;;) {
-        wait_for_ckptd(found_by);
-        if (!m_ckptd) return;
-        m_ckptd.send(wire::TreeExited{wait_status});
-        if (m_ckptd && await_leave(end)) return;
-        if (now_ms() >= found_by) return;
-        m_ckptd.close();
-        m_absence.begin(now_ms(), m_complain_ms);
-    }
-}
-
-bool Service::await_leave(std::int64_t end) {
-    while (now_ms() < end) {
-        const auto message = m_ckptd.receive(static_cast<int>(end - now_ms()));
-        if (!message) return message.error().code == Code::deadline;
-        const auto* order = std::get_if<wire::ShimOrder>(&*message);
-        if (order == nullptr) {
-            m_absence.give_up(); // it does not know us
-            continue;
-        }
-        if (!order->line.empty()) say(order->line);
-        if (order->order == wire::Order::leave) return true;
-    }
-    return true;
 }
 
 } // namespace ckpt

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absence.hpp"
 #include "canary.hpp"
@@ -11,6 +12,9 @@
 #include "ending.hpp"
 #include "launch.hpp"
 #include "scope.hpp"
+#include "state_file.hpp"
+#include "steps.hpp"
+#include "streams.hpp"
 
 namespace ckpt {
 
@@ -27,6 +31,10 @@ public:
         bool lost_ckptd = false;                  // it went away when the tree had been started
         std::string socket = wire::k_socket_path; // where a ckptd that has gone comes back
         std::int64_t complain_ms = 10'000;        // a ckptd that is only restarted is no news
+        StateFile state{};
+        Streams streams{};
+        Steps steps{};
+        std::vector<std::string> environment{}; // ShimState::environment
     };
     explicit Service(Parts parts);
     [[noreturn]] void run();
@@ -40,8 +48,14 @@ private:
     void read_canary();
     void read_ckptd();
     void obey(const wire::ShimOrder& order);
+    void settle();
+    Status settle(wire::Settled& answer);
+    void go_on();
+    // Nobody is there who could say that what Settle has stopped goes on.
+    void disconnect();
     void lose_ckptd();
     void look_for_ckptd();
+    void tell_steps_over();
     bool return_to_ckptd();
     void welcome(bool as_before);
     void give_up_ckptd();
@@ -61,10 +75,21 @@ private:
     void report_end(int wait_status);
     // ckptd has the end on record, or will not have it.
     bool await_leave(std::int64_t end);
+    // The tree has ended. Passes on what it has written; true when ckptd has something to say.
+    bool pass_on(int limit_ms);
+    void pass_on_everything(bool has_reported);
+    enum class Word : std::uint8_t { gone, other, leave };
+    // ckptd's next message to a shim whose tree has ended.
+    Word hear_ckptd();
 
     Ckptd m_ckptd;
     Tree m_tree;
     Fd m_status;
+    StateFile m_state;
+    Streams m_streams;
+    Steps m_steps;
+    std::vector<std::string> m_environment;
+    std::vector<pollfd> m_fds; // of one poll(2)
     int m_checkpoint_signal;
     std::string m_socket;
     std::int64_t m_complain_ms;
@@ -78,6 +103,7 @@ private:
     Term m_term = Term::none;
     wire::SignalScope m_term_scope = wire::SignalScope::process;
     std::optional<wire::SignalScope> m_cont; // a SIGCONT that came while a SIGTERM is held back
+    bool m_left = false;                     // the tree has ended, and ckptd has that on record
     bool m_stands = false;                   // the tree stands still, or is about to, before the time limit
     std::int64_t m_term_deadline = 0;
 };

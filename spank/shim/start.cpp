@@ -70,6 +70,8 @@ Result<Started> await_start(Ckptd& ckptd, bool& refused) {
             refused = true;
             return tl::unexpected(unknown_here());
         }
+        // There is no tree yet, so no checkpoint can have us in it: ckptd asks again.
+        if (std::holds_alternative<wire::Settle>(message)) ckptd.send(wire::Settled{});
         if (const auto* order = std::get_if<wire::ShimOrder>(&message)) {
             if (order->order == wire::Order::wait) limited = false; // a restore takes as long as it takes
             if (!order->line.empty()) say(order->line);
@@ -78,7 +80,14 @@ Result<Started> await_start(Ckptd& ckptd, bool& refused) {
 }
 
 Asked ask_once(Ckptd& ckptd, const Introduction& introduction) {
-    auto greeted = Ckptd::greet({introduction.script, introduction.status_pipe, false, 0, false});
+    const auto& stdio = introduction.stdio;
+    auto greeted = Ckptd::greet({introduction.script,
+                                 introduction.status_pipe,
+                                 false,
+                                 0,
+                                 false,
+                                 {stdio.begin(), stdio.end()},
+                                 introduction.state});
     if (!greeted) return {tl::unexpected(greeted.error())};
     ckptd = std::move(*greeted);
     bool refused = false;

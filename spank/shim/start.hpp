@@ -2,6 +2,7 @@
 // What the task is to become: the fresh application, a restored one, or nothing for now.
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "ckptd.hpp"
@@ -11,7 +12,9 @@ namespace ckpt {
 // What this task needs to introduce itself.
 struct Introduction {
     std::string script;
-    int status_pipe = -1; // write end
+    int status_pipe = -1;              // write end
+    std::array<int, 3> stdio{0, 1, 2}; // of the tree, in this process
+    int state = -1;                    // number of the state file
 };
 
 // Asks ckptd. Nothing is running on our behalf yet, so a SIGTERM ends the shim as it would have ended the

@@ -90,7 +90,13 @@ spank_err_t spank_get_item(spank_t /*spank*/, spank_item_t item, ...) {
         *va_arg(arguments, gid_t*) = fake.gid;
         break;
     case S_TASK_GLOBAL_ID:
-        *va_arg(arguments, std::uint32_t*) = 0;
+        *va_arg(arguments, std::uint32_t*) = fake.task_id;
+        break;
+    case S_JOB_LOCAL_TASK_COUNT:
+        *va_arg(arguments, std::uint32_t*) = fake.tasks_here;
+        break;
+    case S_JOB_NNODES:
+        *va_arg(arguments, std::uint32_t*) = fake.step_nodes;
         break;
     case S_TASK_PID:
         *va_arg(arguments, pid_t*) = fake.task_pid;

@@ -160,6 +160,38 @@ TEST_F(PluginHooks, OnlyTheBatchStepIsManaged) {
     EXPECT_TRUE(is_managed());
 }
 
+TEST_F(PluginHooks, AStepThatAStandInHasAskedForIsManaged) {
+    fake_spank().step_id = 7;
+    for (const auto& [value, managed] : {std::pair{"0123456789abcdef", true},
+                                         {"", false},
+                                         {"123", false},
+                                         {"0123456789abcdeg", false},
+                                         {"-123456789abcdef", false},
+                                         {"0123456789abcdef0", false}}) {
+        fake_spank().job_environment = {std::string("SLURM_CHECKPOINT_STAND_IN=") + value};
+        step_options_known(fake_spank().handle(), m_settings);
+        EXPECT_EQ(is_managed(), managed) << value;
+    }
+    fake_spank().job_environment = {"SLURM_CHECKPOINT_STAND_IN=0123456789abcdef"};
+    EXPECT_EQ(stand_in_of(fake_spank().handle()), 0x0123456789abcdefU);
+    fake_spank().job_environment.emplace_back("SLURM_CONTAINER=/bundle");
+    step_options_known(fake_spank().handle(), m_settings);
+    EXPECT_FALSE(is_managed());
+    fake_spank().job_environment.pop_back();
+    for (const std::uint32_t step : {SLURM_EXTERN_CONT, SLURM_INTERACTIVE_STEP}) {
+        fake_spank().step_id = step;
+        step_options_known(fake_spank().handle(), m_settings);
+        EXPECT_FALSE(is_managed()) << step;
+    }
+}
+
+TEST_F(PluginHooks, ABatchScriptIsNotTakenForAStep) {
+    fake_spank().job_environment = {"SLURM_CHECKPOINT_STAND_IN=0123456789abcdef"};
+    begin_step();
+    task_init(fake_spank().handle(), m_settings);
+    EXPECT_THAT(fake_spank().unset, Contains("SLURM_CHECKPOINT_STAND_IN"));
+}
+
 TEST_F(PluginHooks, AnOciContainerIsLeftAlone) {
     fake_spank().job_environment = {"SLURM_CONTAINER=/bundle"};
     begin_step();

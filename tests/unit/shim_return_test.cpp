@@ -32,11 +32,11 @@ protected:
         m_ckptd = std::move(*accept_from(listener->get()));
         const auto packet = receive_packet(m_ckptd.get(), 2s);
         ASSERT_TRUE(packet);
-        m_hello = *wire::decode<wire::ShimHello>(packet->bytes);
+        m_hello = *wire::decode<wire::TaskHello>(packet->bytes);
         ASSERT_TRUE(m_hello.returning);
     }
     std::string m_directory;
-    wire::ShimHello m_hello;
+    wire::TaskHello m_hello;
 };
 
 TEST_F(ShimReturns, WhenCkptdWentBeforeItHeardOfTheTree) {

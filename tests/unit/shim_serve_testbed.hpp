@@ -74,10 +74,17 @@ protected:
             m_ckptd.reset();
             m_status.write.reset();
             ::dup2(m_stderr.write.get(), STDERR_FILENO);
-            Service(Service::Parts{with_ckptd ? Ckptd(std::move(pair.second)) : Ckptd(),
-                                   Tree{*open_pidfd(m_tree), 0}, std::move(m_status.read), checkpoint_signal,
-                                   m_lost, m_socket, m_complain_ms})
-                .run();
+            Service::Parts parts{with_ckptd ? Ckptd(std::move(pair.second)) : Ckptd(),
+                                 Tree{*open_pidfd(m_tree), 0},
+                                 std::move(m_status.read),
+                                 checkpoint_signal,
+                                 m_lost,
+                                 m_socket,
+                                 m_complain_ms};
+            parts.state = std::move(m_state);
+            parts.streams = std::move(m_streams);
+            parts.environment = m_environment;
+            Service(std::move(parts)).run();
         }
         ::setpgid(m_shim, m_shim);
         wait_for_canary();
@@ -138,6 +145,9 @@ protected:
     Pipe m_status;
     Pipe m_stderr;
     Fd m_ckptd;
+    StateFile m_state;
+    Streams m_streams;
+    std::vector<std::string> m_environment;
     bool m_lost = false;
     std::string m_socket = "/nonexistent/ckptd.sock";
     std::int64_t m_complain_ms = 0;

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "os/datagram.hpp"
+#include "result/result.hpp"
+#include "step_child.hpp"
+#include "step_environment.hpp"
+#include "step_files.hpp"
+#include "step_relay.hpp"
+#include "watched.hpp"
+#include "wire/shim_state.hpp"
+#include "wire/step_messages.hpp"
+
+namespace ckpt {
+
+// What a stand-in has asked for.
+struct StepRequest {
+    std::uint64_t stand_in = 0;
+    wire::StepCommand command;
+    Fd cwd;
+    std::vector<Fd> descriptors; // by command.descriptors
+    Fd stand_in_pidfd;
+};
+
+// Code::not_found: who has asked is gone.
+Result<StepRequest> read_step_request(std::uint64_t stand_in, Datagram message);
+
+// One real srun, from the request of its stand-in until all that it has written is delivered.
+class Step {
+public:
+    // `epoll`: gets the stand-in's number with each event. `record`: of the generation that was restored.
+    Step(int epoll, StepRequest request, const wire::StepRecord* record);
+
+    [[nodiscard]] std::uint64_t stand_in() const { return m_stand_in; }
+    void serve();
+    // steps.hpp:settle
+    Status settle(bool& moved);
+    void pause();
+    void signal(int signal) const;
+    [[nodiscard]] wire::StepRecord record() const;
+    [[nodiscard]] std::vector<std::int32_t> processes() const;
+
+    // What the stand-in is to be told now; once.
+    std::optional<wire::StepEnded> answer();
+    // It was told, or nobody is there to be told.
+    [[nodiscard]] bool is_over() const { return m_ended && (m_answered || !m_stand_in_pidfd); }
+    // ... and nobody else writes to srun's streams.
+    [[nodiscard]] bool is_done() const { return is_over() && m_out.is_over() && m_err.is_over(); }
+
+private:
+    Status start(StepRequest request, const wire::StepRecord* record);
+    void deliver_what_is_left(StepRequest request, const wire::StepRecord& record);
+    Status relay_output(StepRequest& request, const wire::StepRecord* record);
+    Status relay_input(StepRequest& request, const wire::StepRecord* record);
+    void look_at_stand_in();
+    void look_at_child();
+    Watched watched(Fd fd) { return {m_epoll, m_stand_in, std::move(fd)}; }
+
+    int m_epoll;
+    std::uint64_t m_stand_in;
+    Watched m_stand_in_pidfd; // none: it has gone
+    Watched m_child_pidfd;
+    StepChild m_child;
+    bool m_ended = false;
+    wire::StepEnded m_end;
+    bool m_answered = false;
+    FileNumbers m_given; // the files that srun has from its stand-in
+    OutRelay m_out;
+    OutRelay m_err;
+    InRelay m_in;
+};
+
+} // namespace ckpt

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "steps.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstddef>
+#include <format>
+#include <iterator>
+#include <utility>
+
+#include "job_environment.hpp"
+#include "os/safe_path.hpp"
+#include "srun/srun_options.hpp"
+#include "wire/step_messages.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::uint64_t k_socket_mark = 0; // no stand-in has this number
+constexpr std::size_t k_digits = 16;
+constexpr int k_full_pause_ms = 5;
+constexpr int k_full_tries = 200;
+
+} // namespace
+
+Steps::Steps(Fd events, Watched socket, std::string dir)
+    : m_events(std::move(events)), m_socket(std::move(socket)), m_dir(std::move(dir)),
+      m_now(slurm_variables()), m_first(m_now) {
+    m_socket.wait_for(EPOLLIN);
+}
+
+Result<Steps> Steps::open(const std::string& dir) {
+    const std::string path = dir + "/" + wire::k_shim_name;
+    const Fd probe(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const Status there = send_datagram(probe.get(), path, {});
+    if (there || there.error().code == Code::busy)
+        return fail(Code::busy, "another shim runs this job's steps");
+    CKPT_TRY(Fd socket, bind_datagram(path));
+    Fd events(::epoll_create1(EPOLL_CLOEXEC));
+    if (!events) return fail_errno(Code::os, "make an epoll descriptor");
+    const int epoll = events.get();
+    return Steps(std::move(events), Watched(epoll, k_socket_mark, std::move(socket)), dir);
+}
+
+std::string Steps::path_of(std::uint64_t stand_in) const {
+    return std::format("{}/{:016x}", m_dir, stand_in);
+}
+
+std::uint64_t Steps::stand_in_at(const std::string& path) const {
+    if (path.size() != m_dir.size() + 1 + k_digits || !path.starts_with(m_dir + "/")) return 0;
+    std::uint64_t number = 0;
+    const char* const end = path.data() + path.size();
+    const auto parsed = std::from_chars(end - k_digits, end, number, 16);
+    return parsed.ec == std::errc() && parsed.ptr == end && path_of(number) == path ? number : 0;
+}
+
+Step* Steps::find(std::uint64_t stand_in) {
+    const auto found = std::ranges::find(m_steps, stand_in, &Step::stand_in);
+    return found == m_steps.end() ? nullptr : &*found;
+}
+
+void Steps::serve() {
+    if (m_paused) return;
+    std::array<epoll_event, 64> events{};
+    const int count = ::epoll_wait(m_events.get(), events.data(), events.size(), 0);
+    std::set<std::uint64_t> ready;
+    for (int i = 0; i < count; ++i)
+        ready.insert(events[static_cast<std::size_t>(i)].data.u64);
+    if (ready.contains(k_socket_mark)) (void)read_messages();
+    for (Step& step : m_steps)
+        if (ready.contains(step.stand_in())) serve(step);
+    forget_done();
+}
+
+void Steps::serve(Step& step) {
+    step.serve();
+    if (const auto ended = step.answer()) {
+        if (m_asked.contains(step.stand_in())) m_answered.insert(step.stand_in());
+        // It has gone, or does not read.
+        (void)send_datagram(m_socket.get(), path_of(step.stand_in()), wire::encode(*ended));
+    }
+    if (step.is_over() && m_said_over.insert(step.stand_in()).second) m_over.push_back(step.stand_in());
+}
+
+void Steps::forget_done() {
+    std::erase_if(m_steps, [&](const Step& step) {
+        if (!step.is_done()) return false;
+        m_said_over.erase(step.stand_in());
+        return true;
+    });
+}
+
+bool Steps::read_messages() {
+    for (bool some = false;; some = true) {
+        auto message = receive_datagram(m_socket.get());
+        if (!message && message.error().code == Code::wire_malformed) continue;
+        if (!message) return some;
+        // The directory is the user's, and so is everybody who gets here but root.
+        if (message->uid == ::getuid()) obey(std::move(*message));
+    }
+}
+
+void Steps::obey(Datagram message) {
+    const std::uint64_t stand_in = stand_in_at(message.from);
+    if (stand_in == 0) return;
+    Step* const known = find(stand_in);
+    if (const auto signal = wire::decode<wire::StepSignal>(message.bytes); signal && known != nullptr)
+        return known->signal(signal->signal);
+    // A step that began now would not be part of the checkpoint, and its stand-in would be.
+    if (m_paused) return m_waiting.push_back(std::move(message));
+    if (!wire::decode<wire::StepStart>(message.bytes) || known != nullptr) return;
+    if (!m_answered.contains(stand_in)) start(stand_in, std::move(message));
+}
+
+void Steps::start(std::uint64_t stand_in, Datagram message) {
+    auto request = read_step_request(stand_in, std::move(message));
+    if (!request && request.error().code == Code::not_found) return;
+    if (!request) {
+        (void)send_datagram(m_socket.get(), path_of(stand_in), wire::encode(wire::StepEnded{0, EINVAL}));
+        return;
+    }
+    const auto record = m_records.find(stand_in);
+    prepare(*request, record != m_records.end());
+    m_steps.emplace_back(m_events.get(), std::move(*request),
+                         record == m_records.end() ? nullptr : &record->second);
+    if (record != m_records.end()) m_records.erase(record);
+    serve(m_steps.back());
+}
+
+void Steps::prepare(StepRequest& request, bool again) const {
+    Variables& environment = request.command.environment;
+    if (m_first != m_now) environment = for_this_incarnation(environment, m_first, m_now);
+    set_variable(environment, wire::k_stand_in_variable, std::format("{:016x}", request.stand_in));
+    std::vector<std::string>& argv = request.command.argv;
+    const SrunOptions options = read_srun_options(argv);
+    if (options.unbuffered || !value_of(environment, "SLURM_UNBUFFEREDIO").empty())
+        set_variable(environment, wire::k_unbuffered_variable, "1");
+    if (!again) return;
+    // What the step has written is not to be emptied. The last option on the command line wins.
+    set_variable(environment, "SLURM_OPEN_MODE", "append");
+    if (options.open_mode)
+        argv.insert(argv.begin() + static_cast<std::ptrdiff_t>(options.command_at), "--open-mode=append");
+}
+
+Status Steps::settle(wire::ShimState& state, bool& at_rest, std::vector<std::int32_t>& sruns) {
+    m_paused = true;
+    m_socket.wait_for(k_nothing);
+    bool moved = m_socket && read_messages();
+    state.steps.clear();
+    for (Step& step : m_steps) {
+        CKPT_CHECK(step.settle(moved));
+        if (step.is_over()) continue;
+        state.steps.push_back(step.record());
+        std::ranges::copy(step.processes(), std::back_inserter(sruns));
+    }
+    for (const auto& [stand_in, record] : m_records)
+        state.steps.push_back(record);
+    at_rest &= !moved;
+    return {};
+}
+
+void Steps::go_on() {
+    if (!std::exchange(m_paused, false)) return;
+    m_socket.wait_for(EPOLLIN);
+    for (Datagram& message : std::exchange(m_waiting, {}))
+        obey(std::move(message));
+    for (Step& step : m_steps)
+        serve(step);
+    forget_done();
+}
+
+void Steps::restored(const wire::ShimState& state) {
+    if (!m_socket) return;
+    if (!state.environment.empty()) m_first = state.environment;
+    for (const wire::StepRecord& record : state.steps)
+        m_records.emplace(record.stand_in, record);
+    const Fd dir(::open(m_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const auto names = dir ? list_dir(dir.get()) : Result<std::vector<std::string>>();
+    for (const std::string& name : names.value_or(std::vector<std::string>()))
+        if (const std::uint64_t stand_in = stand_in_at(m_dir + "/" + name)) ask_again(stand_in);
+    std::erase_if(m_records, [&](const auto& record) {
+        if (m_asked.contains(record.first)) return false;
+        m_over.push_back(record.first);
+        return true;
+    });
+}
+
+void Steps::ask_again(std::uint64_t stand_in) {
+    for (int tries = 0; tries < k_full_tries; ++tries) {
+        const Status sent = send_datagram(m_socket.get(), path_of(stand_in), wire::encode(wire::StepAgain{}));
+        if (!sent && sent.error().code == Code::busy) {
+            (void)::poll(nullptr, 0, k_full_pause_ms);
+            continue;
+        }
+        if (!sent && sent.error().code == Code::not_found) {
+            ::unlink(path_of(stand_in).c_str()); // left by one that was killed
+            return;
+        }
+        break;
+    }
+    m_asked.insert(stand_in);
+}
+
+} // namespace ckpt

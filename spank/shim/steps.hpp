@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The real sruns of the job's script: they run here, outside the tree, for stand-ins within it
+// (spank/srun/stand_in.hpp, docs/steps.md).
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "os/datagram.hpp"
+#include "os/fd.hpp"
+#include "result/result.hpp"
+#include "step.hpp"
+#include "wire/shim_state.hpp"
+
+namespace ckpt {
+
+class Steps {
+public:
+    Steps() = default; // none: stand-ins run the real one themselves
+    // `dir`: of this job on this node, the user's alone. Code::busy when another shim is there already, which
+    // is the batch script's.
+    static Result<Steps> open(const std::string& dir);
+
+    // Readable when there is something to do; -1 = never. Not between settle() and go_on().
+    [[nodiscard]] int descriptor() const { return m_events.get(); }
+    void serve();
+
+    // While the tree stands still (wire::Settle): passes on what is on its way, and writes down the rest.
+    // `at_rest`: becomes false when something has moved since the last call. `sruns`: see wire::Settled. From
+    // now on the tree gets nothing and nothing is taken from it, until go_on() or the next settle(). An error
+    // is why there can be no checkpoint.
+    Status settle(wire::ShimState& state, bool& at_rest, std::vector<std::int32_t>& sruns);
+    void go_on();
+
+    // The tree was restored, and `state` is what the shim before had written down. Before serve().
+    void restored(const wire::ShimState& state);
+
+    // The stand-ins of which nothing has to be kept any more (wire::StepOver); each is said once.
+    std::vector<std::uint64_t> take_over() { return std::exchange(m_over, {}); }
+
+private:
+    Steps(Fd events, Watched socket, std::string dir);
+    bool read_messages(); // true: there were some
+    void obey(Datagram message);
+    void start(std::uint64_t stand_in, Datagram message);
+    void prepare(StepRequest& request, bool again) const;
+    void serve(Step& step);
+    void forget_done();
+    void ask_again(std::uint64_t stand_in);
+    [[nodiscard]] std::uint64_t stand_in_at(const std::string& path) const;
+    [[nodiscard]] std::string path_of(std::uint64_t stand_in) const;
+    Step* find(std::uint64_t stand_in);
+
+    Fd m_events; // epoll(7)
+    Watched m_socket;
+    std::string m_dir;
+    std::list<Step> m_steps;
+    bool m_paused = false;
+    std::vector<Datagram> m_waiting;                     // came after settle()
+    std::map<std::uint64_t, wire::StepRecord> m_records; // restored, not asked for yet
+    std::set<std::uint64_t> m_asked;                     // got StepAgain: may ask twice
+    std::set<std::uint64_t> m_answered;                  // of those
+    std::set<std::uint64_t> m_said_over;                 // of m_steps
+    std::vector<std::uint64_t> m_over;
+    Variables m_now;   // what Slurm has set for this incarnation
+    Variables m_first; // and for the job's first
+};
+
+} // namespace ckpt

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// srun in the PATH of a checkpointed job (docs/steps.md). Whatever fails here, the real srun runs, in our
+// place.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "command.hpp"
+#include "real_srun.hpp"
+#include "shim/ending.hpp"
+#include "shim/signals.hpp"
+#include "srun_options.hpp"
+#include "stand_in.hpp"
+
+namespace {
+
+using namespace ckpt;
+
+constexpr int k_not_found = 127; // as a shell says it
+constexpr int k_not_run = 126;
+
+[[noreturn]] void give_up(const std::string& program, int errnum) {
+    std::fprintf(stderr, "srun: %s: %s\n", program.c_str(), std::strerror(errnum));
+    std::exit(errnum == ENOENT ? k_not_found : k_not_run);
+}
+
+[[noreturn]] void become(const std::string& program, char** argv, const sigset_t& mask) {
+    ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+    ::execv(program.c_str(), argv);
+    give_up(program, errno);
+}
+
+// Our socket is gone when it returns.
+template <typename Become>
+Result<wire::StepEnded> run_outside(const char* dir, const wire::StepCommand& command, Become become_it) {
+    auto stand_in = StandIn::start(dir, command);
+    if (!stand_in) become_it();
+    return stand_in->wait();
+}
+
+// sbatch within a job takes its variables along: the shim of that job is not for this one.
+bool is_of_this_job(const std::string& dir) {
+    const char* job = std::getenv("SLURM_JOB_ID");
+    return job != nullptr && dir.ends_with(std::string("/") + job);
+}
+
+// What srun would open and read itself is opened here: then how far it was read belongs to the script's tree,
+// and is saved with it. A file that cannot be opened is srun's to complain about.
+std::vector<std::string> open_input(std::vector<std::string> argv, const SrunOptions& options) {
+    std::string input = options.input;
+    for (const char* name : {"SRUN_INPUT", "SLURM_STDINMODE"})
+        if (const char* value = std::getenv(name); input.empty() && value != nullptr) input = value;
+    const std::string path(input_file(input));
+    const bool in_cluster = !options.input.empty() && options.input_at == 0;
+    if (path.empty() || in_cluster) return argv;
+    const int file = ::open(path.c_str(), O_RDONLY);
+    if (file < 0) return argv;
+    if (file != STDIN_FILENO) {
+        ::dup2(file, STDIN_FILENO);
+        ::close(file);
+    }
+    const auto at = argv.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(options.input_at, 1));
+    argv.insert(argv.erase(at, at + static_cast<std::ptrdiff_t>(options.input_words)), "--input=all");
+    return argv;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const sigset_t mask = block_all_signals();
+    const char* path = std::getenv("PATH");
+    const std::string program = find_real_srun(path != nullptr ? path : "", "/proc/self/exe");
+    if (program.empty()) give_up("no other srun is in the PATH", ENOENT);
+    const char* dir = std::getenv(wire::k_steps_variable);
+    const std::vector<std::string> words(argv, argv + argc);
+    const SrunOptions options = read_srun_options(words);
+    // A terminal cannot be handed to somebody outside.
+    if (dir == nullptr || options.pty || !is_of_this_job(dir)) become(program, argv, mask);
+    const wire::StepCommand command = command_of(open_input(words, options), program, mask);
+    const auto ended = run_outside(dir, command, [&] { become(program, argv, mask); });
+    if (!ended) {
+        std::fprintf(stderr, "srun: %s\n", one_line(ended.error()).c_str());
+        return 1;
+    }
+    if (ended->errnum != 0) give_up(program, ended->errnum);
+    end_as(ending_of(ended->wait_status));
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What is read from srun's command line, and what becomes of its environment.
+#include <gmock/gmock.h>
+
+#include "shim/step_environment.hpp"
+#include "srun/srun_options.hpp"
+
+namespace ckpt {
+
+namespace {
+
+SrunOptions read(std::vector<std::string> words) {
+    words.insert(words.begin(), "srun");
+    return read_srun_options(words);
+}
+
+} // namespace
+
+TEST(SrunOptions, BufferingInAllItsForms) {
+    EXPECT_TRUE(read({"-u", "cat"}).unbuffered);
+    EXPECT_TRUE(read({"--unbuffered", "cat"}).unbuffered);
+    EXPECT_TRUE(read({"--unb", "cat"}).unbuffered);
+    EXPECT_TRUE(read({"-lu", "cat"}).unbuffered);
+    EXPECT_TRUE(read({"-n", "4", "--output", "file", "-vvu", "cat"}).unbuffered);
+    EXPECT_TRUE(read({"--exclusive", "-K1", "-u", "cat"}).unbuffered);
+}
+
+TEST(SrunOptions, WhatIsTheCommandsIsNotSruns) {
+    EXPECT_FALSE(read({"cat", "-u"}).unbuffered);
+    EXPECT_FALSE(read({"-n", "-u", "cat"}).unbuffered); // the value of -n
+    EXPECT_FALSE(read({"-n4", "sh", "--pty"}).pty);
+    EXPECT_FALSE(read({"--", "-u"}).unbuffered);
+    EXPECT_FALSE(read({"-ofileu", "cat"}).unbuffered);
+}
+
+TEST(SrunOptions, Terminal) {
+    EXPECT_TRUE(read({"--pty", "bash"}).pty);
+    EXPECT_TRUE(read({"-n1", "--pty=0", "bash"}).pty);
+    EXPECT_FALSE(read({"--propagate", "bash"}).pty);
+}
+
+TEST(SrunOptions, Input) {
+    const SrunOptions one_word = read({"-n1", "--input=data", "cat"});
+    EXPECT_EQ(one_word.input, "data");
+    EXPECT_EQ(one_word.input_at, 2u);
+    EXPECT_EQ(one_word.input_words, 1u);
+    const SrunOptions two_words = read({"-i", "data", "cat"});
+    EXPECT_EQ(two_words.input, "data");
+    EXPECT_EQ(two_words.input_at, 1u);
+    EXPECT_EQ(two_words.input_words, 2u);
+    const SrunOptions in_cluster = read({"-lidata", "cat"});
+    EXPECT_EQ(in_cluster.input, "data");
+    EXPECT_EQ(in_cluster.input_at, 0u);
+    EXPECT_EQ(read({"cat", "--input=data"}).input, "");
+}
+
+TEST(SrunOptions, WhereTheCommandBegins) {
+    EXPECT_EQ(read({"-n1", "--open-mode", "truncate", "cat", "-u"}).command_at, 4u);
+    EXPECT_TRUE(read({"--open-mode=truncate", "cat"}).open_mode);
+    EXPECT_FALSE(read({"cat", "--open-mode=truncate"}).open_mode);
+    EXPECT_EQ(read({"-l", "--", "cat"}).command_at, 2u);
+    EXPECT_EQ(read({"--ntasks"}).command_at, 2u); // and no value
+}
+
+TEST(SrunOptions, WhatInputNames) {
+    EXPECT_TRUE(reads_standard_input(""));
+    EXPECT_TRUE(reads_standard_input("all"));
+    EXPECT_TRUE(reads_standard_input("0"));
+    EXPECT_FALSE(reads_standard_input("none"));
+    EXPECT_FALSE(reads_standard_input("data"));
+    EXPECT_EQ(input_file("data"), "data");
+    EXPECT_EQ(input_file("data-%t"), "");
+    EXPECT_EQ(input_file("none"), "");
+    EXPECT_EQ(input_file("0"), "");
+}
+
+TEST(StepEnvironment, ThisIncarnationsValuesButTheScriptsOwnWord) {
+    const Variables first{"SLURM_JOB_NODELIST=n1", "SLURM_NTASKS=2", "SLURMD_NODENAME=n1", "SLURM_GONE=1",
+                          "SLURM_UNSET=1"};
+    const Variables now{"SLURM_JOB_NODELIST=n2", "SLURM_NTASKS=2", "SLURMD_NODENAME=n2",
+                        "SLURM_RESTART_COUNT=1", "SLURM_UNSET=2"};
+    const Variables script{"PATH=/bin",          "SLURM_JOB_NODELIST=n1", "SLURM_NTASKS=7",
+                           "SLURMD_NODENAME=n1", "SLURM_GONE=1",          "SLURM_MINE=1"};
+    EXPECT_THAT(for_this_incarnation(script, first, now),
+                testing::UnorderedElementsAre("PATH=/bin", "SLURM_JOB_NODELIST=n2", "SLURM_NTASKS=7",
+                                              "SLURMD_NODENAME=n2", "SLURM_MINE=1", "SLURM_RESTART_COUNT=1"));
+}
+
+} // namespace ckpt
