@@ -26,13 +26,12 @@ Status check_spec(const CommitSpec& spec) {
         return fail(Code::internal, std::format("generation {} is not a number from 1 to {}",
                                                 spec.id.generation, k_generation_max));
     if (spec.parts.empty()) return fail(Code::internal, "a generation without parts");
-    for (auto part = spec.parts.begin(); part != spec.parts.end(); ++part)
-        if (std::any_of(spec.parts.begin(), part, [&](const PartSource& other) {
-                return other.about.step_id == part->about.step_id &&
-                       other.about.task_id == part->about.task_id;
-            }))
-            return fail(Code::internal, "a generation with the same part twice");
-    return {};
+    Manifest manifest;
+    for (const PartSource& source : spec.parts)
+        manifest.parts.push_back(source.about);
+    manifest.exited = spec.exited;
+    manifest.step_dir = spec.step_dir;
+    return check_tasks(manifest); // it could not be read again
 }
 
 // May this incarnation still add this generation? Asked before the work and again right before it becomes

@@ -70,7 +70,7 @@ bool read_part(const Json& object, PartEntry& part) {
     part.image_bytes = fields.u64("image_bytes");
     part.processes = fields.u32("processes");
     part.criu_version = fields.text("criu_version");
-    if (fields.has("stand_in")) part.stand_in = fields.u64("stand_in");
+    if (fields.has("stand_in") && (part.stand_in = fields.u64("stand_in")) == 0) return false;
     return fields.ok() && fields.has("images") && read_images(object["images"], part.images);
 }
 
@@ -95,6 +95,22 @@ const PartEntry* Manifest::part(std::uint32_t step_id, std::uint32_t task_id) co
     const auto at = std::ranges::find_if(
         parts, [&](const PartEntry& part) { return part.step_id == step_id && part.task_id == task_id; });
     return at == parts.end() ? nullptr : &*at;
+}
+
+Status check_tasks(const Manifest& manifest) {
+    std::set<std::pair<std::uint32_t, std::uint32_t>> by_step;
+    std::set<std::pair<std::uint64_t, std::uint32_t>> by_stand_in;
+    for (const PartEntry& part : manifest.parts) {
+        const bool is_new = by_step.insert({part.step_id, part.task_id}).second;
+        if (!is_new || (part.stand_in != 0 && !by_stand_in.insert({part.stand_in, part.task_id}).second))
+            return fail(Code::internal, "a generation with the same part twice");
+    }
+    for (const ExitedTask& task : manifest.exited)
+        if (task.stand_in == 0 || !by_stand_in.insert({task.stand_in, task.task_id}).second)
+            return fail(Code::internal, "a task that has ended twice, or that is not a step's");
+    if (!manifest.step_dir.empty() && !is_store_name(manifest.step_dir))
+        return fail(Code::internal, "the steps' directory has no plain name");
+    return {};
 }
 
 std::string to_json(const Manifest& manifest) {
@@ -135,14 +151,12 @@ Result<Manifest> parse_manifest(std::string_view json) {
     manifest.reason = fields.text("reason");
     manifest.tree_was_stopped = fields.boolean("tree_was_stopped");
     manifest.stored_bytes = fields.u64("stored_bytes");
-    std::set<std::pair<std::uint32_t, std::uint32_t>> seen;
     for (const Json& item : fields.list("parts")) {
         PartEntry part;
-        if (!read_part(item, part) || !seen.insert({part.step_id, part.task_id}).second) fields.refuse();
+        if (!read_part(item, part)) fields.refuse();
         manifest.parts.push_back(std::move(part));
     }
     if (fields.has("step_dir")) manifest.step_dir = fields.text("step_dir");
-    if (!manifest.step_dir.empty() && !is_store_name(manifest.step_dir)) fields.refuse();
     if (fields.has("exited")) {
         for (const Json& item : fields.list("exited")) {
             ExitedTask task;
@@ -150,7 +164,7 @@ Result<Manifest> parse_manifest(std::string_view json) {
             manifest.exited.push_back(task);
         }
     }
-    if (!fields.ok() || manifest.parts.empty() || !check_owner(manifest.owner))
+    if (!fields.ok() || manifest.parts.empty() || !check_owner(manifest.owner) || !check_tasks(manifest))
         return fail(Code::store_corrupt, "not a manifest of format 2");
     return manifest;
 }

@@ -63,6 +63,9 @@ struct Manifest {
     [[nodiscard]] const PartEntry* part_of(std::uint64_t stand_in, std::uint32_t task_id) const;
 };
 
+// Code::internal when the same task is there twice, or the directory's name is none.
+Status check_tasks(const Manifest& manifest);
+
 // One line of JSON, always the same for the same manifest.
 std::string to_json(const Manifest& manifest);
 
