@@ -340,22 +340,37 @@ Result<Adoption> adopt(const Store& store, const AdoptSpec& spec) {
     return adoption;
 }
 
-Status unpack_part(const Store& store, const PartSpec& spec) {
-    CKPT_CHECK(require_empty(spec.target));
+namespace {
+
+// Whose generation `id` is that the incarnation has adopted. One of its own is on no record.
+Result<Owner> owner_of_adopted(const Store& store, const PartSpec& spec) {
     CKPT_TRY(const JobAt own, job_at(store, spec.owner));
     const Record<Adopted> adopted = read_adopted(own, spec.incarnation);
-    if (adopted.state != RecordState::valid || adopted.value.from != spec.id)
-        return fail(Code::store_corrupt, "the job goes on from another generation");
     Owner owner = spec.owner;
-    if (adopted.value.of) {
-        owner.job_id = adopted.value.of->job_id;
-        owner.uuid = adopted.value.of->uuid;
+    if (adopted.state == RecordState::valid && adopted.value.from == spec.id) {
+        if (adopted.value.of) {
+            owner.job_id = adopted.value.of->job_id;
+            owner.uuid = adopted.value.of->uuid;
+        }
+        return owner;
     }
+    if (spec.id.incarnation == spec.incarnation) return owner;
+    return fail(Code::store_corrupt, "the job goes on from another generation");
+}
+
+} // namespace
+
+Status unpack_part(const Store& store, const PartSpec& spec) {
+    CKPT_CHECK(require_empty(spec.target));
+    CKPT_TRY(const Owner owner, owner_of_adopted(store, spec));
     CKPT_TRY(const JobAt job, job_at(store, owner));
-    CKPT_TRY(const Manifest manifest, verified_manifest(job, spec.id));
-    const PartEntry* part = manifest.part_of(spec.stand_in, spec.task_id);
+    const auto manifest = verified_manifest(job, spec.id);
+    if (!manifest && manifest.error().code == Code::not_found)
+        return fail(Code::store_corrupt, to_text(spec.id) + " is lost; it had been adopted before");
+    if (!manifest) return tl::unexpected(manifest.error());
+    const PartEntry* part = manifest->part_of(spec.stand_in, spec.task_id);
     if (part == nullptr) return fail(Code::store_corrupt, "the generation has no such part");
-    return unpack_into(job, manifest, *part, spec.target).map([](const auto&) {});
+    return unpack_into(job, *manifest, *part, spec.target).map([](const auto&) {});
 }
 
 } // namespace ckpt::store

@@ -44,6 +44,7 @@ struct StepPart {
     std::uint64_t stand_in = 0;
     std::uint32_t step_id = 0;
     std::uint32_t task_id = 0;
+    bool operator==(const StepPart&) const = default;
 };
 
 struct Adoption {
@@ -79,8 +80,8 @@ struct PartSpec {
     int target = -1; // empty directory that takes the images
 };
 
-// One more part of what an incarnation has adopted. Code::store_corrupt when that does not verify (any more),
-// is another one than `id`, or has no such part.
+// One more part of what an incarnation has adopted; nothing stays in `target` when it fails.
+// Code::store_corrupt when that does not verify (any more), is another one than `id`, or has no such part.
 Status unpack_part(const Store& store, const PartSpec& spec);
 
 } // namespace ckpt::store
