@@ -47,6 +47,45 @@ TEST_F(SealerTest, TheLifeOfAJob) {
     EXPECT_EQ(adopt_by(2, make_local({}), false).found, wire::Found::completed);
 }
 
+TEST_F(SealerTest, TheTasksOfAStep) {
+    constexpr std::uint64_t k_stand_in = 0xfedcba9876543210;
+    const Files of_task{{"core-2.img", "a step's"}, {"shim-state", "its shim's"}};
+    const Fd batch = open_path(make_local(images({0, 1})));
+    const Fd task = open_path(make_local(of_task));
+    wire::CommitRequest commit = commit_request(0, 1);
+    commit.parts.push_back({2, 5, "n1", 10, 20, 1, "4.1.1", k_stand_in});
+    commit.exited.push_back({k_stand_in, 6, -1});
+    commit.step_dir = "steps";
+    const auto committed = must_ask<wire::CommitResult>(commit, {batch.get(), task.get()}, true);
+    ASSERT_EQ(committed.outcome.code, 0U) << committed.outcome.what;
+
+    const auto adopted = adopt_by(1, make_local({}), false);
+    ASSERT_EQ(adopted.found, wire::Found::generation);
+    ASSERT_EQ(adopted.steps.size(), 1U);
+    EXPECT_EQ(adopted.steps.front().stand_in, k_stand_in);
+    EXPECT_EQ(adopted.steps.front().step_id, 2U);
+    EXPECT_EQ(adopted.steps.front().task_id, 5U);
+    ASSERT_EQ(adopted.exited.size(), 1U);
+    EXPECT_EQ(adopted.exited.front().stand_in, k_stand_in);
+    EXPECT_EQ(adopted.exited.front().task_id, 6U);
+    EXPECT_EQ(adopted.exited.front().wait_status, -1);
+    EXPECT_EQ(adopted.step_dir, "steps");
+
+    const fs::path target = make_local({});
+    const Fd dir = open_path(target);
+    wire::PartRequest part{place(1), 0, 1, k_stand_in, 5};
+    const auto unpacked = must_ask<wire::PartResult>(part, {dir.get()}, false);
+    EXPECT_EQ(unpacked.outcome.code, 0U) << unpacked.outcome.what;
+    EXPECT_EQ(files_in(target), of_task);
+    const fs::path empty = make_local({});
+    const Fd other = open_path(empty);
+    part.of_generation = 2;
+    const auto refused = must_ask<wire::PartResult>(part, {other.get()}, false);
+    EXPECT_EQ(refused.outcome.code, static_cast<std::uint32_t>(Code::store_corrupt));
+    EXPECT_THAT(files_in(empty), IsEmpty());
+    EXPECT_NE(must_ask<wire::PartResult>(part, {}, false).outcome.code, 0U) << "where to?";
+}
+
 TEST_F(SealerTest, AFailureTravelsToTheNextIncarnation) {
     ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
     wire::CompleteRequest end;
