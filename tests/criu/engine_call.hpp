@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "result/result.hpp"
@@ -11,6 +12,9 @@
 namespace ckpt::testing {
 
 constexpr const char* k_task_name = "7-0123abcd-1-0";
+
+// What a dump that waits is told, once it is asked for; nothing: the channel is closed.
+using GateAnswer = std::optional<wire::Outcome>;
 
 struct DumpCall {
     bool leave_stopped = false;
@@ -23,6 +27,10 @@ struct DumpCall {
     std::uint64_t tail_limit = 64 << 20;
     bool output_is_emptied = false;                 // as with sbatch --open-mode=truncate
     std::chrono::milliseconds kill_engine_after{0}; // 0 = never
+    int state = -1;                                 // what the shim keeps for its tree
+    bool together = false;
+    std::function<GateAnswer()> at_stopped; // the dump has said DumpStopped
+    std::function<GateAnswer()> at_taken;
 };
 Result<wire::DumpResult> call_dump(const Task& task, int images, const DumpCall& options = {});
 
@@ -37,6 +45,7 @@ struct RestoreCall {
     std::string task_name = k_task_name;
     std::chrono::milliseconds kill_engine_after{0};
     std::function<bool()> kill_engine_when; // asked all the time
+    int state = -1;
 };
 // On success `task` owns the restored tree.
 Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, const RestoreCall& options = {});

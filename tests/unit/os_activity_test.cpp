@@ -178,7 +178,7 @@ TEST(Activity, ASpinningOneIsNot) {
     ASSERT_TRUE(eventually([&] { return is_at_rest(worker.pid()); }));
     worker.send('s');
     ASSERT_TRUE(eventually([&] { return !must_look(worker.pid()).at_rest; }));
-    for (int i = 0; i < 200; ++i)
+    for (int i = 0; i < 20; ++i)
         EXPECT_FALSE(must_look(worker.pid()).at_rest);
 }
 
@@ -191,7 +191,7 @@ TEST(Activity, OneThreadThatSpinsIsEnough) {
     });
     worker.order('t');
     ASSERT_TRUE(eventually([&] { return !must_look(worker.pid()).at_rest; }));
-    for (int i = 0; i < 200; ++i)
+    for (int i = 0; i < 20; ++i)
         EXPECT_FALSE(must_look(worker.pid()).at_rest);
 }
 
