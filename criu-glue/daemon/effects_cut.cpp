@@ -60,8 +60,9 @@ void Server::ask_to_settle(Job& job) {
     std::vector<ConnectionId> shims;
     for (const auto& [key, task] : job.tasks) {
         const auto state = job.state.tasks.find(key);
-        const bool has_tree = state != job.state.tasks.end() && (state->second.phase == TaskState::Phase::running ||
-                                                                 state->second.phase == TaskState::Phase::ended);
+        const bool has_tree =
+            state != job.state.tasks.end() && (state->second.phase == TaskState::Phase::running ||
+                                               state->second.phase == TaskState::Phase::ended);
         if (task.shim == 0 || task.state < 0 || !has_tree) continue;
         job.settling->asked.insert(key);
         shims.push_back(task.shim);

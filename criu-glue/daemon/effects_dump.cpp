@@ -143,7 +143,9 @@ void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& t
     } else {
         ended.error = result.error();
         if (ended.error->code == Code::deadline) ended.error->code = Code::dump_timeout;
-        log::warning("job " + std::to_string(job_id) + ": no checkpoint: " + one_line(*ended.error));
+        const bool has_ended = ended.error->code == Code::not_found && job->tasks.at(task).stand_in != 0;
+        if (!has_ended)
+            log::warning("job " + std::to_string(job_id) + ": no checkpoint: " + one_line(*ended.error));
     }
     handle(job_id, ended);
 }

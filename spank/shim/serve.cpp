@@ -116,6 +116,7 @@ void Service::hold_back_term(ScopeJudge::Judged signal) {
     m_term = Term::asked;
     m_term_scope = signal.scope;
     m_term_deadline = now_ms() + wire::k_term_patience_s * std::int64_t{1000};
+    m_steps.job_ends();
     m_ckptd.send(wire::ShimTerm{});
     if (!m_ckptd) lose_ckptd();
 }
@@ -123,6 +124,7 @@ void Service::hold_back_term(ScopeJudge::Judged signal) {
 void Service::release_term() {
     if (m_term == Term::none) return;
     m_term = Term::none;
+    go_on();
     release_cont();
     m_term_delivered = true;
     relay(m_tree.root.get(), SIGTERM, m_term_scope);
@@ -217,6 +219,7 @@ Status Service::settle(wire::Settled& answer) {
 void Service::go_on() {
     m_streams.go_on();
     m_steps.go_on();
+    if (m_term != Term::none) m_steps.job_ends(); // that of a checkpoint before the last one
 }
 
 void Service::disconnect() {

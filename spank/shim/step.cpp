@@ -178,6 +178,11 @@ void Step::pause() {
     m_err.pause();
 }
 
+void Step::job_ends(bool ends) {
+    m_out.job_ends(ends);
+    m_err.job_ends(ends);
+}
+
 void Step::signal(int signal) const {
     if (m_child_pidfd) (void)signal_pidfd(m_child_pidfd.get(), signal);
 }

@@ -41,6 +41,7 @@ public:
     // steps.hpp:settle
     Status settle(bool& moved);
     void pause();
+    void job_ends(bool ends);
     void signal(int signal) const;
     [[nodiscard]] wire::StepRecord record() const;
     [[nodiscard]] std::vector<std::int32_t> processes() const;

@@ -21,6 +21,9 @@ constexpr std::size_t k_kept = 64 * 1024;           // as much as a pipe holds: 
 constexpr std::size_t k_kept_max = 8 * 1024 * 1024; // while everything is to come to rest
 constexpr int k_ahead = 4096;                       // of standard input, which nobody else can read then
 
+// api/step_launch.c:slurm_step_launch_wait_finish, api/step_launch.c:_job_complete_handler.
+constexpr std::string_view k_notice = "srun: Job step aborted: ";
+
 constexpr std::uint32_t k_readable = EPOLLIN;
 constexpr std::uint32_t k_writable = EPOLLOUT;
 constexpr std::uint32_t k_broken = EPOLLERR;
@@ -71,10 +74,25 @@ bool OutRelay::deliver() {
             lose_reader();
             return some;
         }
+        if (n > 0) m_line_begins = undelivered()[static_cast<std::size_t>(n) - 1] == '\n';
         drop_front(m_bytes, m_start, static_cast<std::size_t>(n));
         some = true;
     }
     return some;
+}
+
+// They come between the SIGTERM and the checkpoint of which the job goes on, where nothing has ended.
+void OutRelay::leave_notices_out() {
+    for (std::size_t line = m_start; line < m_bytes.size();) {
+        const std::size_t end = m_bytes.find('\n', line);
+        const bool begins = line > m_start || m_line_begins;
+        if (begins && m_bytes.compare(line, k_notice.size(), k_notice) == 0)
+            m_bytes.erase(line, end == std::string::npos ? end : end - line + 1);
+        else if (end == std::string::npos)
+            return;
+        else
+            line = end + 1;
+    }
 }
 
 // srun learns it as it would without us: with its next write.
@@ -109,6 +127,7 @@ Status OutRelay::settle(bool& moved) {
     deliver();
     while (undelivered().size() <= k_kept_max && take())
         moved = true;
+    if (m_job_ends) leave_notices_out();
     deliver();
     if (undelivered().size() > k_kept_max)
         return fail(Code::dump_refused, "more than 8 MiB of a step's output wait for their reader",

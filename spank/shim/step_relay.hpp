@@ -27,6 +27,8 @@ public:
     // Code::dump_refused when there is more than can be kept.
     Status settle(bool& moved);
     void pause();
+    // What srun says from now on about the end that Slurm prepares for it is left out.
+    void job_ends(bool ends) { m_job_ends = ends; }
     [[nodiscard]] std::string_view undelivered() const { return std::string_view(m_bytes).substr(m_start); }
     // Of all that srun has written so far nothing is left.
     [[nodiscard]] bool is_drained() const;
@@ -36,13 +38,16 @@ public:
 private:
     bool take();
     bool deliver();
+    void leave_notices_out();
     void lose_reader();
     void watch();
 
     Watched m_from;
     StepStream m_to;
     std::string m_bytes;
-    std::size_t m_start = 0; // of what is undelivered in m_bytes
+    std::size_t m_start = 0;   // of what is undelivered in m_bytes
+    bool m_line_begins = true; // there
+    bool m_job_ends = false;
 };
 
 // srun's standard input: read as srun takes it, and no further.

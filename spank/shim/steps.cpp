@@ -168,9 +168,20 @@ Status Steps::settle(wire::ShimState& state, bool& at_rest, std::vector<std::int
     return {};
 }
 
+void Steps::job_ends() {
+    m_paused = true;
+    m_socket.wait_for(k_nothing);
+    for (Step& step : m_steps) {
+        step.pause();
+        step.job_ends(true);
+    }
+}
+
 void Steps::go_on() {
     if (!std::exchange(m_paused, false)) return;
     m_socket.wait_for(EPOLLIN);
+    for (Step& step : m_steps)
+        step.job_ends(false);
     for (Datagram& message : std::exchange(m_waiting, {}))
         obey(std::move(message));
     for (Step& step : m_steps)

@@ -63,7 +63,7 @@ def complaints(output):
 
 def application_lines(output):
     """The lines that the application wrote: neither ours nor Slurm's."""
-    return [line for line in output.splitlines() if not line.startswith(("checkpoint: ", "slurmstepd-"))]
+    return [line for line in output.splitlines() if not line.startswith(("checkpoint: ", "slurmstepd-", "srun: "))]
 
 
 def generations(job):
