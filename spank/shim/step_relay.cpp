@@ -21,9 +21,6 @@ constexpr std::size_t k_kept = 64 * 1024;           // as much as a pipe holds: 
 constexpr std::size_t k_kept_max = 8 * 1024 * 1024; // while everything is to come to rest
 constexpr int k_ahead = 4096;                       // of standard input, which nobody else can read then
 
-// api/step_launch.c:slurm_step_launch_wait_finish, api/step_launch.c:_job_complete_handler.
-constexpr std::string_view k_notice = "srun: Job step aborted: ";
-
 constexpr std::uint32_t k_readable = EPOLLIN;
 constexpr std::uint32_t k_writable = EPOLLOUT;
 constexpr std::uint32_t k_broken = EPOLLERR;
@@ -31,6 +28,13 @@ constexpr std::uint32_t k_broken = EPOLLERR;
 std::size_t bytes_in(int pipe) {
     int n = 0;
     return ::ioctl(pipe, FIONREAD, &n) == 0 && n > 0 ? static_cast<std::size_t>(n) : 0;
+}
+
+// slurm src/api/step_launch.c:slurm_step_launch_wait_finish,
+// src/slurmd/slurmstepd/req.c:_handle_signal_container.
+bool is_notice(std::string_view line) {
+    return line.starts_with("srun: Job step aborted: ") ||
+           (line.starts_with("slurmstepd") && line.find(": error: *** STEP ") != std::string_view::npos);
 }
 
 void drop_front(std::string& bytes, std::size_t& start, std::size_t count) {
@@ -86,8 +90,9 @@ void OutRelay::leave_notices_out() {
     for (std::size_t line = m_start; line < m_bytes.size();) {
         const std::size_t end = m_bytes.find('\n', line);
         const bool begins = line > m_start || m_line_begins;
-        if (begins && m_bytes.compare(line, k_notice.size(), k_notice) == 0)
-            m_bytes.erase(line, end == std::string::npos ? end : end - line + 1);
+        const std::size_t length = end == std::string::npos ? end : end - line + 1;
+        if (begins && is_notice(std::string_view(m_bytes).substr(line, length)))
+            m_bytes.erase(line, length);
         else if (end == std::string::npos)
             return;
         else

@@ -134,7 +134,7 @@ class Steps(SystemTest):
         self.assert_ended(end(job))
         self.assert_like(job, reference)
         for name in ("one.out", "each-0.out", "each-1.out"):
-            self.assertEqual(job.path(name).read_text().splitlines(), reference.path(name).read_text().splitlines(), name)
+            self.assertEqual(*(application_lines(one.path(name).read_text()) for one in (job, reference)), name)
         assert_clean(job, reference)
 
     def test_input_on_its_way(self):
