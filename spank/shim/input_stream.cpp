@@ -74,7 +74,7 @@ Status InputStream::settle(bool& at_rest) {
 
 Result<std::string> InputStream::unread() const {
     if (!*this || m_dropped) return std::string();
-    CKPT_TRY(std::string bytes, look_into_pipe(m_tree));
+    CKPT_TRY(const std::string bytes, look_into_pipe(m_tree));
     return bytes + m_bytes;
 }
 

@@ -11,7 +11,7 @@
 
 namespace ckpt {
 
-constexpr std::size_t k_pipe_chunk = 64 * 1024; // what a pipe holds by default (pipe(7))
+constexpr std::size_t k_pipe_chunk = std::size_t{64} * 1024; // what a pipe holds by default (pipe(7))
 
 struct Transfer {
     std::size_t bytes = 0;

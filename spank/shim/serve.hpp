@@ -31,10 +31,12 @@ public:
         bool lost_ckptd = false;                  // it went away when the tree had been started
         std::string socket = wire::k_socket_path; // where a ckptd that has gone comes back
         std::int64_t complain_ms = 10'000;        // a ckptd that is only restarted is no news
+        // NOLINTBEGIN(readability-redundant-member-init): GCC warns of aggregates without them
         StateFile state{};
         Streams streams{};
         Steps steps{};
         std::vector<std::string> environment{}; // ShimState::environment
+        // NOLINTEND(readability-redundant-member-init)
     };
     explicit Service(Parts parts);
     [[noreturn]] void run();
