@@ -13,6 +13,7 @@
 #include "shim/absence.hpp"
 #include "shim/ending.hpp"
 #include "shim/exec_error.hpp"
+#include "shim/job_environment.hpp"
 #include "shim/path_lookup.hpp"
 #include "shim/scope.hpp"
 #include "shim/signals.hpp"
@@ -284,6 +285,32 @@ TEST(ShimSignals, OnlyWhatSomebodySent) {
     int status = 0;
     ::waitpid(child, &status, 0);
     EXPECT_EQ(status, 0);
+}
+
+// ---- what the environment says ----
+
+TEST(ShimEnvironment, AStepsShimTakesWhatIsNotTheApplications) {
+    EXPECT_FALSE(take_step_of_script());
+    ::setenv("SLURM_CHECKPOINT_STAND_IN", "0123456789abcdef", 1);
+    ASSERT_TRUE(take_step_of_script());
+    ::setenv("SLURM_CHECKPOINT_STAND_IN", "0123456789abcdef", 1);
+    ::setenv("SLURM_CHECKPOINT_UNBUFFERED", "1", 1);
+    const auto step = take_step_of_script();
+    ASSERT_TRUE(step);
+    EXPECT_FALSE(step->whole_lines);
+    EXPECT_EQ(std::getenv("SLURM_CHECKPOINT_STAND_IN"), nullptr);
+    EXPECT_EQ(std::getenv("SLURM_CHECKPOINT_UNBUFFERED"), nullptr);
+}
+
+TEST(ShimEnvironment, TheBaselineIsWhatSlurmHasSet) {
+    ::setenv("SLURM_A", "1", 1);
+    ::setenv("SLURMD_B", "2", 1);
+    ::setenv("MY_SLURM_C", "3", 1);
+    const auto variables = slurm_variables();
+    EXPECT_THAT(variables, testing::IsSupersetOf({"SLURM_A=1", "SLURMD_B=2"}));
+    EXPECT_THAT(variables, testing::Not(testing::Contains("MY_SLURM_C=3")));
+    for (const char* name : {"SLURM_A", "SLURMD_B", "MY_SLURM_C"})
+        ::unsetenv(name);
 }
 
 } // namespace
