@@ -27,14 +27,13 @@ constexpr off_t k_max = off_t{64} << 20U;
 class ShimState : public ::testing::Test {
 protected:
     // Where the tests are run: on a disk, which the directory for temporary files need not be.
-    ShimState() {
+    void SetUp() override {
         std::string name = (std::filesystem::current_path() / "ckpt-state-XXXXXX").string();
-        m_path = ::mkdtemp(name.data());
+        ASSERT_NE(::mkdtemp(name.data()), nullptr);
+        m_path = name;
         m_images = Fd(::open(m_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     }
-    ~ShimState() override { std::filesystem::remove_all(m_path); }
-    ShimState(const ShimState&) = delete;
-    ShimState& operator=(const ShimState&) = delete;
+    void TearDown() override { std::filesystem::remove_all(m_path); }
 
     static Fd memory(const std::string& content) {
         Fd fd(::memfd_create("state", MFD_CLOEXEC));

@@ -14,7 +14,7 @@
 #include <chrono>
 #include <csignal>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -140,7 +140,7 @@ protected:
     }
     // The far end is its own from here on.
     void hand_over(const std::function<void(int, char)>& work) {
-        m_worker.emplace([this, &work](char order) {
+        m_worker = std::make_unique<Worker>([this, &work](char order) {
             m_connection.near.reset();
             work(m_connection.far.get(), order);
         });
@@ -149,7 +149,7 @@ protected:
         ASSERT_TRUE(eventually([&] { return is_at_rest(m_worker->pid()); }));
     }
     Connection m_connection;
-    std::optional<Worker> m_worker;
+    std::unique_ptr<Worker> m_worker;
 };
 
 void read_on_order(int socket, char order) {
@@ -171,7 +171,7 @@ TEST(Activity, AsleepInPollItsCountStays) {
 
 TEST(Activity, ASpinningOneIsNot) {
     const Worker worker([](char order) {
-        for (volatile bool spins = order == 's'; spins;) {
+        for (const volatile bool spins = order == 's'; spins;) {
         }
     });
     worker.order('x');
@@ -185,7 +185,7 @@ TEST(Activity, ASpinningOneIsNot) {
 TEST(Activity, OneThreadThatSpinsIsEnough) {
     const Worker worker([](char) {
         std::thread([] {
-            for (volatile bool spins = true; spins;) {
+            for (const volatile bool spins = true; spins;) {
             }
         }).detach();
     });
