@@ -282,7 +282,7 @@ void Server::forget_job(std::uint32_t job_id) {
         if (task.restores) undo_restore(job, key, [](const Status&) {});
     }
     if (m_job_files) m_job_files->remove(job_id);
-    if (m_step_dirs) m_step_dirs->remove(job_id);
+    if (m_step_dirs) m_step_dirs->remove(job.step_dir);
     if (m_local && !m_undoing.contains(job.local_name)) m_local->remove_job(job.local_name);
     empty_trash();
     log::info("job " + std::to_string(job_id) + " is closed");

@@ -110,6 +110,21 @@ Job* Server::find_job(const Attempt& attempt) {
     return found != job->tasks.end() && found->second.attempt == attempt.number ? job : nullptr;
 }
 
+// Restored stand-ins are bound where they were in the job that the checkpoint is of, and look for the shim
+// there.
+Status Server::move_step_dir(Job& job, const std::string& name) {
+    if (name.empty() || name == job.step_dir || !m_step_dirs) return {};
+    const bool taken =
+        std::ranges::any_of(m_jobs, [&](const auto& one) { return one.second.step_dir == name; });
+    if (taken)
+        return fail(Code::restore_impossible,
+                    "job " + name + ", which this one goes on from, is still on this node",
+                    "scontrol release this one in a moment");
+    m_step_dirs->remove(job.step_dir);
+    job.step_dir = name;
+    return m_step_dirs->make(name, {job.user.uid, job.user.gid, {}});
+}
+
 void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {
     Job* job = find_job(attempt);
     if (job == nullptr) return;
@@ -155,7 +170,7 @@ void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {
         ended.steps[{part.stand_in, part.task_id}] = std::nullopt;
     for (const wire::ExitedTask& exited : result->exited)
         ended.steps[{exited.stand_in, exited.task_id}] = exited.wait_status;
-    if (!result->step_dir.empty()) job->step_dir = result->step_dir;
+    if (const Status moved = move_step_dir(*job, result->step_dir); !moved) ended.error = moved.error();
     if (result->found == wire::Found::generation)
         job->adopted[task] = {result->incarnation, result->generation,       result->of_job,
                               result->taken_at,    result->tree_was_stopped, result->is_here};

@@ -73,6 +73,7 @@ Job Server::make_job(const wire::JobOpen& m) {
     job.place = {job.state.plan.base.value, m.cluster, m.uuid, m.job_id, m.uid, m.restart_count};
     job.user = {m.uid, wire::WriterRequest::k_unknown, {}};
     job.local_name = local_name_of(m);
+    job.step_dir = std::to_string(m.job_id);
     return job;
 }
 
@@ -117,7 +118,7 @@ Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) 
         return fail(Code::not_found,
                     "this incarnation of job " + std::to_string(m.job_id) + " was not opened here");
     if (m_step_dirs && m.stand_in == 0)
-        if (const Status made = m_step_dirs->make(m.job_id, {m.uid, m.gid, {}}); !made)
+        if (const Status made = m_step_dirs->make(job->step_dir, {m.uid, m.gid, {}}); !made)
             log::warning("job " + std::to_string(m.job_id) + ": " + one_line(made.error()));
     handle(m.job_id, event::TaskRegistered{key, m.stand_in, m.tasks_here, m.step_nodes});
     return {};

@@ -60,9 +60,9 @@ Status Server::try_to_open(const std::set<std::string>& kept) {
 }
 
 void Server::open_step_dirs() {
-    std::set<std::uint32_t> kept;
+    std::set<std::string> kept;
     for (const auto& [id, job] : m_jobs)
-        kept.insert(id);
+        kept.insert(job.step_dir);
     auto dirs = StepDirs::open(m_config.step_dirs, kept);
     if (dirs)
         m_step_dirs.emplace(std::move(*dirs));

@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "os/safe_path.hpp"
 
 namespace ckpt {
@@ -17,20 +15,16 @@ constexpr mode_t k_open = 0755; // everybody passes, nobody but root writes
 
 } // namespace
 
-Result<StepDirs> StepDirs::open(const std::string& path, const std::set<std::uint32_t>& kept) {
+Result<StepDirs> StepDirs::open(const std::string& path, const std::set<std::string>& kept) {
     CKPT_TRY(Fd dir, make_trusted_dir(path, k_open));
     if (::fchmod(dir.get(), k_open) != 0) return fail_errno(Code::os, "set the mode of " + path);
     CKPT_TRY(const auto names, list_dir(dir.get()));
-    const auto is_kept = [&kept](const std::string& name) {
-        return std::ranges::any_of(kept, [&name](std::uint32_t id) { return std::to_string(id) == name; });
-    };
     for (const std::string& name : names)
-        if (!is_kept(name)) (void)remove_tree(dir.get(), name);
+        if (!kept.contains(name)) (void)remove_tree(dir.get(), name);
     return StepDirs(std::move(dir));
 }
 
-Status StepDirs::make(std::uint32_t job_id, const Identity& user) const {
-    const std::string name = std::to_string(job_id);
+Status StepDirs::make(const std::string& name, const Identity& user) const {
     CKPT_CHECK(remove_tree(m_dir.get(), name));
     CKPT_TRY(const Fd dir, make_dir_beneath(m_dir.get(), name, 0700));
     if (::fchown(dir.get(), user.uid, user.gid) != 0)
@@ -38,8 +32,8 @@ Status StepDirs::make(std::uint32_t job_id, const Identity& user) const {
     return {};
 }
 
-void StepDirs::remove(std::uint32_t job_id) const {
-    (void)remove_tree(m_dir.get(), std::to_string(job_id));
+void StepDirs::remove(const std::string& name) const {
+    (void)remove_tree(m_dir.get(), name);
 }
 
 } // namespace ckpt

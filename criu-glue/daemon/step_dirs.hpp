@@ -3,7 +3,6 @@
 // same path on every node, since restored stand-ins look for it there, and the user's alone.
 #pragma once
 
-#include <cstdint>
 #include <set>
 #include <string>
 
@@ -15,10 +14,11 @@ namespace ckpt {
 
 class StepDirs {
 public:
-    // Opens (or makes) `path`, and removes the directories of all jobs but those in `kept`.
-    static Result<StepDirs> open(const std::string& path, const std::set<std::uint32_t>& kept);
-    Status make(std::uint32_t job_id, const Identity& user) const;
-    void remove(std::uint32_t job_id) const;
+    // Opens (or makes) `path`, and removes all directories in it but those in `kept`.
+    static Result<StepDirs> open(const std::string& path, const std::set<std::string>& kept);
+    // Anew: `name` is a plain one.
+    Status make(const std::string& name, const Identity& user) const;
+    void remove(const std::string& name) const;
 
 private:
     explicit StepDirs(Fd dir) : m_dir(std::move(dir)) {}

@@ -196,7 +196,7 @@ Job Server::job_from(const JobFile& file) {
     job.last_cost = Seconds(file.pause_s);
     job.state.last_generation = file.last_generation;
     job.state.saved = file.saved;
-    job.step_dir = file.step_dir;
+    if (!file.step_dir.empty()) job.step_dir = file.step_dir;
     for (const ExpectedOnFile& one : file.expected)
         job.state.expected[{one.stand_in, one.task_id}] =
             one.has_ended ? std::optional<int>(one.wait_status) : std::nullopt;

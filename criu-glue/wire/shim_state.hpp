@@ -66,9 +66,10 @@ struct ShimState {
     // What Slurm had set for the tree in the job's first incarnation, which is what the tree still has: a
     // step gets this incarnation's values, but for what the script has changed.
     std::vector<std::string> environment;
+    std::string dir; // where stand-ins are bound; "" = there are none
     template <class V>
     void fields(V& v) {
-        v(steps, streams, environment);
+        v(steps, streams, environment, dir);
     }
 };
 

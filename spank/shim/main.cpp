@@ -106,6 +106,12 @@ void tree_has_streams(Streams& streams) {
     if (!state) say(one_line(state.error()) + "; output that was held back at the checkpoint is lost");
     if (!state) state = wire::ShimState();
     shim.streams.restored(state->streams);
+    // They are where they were in the job that this one goes on from.
+    if (!state->dir.empty() && state->dir != shim.steps.dir()) {
+        auto steps = Steps::open(state->dir);
+        if (!steps) say(one_line(steps.error()) + "; scripts that wait for srun will not go on");
+        shim.steps = std::move(steps).value_or(Steps());
+    }
     shim.steps.restored(*state);
     serve(std::move(shim), Tree{std::move(root), 0}, std::move(state->environment));
 }

@@ -210,6 +210,7 @@ void Service::settle() {
 Status Service::settle(wire::Settled& answer) {
     wire::ShimState state;
     state.environment = m_environment;
+    state.dir = m_steps.dir();
     answer.at_rest = true;
     CKPT_CHECK(m_streams.settle(state, answer.at_rest));
     CKPT_CHECK(m_steps.settle(state, answer.at_rest, answer.sruns));

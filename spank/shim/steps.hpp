@@ -35,6 +35,7 @@ public:
     // is why there can be no checkpoint.
     Status settle(wire::ShimState& state, bool& at_rest, std::vector<std::int32_t>& sruns);
     void go_on();
+    [[nodiscard]] const std::string& dir() const { return m_dir; }
     // Slurm's SIGTERM is held back: what srun does about it is not for the tree to see, which may go on from
     // here elsewhere. As after settle(), until go_on().
     void job_ends();
