@@ -114,8 +114,10 @@ void Server::perform(Job& job, const effect::StartTask& e) {
               (e.line.empty() ? std::string() : ": " + e.line));
     if (e.start != effect::Start::restored) return send(task.shim, start);
     start.root_pid = task.root_pid;
-    const std::array fds = {task.root_pidfd.get()};
+    std::vector<int> fds{task.root_pidfd.get()};
+    if (task.restored_state) fds.push_back(task.restored_state.get());
     send(task.shim, start, fds);
+    task.restored_state.reset();
 }
 
 void Server::perform(Job& job, const effect::WelcomeBack& e) {
@@ -283,6 +285,7 @@ void Server::forget_job(std::uint32_t job_id) {
     }
     if (m_job_files) m_job_files->remove(job_id);
     if (m_step_dirs) m_step_dirs->remove(job.step_dir);
+    empty_step_dirs();
     if (m_local && !m_undoing.contains(job.local_name)) m_local->remove_job(job.local_name);
     empty_trash();
     log::info("job " + std::to_string(job_id) + " is closed");

@@ -56,6 +56,18 @@ void Server::expire_copies() {
     empty_trash();
 }
 
+void Server::empty_step_dirs() {
+    if (!m_step_dirs) return;
+    const std::vector<std::string> paths = m_step_dirs->take_aside();
+    if (paths.empty()) return;
+    std::vector<std::string> argv{"/bin/rm", "-rf", "--one-file-system", "--"};
+    argv.insert(argv.end(), paths.begin(), paths.end());
+    m_workers.run_text(argv, k_removal_limit, [](const Result<std::string>& done) {
+        if (!done)
+            log::warning("sockets of ended jobs stay until ckptd starts anew: " + one_line(done.error()));
+    });
+}
+
 void Server::empty_trash() {
     if (!m_local || m_removal_runs) return;
     const std::vector<std::string> paths = m_local->trash().collect(k_removed_at_once);

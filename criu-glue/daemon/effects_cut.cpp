@@ -5,6 +5,7 @@
 
 #include "effects_common.hpp"
 #include "log.hpp"
+#include "os/cgroup.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "server.hpp"
@@ -16,7 +17,14 @@ namespace {
 
 constexpr std::chrono::seconds k_settle_limit{5};
 constexpr std::chrono::milliseconds k_settle_pause{1};
-constexpr std::size_t k_sruns_max = 1024; // of one job: what a shim says is its user's word
+constexpr std::size_t k_sruns_max = 256; // of one job: what a shim says is its user's word
+constexpr int k_pause_factor = 4;        // of the time that a look takes, which others wait for
+
+// A process of the job, whoever has named it.
+bool is_of_job(pid_t pid, std::uint32_t job_id) {
+    const auto cgroup = cgroup_dir(pid);
+    return cgroup && cgroup->find("/job_" + std::to_string(job_id) + "/") != std::string::npos;
+}
 
 } // namespace
 
@@ -79,10 +87,11 @@ void Server::on_message(ConnectionId id, const wire::Settled& m) {
     if (!job->settling || !job->settling->asked.contains(connection.task)) return;
     if (m.code != 0) return settle_ended(*job, Error{Code::dump_refused, m.text.substr(0, 400), "", 0});
     job->settling->at_rest = job->settling->at_rest && m.at_rest;
-    for (const std::int32_t pid : m.sruns) {
-        const auto info = process_info(pid);
-        if (info && info->uid == job->facts.uid && job->settling->sruns.size() < k_sruns_max)
-            job->settling->sruns.insert(pid);
+    for (const std::int32_t pid : std::set<std::int32_t>(m.sruns.begin(), m.sruns.end())) {
+        if (job->settling->sruns.size() >= k_sruns_max)
+            return settle_ended(*job,
+                                Error{Code::dump_refused, "the script has very many sruns at once", "", 0});
+        if (is_of_job(pid, job->facts.job_id)) job->settling->sruns.insert(pid);
     }
     settled(*job, connection.task);
 }
@@ -96,12 +105,14 @@ void Server::settled(Job& job, const TaskKey& key) {
 void Server::look_at_rest(Job& job) {
     Settling& settling = *job.settling;
     std::set<pid_t> pids = settling.sruns;
-    for (const auto& [key, task] : job.tasks)
-        if (task.stand_in != 0 && task.stepd_pid != 0) pids.insert(task.stepd_pid);
+    for (const auto& [stand_in, stepd] : job.stepds)
+        if (open_pidfd(stepd)) pids.insert(stepd.pid);
+    const auto began = std::chrono::steady_clock::now();
+    TcpQueues queues;
     std::map<pid_t, Activity> now;
     bool at_rest = settling.at_rest;
     for (const pid_t pid : pids) {
-        const auto activity = activity_of(pid);
+        const auto activity = activity_of(pid, queues);
         if (!activity) return settle_ended(job, activity.error());
         now[pid] = *activity;
         at_rest = at_rest && activity->at_rest;
@@ -109,7 +120,9 @@ void Server::look_at_rest(Job& job) {
     if (at_rest && now == settling.before) return settle_ended(job, std::nullopt);
     settling.before = at_rest ? std::move(now) : std::map<pid_t, Activity>();
     if (!at_rest) settling.before[0] = {}; // unlike any that has come to rest
-    m_loop.after(k_settle_pause,
+    const auto took =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+    m_loop.after(std::max(k_settle_pause, k_pause_factor * took),
                  [this, job_id = job.facts.job_id, serial = job.serial, generation = settling.generation] {
                      Job* still = find_job(job_id, serial);
                      if (still != nullptr && still->settling && still->settling->generation == generation)
@@ -139,6 +152,7 @@ void Server::on_message(ConnectionId id, const wire::StepOver& m) {
     if (!connection.is_shim || job == nullptr) return drop_connection(id);
     const auto found = job->tasks.find(connection.task);
     if (found == job->tasks.end() || found->second.stand_in != 0 || m.stand_in == 0) return;
+    job->stepds.erase(m.stand_in);
     handle(connection.job_id, event::StepOver{m.stand_in});
 }
 

@@ -16,6 +16,7 @@ namespace ckpt {
 namespace {
 
 constexpr Seconds k_kill_wait{30}; // Slurm's default
+constexpr Seconds k_status_patience{3};
 
 // Ours in the task's cgroup, outside the tree, with what is below them: the shims (canaries, real sruns,
 // other tasks of the step), and the first processes of our namespaces.
@@ -71,7 +72,9 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     if (!m_local) return fail(Code::dump_unfit, "the local directory for images is not usable");
     if (!task.root_pidfd) return fail(Code::not_found, "the job's processes have ended");
     const Seconds limit = dump_limit(job, e);
-    const DumpNeed need = dump_need(job);
+    std::optional<DumpNeed>& known = job.generations[e.generation].need;
+    if (!known) known = dump_need(job);
+    const DumpNeed need = *known;
     make_room_for(std::max(need.bytes, job.newest_bytes));
     CKPT_CHECK(dump_fits(need, {limit, m_local->space()}));
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::image_name(e.generation, e.task)));
@@ -147,7 +150,18 @@ void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& t
         if (!has_ended)
             log::warning("job " + std::to_string(job_id) + ": no checkpoint: " + one_line(*ended.error));
     }
+    const bool has_ended = ended.error && ended.error->code == Code::not_found;
     handle(job_id, ended);
+    if (has_ended) await_status(job_id, serial, task);
+}
+
+// Its shim says how it has ended, and the job stands still until then.
+void Server::await_status(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task) {
+    m_loop.after(k_status_patience, [this, job_id, serial, task] {
+        const Job* job = find_job(job_id, serial);
+        if (job != nullptr && job->state.taking && job->state.taking->leaving.contains(task))
+            handle(job_id, event::TaskGone{task, {}});
+    });
 }
 
 } // namespace ckpt

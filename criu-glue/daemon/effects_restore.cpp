@@ -114,11 +114,12 @@ Job* Server::find_job(const Attempt& attempt) {
 // there.
 Status Server::move_step_dir(Job& job, const std::string& name) {
     if (name.empty() || name == job.step_dir || !m_step_dirs) return {};
+    if (!StepDirs::is_of(name, job.facts.uid))
+        return fail(Code::restore_impossible, "the checkpoint's directory of stand-ins is another user's");
     const bool taken =
         std::ranges::any_of(m_jobs, [&](const auto& one) { return one.second.step_dir == name; });
     if (taken)
-        return fail(Code::restore_impossible,
-                    "job " + name + ", which this one goes on from, is still on this node",
+        return fail(Code::restore_impossible, "the job that this one goes on from is still on this node",
                     "scontrol release this one in a moment");
     m_step_dirs->remove(job.step_dir);
     job.step_dir = name;
@@ -197,7 +198,6 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     request.tail_limit = m_policy.engine.tail_limit;
     request.task_name = task_name(job, e.task);
     request.stdio = task.stdio;
-    request.state = task.state;
     const std::array fds = {images.get(), tails.get(), task.mount_namespace.get(), task.shim_pidfd.get()};
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, m_policy.engine.restore_timeout + wire::k_engine_margin,
@@ -248,12 +248,13 @@ void Server::restore_ended(Job& job, const TaskKey& key, Result<Packet> packet) 
     const auto result = result_of<wire::RestoreResult>(packet);
     if (!result) {
         ended.error = result.error();
-    } else if (packet->fds.size() != 3) {
+    } else if (packet->fds.size() != 3 && packet->fds.size() != 4) {
         ended.error = Error{Code::internal, "the engine returned no descriptors", "", 0};
     } else {
         task.root_pidfd = std::move(packet->fds[0]);
         task.mount_namespace = std::move(packet->fds[1]);
         task.pid_namespace = std::move(packet->fds[2]);
+        if (packet->fds.size() == 4) task.restored_state = std::move(packet->fds[3]);
         task.root_pid = result->root_pid;
         task.root_pid_inside = result->root_pid_inside;
         task.init_pid = result->init_pid;

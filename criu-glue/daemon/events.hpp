@@ -146,6 +146,9 @@ struct DumpTaken { // its images are complete, and it waits for DumpGoOn
     TaskKey task;
     std::uint32_t generation = 0;
 };
+struct StepUnfit { // a step of this srun runs without us: there are too many tasks
+    std::uint64_t stand_in = 0;
+};
 struct StepOver { // its srun has ended, and the script knows how
     std::uint64_t stand_in = 0;
 };
@@ -172,12 +175,13 @@ struct EpilogArrived {};
 struct EpilogLimitReached {};
 } // namespace event
 
-using Event = std::variant<
-    event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown, event::RestoreEnded,
-    event::ShimReturned, event::ShimAway, event::TreeStarted, event::IntervalElapsed, event::OnDemand,
-    event::TermArrived, event::CauseGraceElapsed, event::CauseKnown, event::LimitNear, event::LimitKnown,
-    event::RequeueEnded, event::DumpEnded, event::DumpStopped, event::SettleEnded, event::DumpTaken,
-    event::PartFetched, event::StepOver, event::CommitEnded, event::TreeExited, event::CompletionRecorded,
-    event::TaskGone, event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
+using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown,
+                           event::RestoreEnded, event::ShimReturned, event::ShimAway, event::TreeStarted,
+                           event::IntervalElapsed, event::OnDemand, event::TermArrived,
+                           event::CauseGraceElapsed, event::CauseKnown, event::LimitNear, event::LimitKnown,
+                           event::RequeueEnded, event::DumpEnded, event::DumpStopped, event::SettleEnded,
+                           event::DumpTaken, event::PartFetched, event::StepOver, event::StepUnfit,
+                           event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
+                           event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
 
 } // namespace ckpt

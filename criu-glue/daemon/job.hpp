@@ -14,6 +14,7 @@
 #include "loop.hpp"
 #include "os/activity.hpp"
 #include "os/fd.hpp"
+#include "policy/fit.hpp"
 #include "policy/resolve.hpp"
 #include "state.hpp"
 #include "wire/messages.hpp"
@@ -39,7 +40,7 @@ struct Task {
     std::vector<std::int32_t> stdio{0, 1, 2}; // in the shim: the tree's
     std::int32_t state = -1;                  // in the shim: wire::TaskHello::state
     std::uint64_t stand_in = 0;               // of a step's task, else 0
-    std::int32_t stepd_pid = 0;               // slurmstepd, which passes the step's streams on
+    Fd restored_state;                        // for the shim of a restored tree: what the one before had kept
 
     Fd mount_namespace; // of the tree: pinned at registration, or made by our restore
     Fd pid_namespace;
@@ -65,6 +66,7 @@ struct Generation {
     std::int64_t taken_at = 0;
     std::map<TaskKey, wire::Part> parts;
     std::optional<effect::Commit> commit; // under way
+    std::optional<DumpNeed> need;         // of all its dumps
 };
 
 // What is on its way between trees and Slurm is being brought to rest (effects_cut.cpp).
@@ -112,6 +114,8 @@ struct Job {
     std::map<std::uint32_t, Generation> generations; // being taken or committed
     std::map<TaskKey, AdoptedGeneration> adopted;
     std::optional<Settling> settling;
+    std::map<std::uint64_t, KnownProcess>
+        stepds;                              // by stand-in: slurmstepd, which passes the step's streams on
     std::string step_dir;                    // where srun's stand-ins are bound, below wire::k_step_dirs
     std::deque<effect::Commit> commit_queue; // one worker at a time writes to a job's store
     bool commit_runs = false;

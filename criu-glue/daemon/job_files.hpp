@@ -32,14 +32,21 @@ struct TaskOnFile {
     std::uint64_t stand_in = 0;
     std::uint32_t tasks_here = 1;
     std::uint32_t step_nodes = 1;
-    std::int32_t stepd_pid = 0;
     bool has_ended = false; // and others of its step have not
     std::int32_t wait_status = 0;
     template <class V>
     void fields(V& v) {
         v(registered, shim, mount_namespace, pid_namespace, root, root_pid_inside, init, restoring,
-          memory_cgroup, oom_kills_before, stand_in, tasks_here, step_nodes, stepd_pid, has_ended,
-          wait_status);
+          memory_cgroup, oom_kills_before, stand_in, tasks_here, step_nodes, has_ended, wait_status);
+    }
+};
+
+struct StepdOnFile {
+    std::uint64_t stand_in = 0;
+    KnownProcess stepd;
+    template <class V>
+    void fields(V& v) {
+        v(stand_in, stepd);
     }
 };
 
@@ -92,11 +99,12 @@ struct JobFile {
     std::uint32_t adopted_incarnation = 0; // the generation that `expected` is of
     std::uint32_t adopted_generation = 0;
     std::string step_dir;
+    std::vector<StepdOnFile> stepds;
     template <class V>
     void fields(V& v) {
         v(open, plan, managed, opened_at, checkpoint_due, last_generation, saved, newest_bytes, dump_rate,
           commit_rate, pause_s, cause, can_requeue, pending, tasks, expected, adopted_incarnation,
-          adopted_generation, step_dir);
+          adopted_generation, step_dir, stepds);
     }
 };
 

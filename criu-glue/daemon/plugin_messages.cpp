@@ -12,6 +12,9 @@ namespace ckpt {
 
 namespace {
 
+// Of one job on this node: each is dumped by processes of its own, all at the same time.
+constexpr std::size_t k_tasks_max = 128;
+
 bool is_hex32(const std::string& uuid) {
     return uuid.size() == 32 && uuid.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
@@ -73,7 +76,7 @@ Job Server::make_job(const wire::JobOpen& m) {
     job.place = {job.state.plan.base.value, m.cluster, m.uuid, m.job_id, m.uid, m.restart_count};
     job.user = {m.uid, wire::WriterRequest::k_unknown, {}};
     job.local_name = local_name_of(m);
-    job.step_dir = std::to_string(m.job_id);
+    job.step_dir = StepDirs::name_of(m.uid, m.job_id);
     return job;
 }
 
@@ -89,11 +92,24 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
     reply(id, {});
 }
 
+// What is more than that, or is there twice, runs natively; without it there is no whole to save.
+Status Server::admit_step_task(Job& job, const wire::StepTaskRegister& m) {
+    const auto& tasks = job.state.tasks;
+    const bool twice = std::ranges::any_of(tasks, [&](const auto& one) {
+        return one.second.stand_in == m.stand_in && one.first.task_id == m.task_id;
+    });
+    if (tasks.size() < k_tasks_max && !twice) return {};
+    handle(m.job_id, event::StepUnfit{m.stand_in});
+    return fail(Code::dump_refused, twice ? "a step's task that is there already"
+                                          : "more tasks of steps than can be checkpointed together");
+}
+
 Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) {
     Job* job = find_job(m.job_id);
     if (job == nullptr)
         return fail(Code::not_found, "job " + std::to_string(m.job_id) + " was not opened here");
     if (m.uid != job->facts.uid) return fail(Code::not_permitted, "a task of another user");
+    if (m.stand_in != 0) CKPT_CHECK(admit_step_task(*job, m));
     Task task;
     CKPT_TRY(task.shim_pidfd, open_pidfd(m.pid));
     CKPT_TRY(const ProcessInfo info, process_info(m.pid));
@@ -106,12 +122,13 @@ Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) 
     CKPT_TRY(task.pid_namespace_id, namespace_id(task.pid_namespace.get()));
     task.registered = {m.job_id, m.step_id, m.task_id, m.pid, m.uid, m.gid, m.groups, m.stand_in == 0};
     task.stand_in = m.stand_in;
-    task.stepd_pid = peer.pid;
     task.shim_pid = m.pid;
     task.shim_start_time = info.start_time;
     task.user = {m.uid, m.gid, m.groups};
     job->user = task.user;
     const TaskKey key{m.step_id, m.task_id};
+    if (m.stand_in != 0)
+        if (const auto stepd = know_process(peer.pid)) job->stepds[m.stand_in] = *stepd;
     // A task comes once in an incarnation. This one is of a later incarnation whose opening never reached us:
     // treated as one of the earlier it would start from the beginning.
     if (!job->tasks.try_emplace(key, std::move(task)).second)
@@ -120,6 +137,7 @@ Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) 
     if (m_step_dirs && m.stand_in == 0)
         if (const Status made = m_step_dirs->make(job->step_dir, {m.uid, m.gid, {}}); !made)
             log::warning("job " + std::to_string(m.job_id) + ": " + one_line(made.error()));
+    empty_step_dirs();
     handle(m.job_id, event::TaskRegistered{key, m.stand_in, m.tasks_here, m.step_nodes});
     return {};
 }

@@ -68,6 +68,7 @@ void Server::open_step_dirs() {
         m_step_dirs.emplace(std::move(*dirs));
     else
         log::error("scripts run srun themselves, which cannot be checkpointed", dirs.error());
+    empty_step_dirs();
 }
 
 void Server::expire_tails_daily() {

@@ -111,6 +111,7 @@ private:
     void reply(ConnectionId id, const Status& status);
     void answer_registration(ConnectionId id, const wire::StepTaskRegister& m);
     Status register_task(const Peer& peer, const wire::StepTaskRegister& m);
+    Status admit_step_task(Job& job, const wire::StepTaskRegister& m);
     Job make_job(const wire::JobOpen& m);
     void shim_gone(std::uint32_t job_id, const TaskKey& task);
     static void watch_memory(Task& task);
@@ -176,6 +177,7 @@ private:
     void make_room_for(std::uint64_t bytes);
     void expire_copies();
     void empty_trash();
+    void empty_step_dirs();
     // A user's directory in the store.
     struct UserStore {
         std::string base;
@@ -253,6 +255,7 @@ private:
                 const std::function<void(const Status&)>& then);
     void dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
                 const Result<Packet>& result);
+    void await_status(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task);
     void forget_if_over(std::uint32_t job_id);
     void forget_job(std::uint32_t job_id);
 

@@ -117,6 +117,7 @@ struct JobState {
     bool interval_next = false;      // which is taken when a step that is about to start has started
     // What the generation that this incarnation has come from has of steps, and has not been asked for yet.
     std::map<StepTask, std::optional<int>> expected;
+    std::set<std::uint64_t> unfit;  // sruns whose steps run without us
     bool completing = false;        // its end is being recorded
     std::string restore_error;      // of the newest attempt
     std::optional<Failure> before;  // how the incarnation before had ended, if by a failure

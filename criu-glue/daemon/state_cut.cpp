@@ -38,6 +38,10 @@ void step_forward(Taking& taking, Effects& out) {
 } // namespace
 
 std::optional<Error> why_no_cut(const JobState& job) {
+    if (!job.unfit.empty())
+        return Error{Code::dump_refused,
+                     "the job has more tasks of steps on this node than can be saved at once",
+                     "it is checkpointed when fewer run; for such jobs use --checkpoint-method=app:SIG", 0};
     const auto spans_nodes = [](const auto& task) { return task.second.step_nodes > 1 && !task.second.over; };
     if (std::ranges::none_of(job.tasks, spans_nodes)) return std::nullopt;
     return Error{Code::dump_refused, "a step of the job runs on several nodes at once",

@@ -84,7 +84,14 @@ void step_restored(JobState& job, const event::RestoreEnded& e, Effects& out) {
     out.emplace_back(effect::StartTask{e.task, effect::Start::restored, {}});
 }
 
+// During a cut it may have begun before it.
+void on(JobState& job, const event::StepUnfit& e, Effects& /*out*/) {
+    job.unfit.insert(e.stand_in);
+    if (job.taking && !job.taking->error) job.taking->error = why_no_cut(job);
+}
+
 void on(JobState& job, const event::StepOver& e, Effects& /*out*/) {
+    job.unfit.erase(e.stand_in);
     std::erase_if(job.expected, [&](const auto& one) { return one.first.stand_in == e.stand_in; });
     for (auto& [key, task] : job.tasks)
         if (task.stand_in == e.stand_in) task.over = true;

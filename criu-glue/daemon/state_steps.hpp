@@ -36,6 +36,7 @@ void on(JobState& job, const event::DumpTaken& e, Effects& out);
 // steps
 void on(JobState& job, const event::PartFetched& e, Effects& out);
 void on(JobState& job, const event::StepOver& e, Effects& out);
+void on(JobState& job, const event::StepUnfit& e, Effects& out);
 
 // end
 void on(JobState& job, const event::TermArrived& e, Effects& out);

@@ -2,8 +2,14 @@
 #include "step_dirs.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#include <ctime>
+#include <format>
 
 #include "os/safe_path.hpp"
 
@@ -12,28 +18,63 @@ namespace ckpt {
 namespace {
 
 constexpr mode_t k_open = 0755; // everybody passes, nobody but root writes
+constexpr const char* k_limits = "mode=0755,size=16m,nr_inodes=64k";
+constexpr std::string_view k_aside = ".aside-";
+
+// Users must not fill /run with what they put into their directories.
+void mount_limited(const std::string& path) {
+    struct stat here{};
+    struct stat above{};
+    if (::stat(path.c_str(), &here) != 0 || ::stat((path + "/..").c_str(), &above) != 0) return;
+    if (here.st_dev != above.st_dev) return; // by a daemon before us
+    (void)::mount("ckptd", path.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, k_limits);
+}
 
 } // namespace
 
+std::string StepDirs::name_of(std::uint32_t uid, std::uint32_t job_id) {
+    return std::format("{}-{}", uid, job_id);
+}
+
+bool StepDirs::is_of(const std::string& name, std::uint32_t uid) {
+    return name.starts_with(std::format("{}-", uid)) && name.find('/') == std::string::npos;
+}
+
 Result<StepDirs> StepDirs::open(const std::string& path, const std::set<std::string>& kept) {
+    CKPT_CHECK(make_trusted_dir(path, k_open).map([](const Fd&) {}));
+    mount_limited(path);
     CKPT_TRY(Fd dir, make_trusted_dir(path, k_open));
     if (::fchmod(dir.get(), k_open) != 0) return fail_errno(Code::os, "set the mode of " + path);
     CKPT_TRY(const auto names, list_dir(dir.get()));
+    StepDirs dirs(std::move(dir), path);
     for (const std::string& name : names)
-        if (!kept.contains(name)) (void)remove_tree(dir.get(), name);
-    return StepDirs(std::move(dir));
+        if (!kept.contains(name)) dirs.put_aside(name);
+    return dirs;
 }
 
-Status StepDirs::make(const std::string& name, const Identity& user) const {
-    CKPT_CHECK(remove_tree(m_dir.get(), name));
+// From then on its user can make nothing in it any more, not even through a descriptor: the permission is
+// asked for with each new name (namei.c:may_create).
+void StepDirs::put_aside(const std::string& name) {
+    const auto dir = open_beneath(m_dir.get(), name, O_RDONLY | O_DIRECTORY, 0);
+    if (dir && ::fchown(dir->get(), 0, 0) == 0) (void)::fchmod(dir->get(), 0700);
+    std::string aside = name;
+    if (!name.starts_with(k_aside)) {
+        aside = std::format("{}{}-{}-{}", k_aside, std::time(nullptr), m_count++, name);
+        if (::renameat(m_dir.get(), name.c_str(), m_dir.get(), aside.c_str()) != 0) return;
+    }
+    m_aside.push_back(m_path + "/" + aside);
+}
+
+Status StepDirs::make(const std::string& name, const Identity& user) {
+    put_aside(name);
     CKPT_TRY(const Fd dir, make_dir_beneath(m_dir.get(), name, 0700));
     if (::fchown(dir.get(), user.uid, user.gid) != 0)
         return fail_errno(Code::os, "give the directory for srun's sockets to its user");
     return {};
 }
 
-void StepDirs::remove(const std::string& name) const {
-    (void)remove_tree(m_dir.get(), name);
+void StepDirs::remove(const std::string& name) {
+    put_aside(name);
 }
 
 } // namespace ckpt

@@ -3,8 +3,10 @@
 // same path on every node, since restored stand-ins look for it there, and the user's alone.
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "os/creds.hpp"
 #include "os/fd.hpp"
@@ -14,15 +16,29 @@ namespace ckpt {
 
 class StepDirs {
 public:
-    // Opens (or makes) `path`, and removes all directories in it but those in `kept`.
+    // Of a job's sockets; of another user's job with that id, which comes when ids are used again, it
+    // differs.
+    static std::string name_of(std::uint32_t uid, std::uint32_t job_id);
+    // Whether it is one of that user's.
+    static bool is_of(const std::string& name, std::uint32_t uid);
+
+    // Opens (or makes) `path`, and puts aside all directories in it but those in `kept`. What users put there
+    // is bounded by a file system of its own, if root may mount one.
     static Result<StepDirs> open(const std::string& path, const std::set<std::string>& kept);
-    // Anew: `name` is a plain one.
-    Status make(const std::string& name, const Identity& user) const;
-    void remove(const std::string& name) const;
+    // Anew, empty.
+    Status make(const std::string& name, const Identity& user);
+    void remove(const std::string& name);
+    // Paths of what was put aside. Nobody but root gets there any more; there may be very much in it, so
+    // whoever must not wait has it removed by another process.
+    std::vector<std::string> take_aside() { return std::exchange(m_aside, {}); }
 
 private:
-    explicit StepDirs(Fd dir) : m_dir(std::move(dir)) {}
+    StepDirs(Fd dir, std::string path) : m_dir(std::move(dir)), m_path(std::move(path)) {}
+    void put_aside(const std::string& name);
     Fd m_dir;
+    std::string m_path;
+    std::vector<std::string> m_aside;
+    unsigned m_count = 0;
 };
 
 } // namespace ckpt

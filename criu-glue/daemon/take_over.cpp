@@ -31,7 +31,6 @@ std::int64_t now() {
 TaskOnFile on_file(const Task& task, const TaskState* state) {
     TaskOnFile file;
     file.stand_in = task.stand_in;
-    file.stepd_pid = task.stepd_pid;
     if (state != nullptr) {
         file.restoring = state->phase == TaskState::Phase::restoring;
         file.tasks_here = state->tasks_here;
@@ -65,6 +64,8 @@ PendingOnFile on_file(const effect::Commit& commit, const Generation& generation
 // What is still to come of the generation that the script came from.
 void put_expected(const Job& job, JobFile& file) {
     file.step_dir = job.step_dir;
+    for (const auto& [stand_in, stepd] : job.stepds)
+        file.stepds.push_back({stand_in, stepd});
     for (const auto& [task, ended] : job.state.expected)
         file.expected.push_back({task.stand_in, task.task_id, ended.has_value(), ended.value_or(0)});
     if (job.adopted.empty()) return;
@@ -136,7 +137,6 @@ Result<Task> find_task(const TaskOnFile& file) {
     task.oom_kills_before = file.oom_kills_before;
     task.was_restoring = file.restoring;
     task.stand_in = file.stand_in;
-    task.stepd_pid = file.stepd_pid;
     if (file.root.pid == 0) return task;
     auto root = open_pidfd(file.root);
     if (!root) return task; // it has ended, and its shim will say how
@@ -197,6 +197,8 @@ Job Server::job_from(const JobFile& file) {
     job.state.last_generation = file.last_generation;
     job.state.saved = file.saved;
     if (!file.step_dir.empty()) job.step_dir = file.step_dir;
+    for (const StepdOnFile& one : file.stepds)
+        job.stepds[one.stand_in] = one.stepd;
     for (const ExpectedOnFile& one : file.expected)
         job.state.expected[{one.stand_in, one.task_id}] =
             one.has_ended ? std::optional<int>(one.wait_status) : std::nullopt;

@@ -35,6 +35,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* k_log_name = "dump.log";
 constexpr std::chrono::seconds k_end_patience{5}; // for a killed criu to be gone
+constexpr std::chrono::seconds k_reap_patience{1};
 
 std::uint64_t microseconds(Clock::duration time) {
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
@@ -107,6 +108,7 @@ public:
         if (!dumped) {
             if (criu) kill_criu(criu.pid());
             wait_until_gone(sockets.first.get());
+            if (criu) (void)criu.wait(k_reap_patience); // the process in between, which reaps criu
             tracer.finish([this] { end_repair_in_tree(m_request.root_pid); });
             // A criu that has answered has left every process as it was. Who stands still then was stopped by
             // somebody else during the dump, and must not be continued by us.
@@ -198,18 +200,20 @@ private:
         if (script == "query-ext-files") return when_stopped();
         if (script != "post-dump") return {};
         CKPT_CHECK(check_ipc());
-        const auto patience =
-            std::chrono::duration_cast<std::chrono::milliseconds>(m_deadline - Clock::now());
-        CKPT_TRY(const DumpRecord record,
-                 save_files(m_request, m_fds, std::max(patience, std::chrono::milliseconds(0))));
+        CKPT_TRY(const DumpRecord record, save_files(m_request, m_fds, left()));
         m_result.processes = static_cast<std::uint32_t>(m_members.size());
         CKPT_CHECK(write_record(m_fds.images.get(), record));
-        return m_request.together ? m_gate.taken() : Status();
+        return m_request.together ? m_gate.taken(left()) : Status();
+    }
+
+    [[nodiscard]] std::chrono::milliseconds left() const {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(m_deadline - Clock::now());
+        return std::max(left, std::chrono::milliseconds(0));
     }
 
     Status when_stopped() {
         if (!m_fds.state) return {};
-        CKPT_CHECK(m_gate.stopped());
+        CKPT_CHECK(m_gate.stopped(left()));
         return save_shim_state(m_fds.state.get(), m_fds.images.get());
     }
 

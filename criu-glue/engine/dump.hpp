@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <functional>
 
 #include "os/fd.hpp"
@@ -22,8 +23,9 @@ struct DumpFds {
 
 // How a dump that is not alone waits for the others.
 struct DumpGate {
-    std::function<Status()> stopped; // the tree stands still; an error gives the dump up
-    std::function<Status()> taken;   // the images are complete
+    using Patience = std::chrono::milliseconds;
+    std::function<Status(Patience)> stopped; // the tree stands still; an error gives the dump up
+    std::function<Status(Patience)> taken;   // the images are complete
 };
 
 // Dumps one tree. Whatever goes wrong, the tree runs on as before; the images are then worthless.

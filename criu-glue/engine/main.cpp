@@ -77,10 +77,7 @@ Status serve_dump(Packet& packet) {
     CKPT_TRY(Fd state, state_of(in[4], request.state));
     const DumpFds fds{std::move(in[0]), std::move(in[1]), std::move(in[2]),
                       std::move(in[3]), std::move(stdio), std::move(state)};
-    // ckptd, which knows all parts, gives them up in time; this is for one that has gone.
-    const std::chrono::milliseconds patience(request.timeout_ms);
-    const DumpGate gate{[patience] { return wait_for_go_on<wire::DumpStopped>(patience); },
-                        [patience] { return wait_for_go_on<wire::DumpTaken>(patience); }};
+    const DumpGate gate{wait_for_go_on<wire::DumpStopped>, wait_for_go_on<wire::DumpTaken>};
     CKPT_TRY(const wire::DumpResult result, dump(request, fds, gate));
     return answer(result);
 }
@@ -91,12 +88,12 @@ Status serve_restore(Packet& packet) {
     if (in.size() != k_restore_fds) return wrong_descriptors();
     CKPT_TRY(auto stdio, stdio_of(in[3], request.stdio));
     CKPT_TRY(Fd status_pipe, take_fd(in[3].get(), request.status_pipe));
-    CKPT_TRY(Fd state, state_of(in[3], request.state));
-    const RestoreFds fds{std::move(in[0]), std::move(in[1]),       std::move(in[2]),
-                         std::move(stdio), std::move(status_pipe), std::move(state)};
+    const RestoreFds fds{std::move(in[0]), std::move(in[1]), std::move(in[2]), std::move(stdio),
+                         std::move(status_pipe)};
     return restore(request, fds, [](const Restored& restored) {
-        return answer(restored.result,
-                      {restored.root_pidfd.get(), restored.mount_ns.get(), restored.pid_ns.get()});
+        std::vector<int> out{restored.root_pidfd.get(), restored.mount_ns.get(), restored.pid_ns.get()};
+        if (restored.state) out.push_back(restored.state.get());
+        return answer(restored.result, out);
     });
 }
 

@@ -118,6 +118,7 @@ private:
         m_spec.mount_ns = m_fds.mount_ns.get();
         m_spec.images = m_fds.images.get();
         m_spec.clocks = record.clocks;
+        CKPT_TRY(m_restored.state, load_shim_state(m_fds.images.get()));
         std::set<std::string> replaced = plan_inherited(record);
         CKPT_CHECK(give_to_user());
         return m_files.plan(record, std::move(replaced), identify_stdio(stdio_fds()), m_left);
@@ -216,7 +217,6 @@ private:
     // criu must have left the job's cgroup before the job is on its own; then pid 1 takes over.
     Status commit() {
         CKPT_TRY(const Packet ended, receive_packet(m_home.control.get(), k_end_patience));
-        if (m_fds.state) CKPT_CHECK(put_back_shim_state(m_fds.images.get(), m_fds.state.get()));
         CKPT_CHECK(m_deliver(m_restored));
         const int root = m_restored.result.root_pid_inside;
         std::array<char, sizeof root> bytes{};

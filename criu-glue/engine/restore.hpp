@@ -17,7 +17,6 @@ struct RestoreFds {
     Fd mount_ns;
     std::array<Fd, 3> stdio;
     Fd status_pipe;
-    Fd state; // RestoreRequest::state; may be none
 };
 
 // The answer with its descriptors.
@@ -26,6 +25,7 @@ struct Restored {
     Fd root_pidfd;
     Fd mount_ns;
     Fd pid_ns;
+    Fd state; // what the shim kept; none if the dump has not saved any
 };
 
 // Takes the answer to whoever asked. When that fails nobody would know of the tree, so it must not run.

@@ -3,14 +3,15 @@
 // looks into it.
 #pragma once
 
+#include "os/fd.hpp"
 #include "result/result.hpp"
 
 namespace ckpt {
 
-// `state`: the descriptor that a user's process has named. Only a file in memory is read or written, whose
-// file server cannot make us wait; anything else is Code::dump_refused, and so is one that is too large.
+// `state`: the descriptor that a user's process has named. Only a file in memory is read, whose file server
+// cannot make us wait; anything else is Code::dump_refused, and so is one that is too large.
 Status save_shim_state(int state, int images);
-// What the images hold of it replaces the content of `state`; nothing when they hold none.
-Status put_back_shim_state(int images, int state);
+// What the images hold of it, in a file in memory of our own; none when they hold none.
+Result<Fd> load_shim_state(int images);
 
 } // namespace ckpt

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "os/activity.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <memory>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
@@ -18,7 +24,9 @@ namespace ckpt {
 namespace {
 
 constexpr std::size_t k_status_max = std::size_t{64} << 10U;
-constexpr std::size_t k_net_max = std::size_t{64} << 20U;
+constexpr std::size_t k_net_max = std::size_t{16} << 20U; // some hundred thousand connections
+constexpr std::size_t k_threads_max = 512;
+constexpr std::size_t k_fds_max = 8192;
 constexpr std::string_view k_socket = "socket:[";
 
 std::string read_beneath(int dir, const std::string& path, std::size_t limit) {
@@ -42,6 +50,13 @@ std::uint64_t number_of(std::string_view text, int base = 10) {
     return number;
 }
 
+// Nothing but its entry is left.
+bool has_ended(int proc) {
+    const std::string status = read_beneath(proc, "status", k_status_max);
+    const std::string_view state = value_of(status, "\nState:");
+    return status.empty() || state.starts_with('Z') || state.starts_with('X');
+}
+
 // A thread that has ended meanwhile has passed its work on or has none.
 void add_thread(int tasks, const std::string& tid, Activity& all) {
     const std::string status = read_beneath(tasks, tid + "/status", k_status_max);
@@ -52,21 +67,25 @@ void add_thread(int tasks, const std::string& tid, Activity& all) {
                     number_of(value_of(status, "\nnonvoluntary_ctxt_switches:"));
 }
 
-std::set<std::uint64_t> sockets_of(int proc) {
+// None when there are more than a program that passes data on can have.
+std::optional<std::set<std::uint64_t>> sockets_of(int proc) {
     std::set<std::uint64_t> inodes;
     const Fd fds(::openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    const auto names =
-        fds ? list_dir(fds.get()) : Result<std::vector<std::string>>(std::vector<std::string>());
-    if (!names) return inodes;
-    for (const std::string& name : *names)
-        if (const std::string link = link_target(fds.get(), name); link.starts_with(k_socket))
+    if (!fds) return std::nullopt;
+    const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(::dup(fds.get())), ::closedir);
+    if (!dir) return std::nullopt;
+    std::size_t count = 0;
+    while (const dirent* entry = ::readdir(dir.get())) { // NOLINT(concurrency-mt-unsafe): a stream of our own
+        if (++count > k_fds_max) return std::nullopt;
+        if (const std::string link = link_target(fds.get(), entry->d_name); link.starts_with(k_socket))
             inodes.insert(number_of(std::string_view(link).substr(k_socket.size())));
+    }
     return inodes;
 }
 
 // Columns of /proc/net/tcp: sl, local, remote, state, tx_queue:rx_queue, …, inode as the tenth (proc(5)). Of
 // a listener the queue is that of its connections.
-bool has_bytes_on_their_way(const std::string& table, const std::set<std::uint64_t>& own) {
+void add_busy(const std::string& table, std::set<std::uint64_t>& busy) {
     constexpr std::string_view k_listening = "0A";
     std::istringstream lines(table);
     for (std::string line; std::getline(lines, line);) {
@@ -77,17 +96,41 @@ bool has_bytes_on_their_way(const std::string& table, const std::set<std::uint64
         std::string inode;
         words >> word >> word >> word >> state >> queues >> word >> word >> word >> word >> inode;
         const std::size_t colon = queues.find(':');
-        if (state == k_listening || colon == std::string::npos || !own.contains(number_of(inode))) continue;
+        if (state == k_listening || colon == std::string::npos) continue;
         const std::string_view both = queues;
         if (number_of(both.substr(0, colon), 16) != 0 || number_of(both.substr(colon + 1), 16) != 0)
-            return true;
+            busy.insert(number_of(inode));
     }
-    return false;
+}
+
+// IPv6 may be off.
+bool read_table(int proc, const char* path, std::set<std::uint64_t>& busy) {
+    const Fd file(::openat(proc, path, O_RDONLY | O_CLOEXEC));
+    if (!file) return errno == ENOENT;
+    const auto text = read_all(file.get(), k_net_max);
+    if (!text) return false;
+    add_busy(*text, busy);
+    return true;
 }
 
 } // namespace
 
-Result<Activity> activity_of(pid_t pid) {
+bool TcpQueues::have_bytes(int proc, const std::set<std::uint64_t>& own) {
+    if (own.empty()) return false;
+    struct stat space{};
+    if (::fstatat(proc, "ns/net", &space, 0) != 0) return true;
+    auto found = m_tables.find(space.st_ino);
+    if (found == m_tables.end()) {
+        Table table;
+        table.known = read_table(proc, "net/tcp", table.busy) && read_table(proc, "net/tcp6", table.busy);
+        found = m_tables.emplace(space.st_ino, std::move(table)).first;
+    }
+    const Table& table = found->second;
+    return !table.known ||
+           std::ranges::any_of(own, [&](std::uint64_t inode) { return table.busy.contains(inode); });
+}
+
+Result<Activity> activity_of(pid_t pid, TcpQueues& queues) {
     const auto proc = open_proc(pid);
     if (!proc && proc.error().code == Code::not_found) return Activity{true, 0};
     if (!proc) return tl::unexpected(proc.error());
@@ -95,11 +138,12 @@ Result<Activity> activity_of(pid_t pid) {
     const Fd tasks(::openat(proc->get(), "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!tasks) return Activity{true, 0};
     CKPT_TRY(const auto tids, list_dir(tasks.get()));
+    if (tids.size() > k_threads_max) return Activity{false, 0};
     for (const std::string& tid : tids)
         add_thread(tasks.get(), tid, all);
-    const std::set<std::uint64_t> own = sockets_of(proc->get());
-    for (const char* table : {"net/tcp", "net/tcp6"})
-        if (has_bytes_on_their_way(read_beneath(proc->get(), table, k_net_max), own)) all.at_rest = false;
+    if (has_ended(proc->get())) return Activity{true, 0};
+    const auto own = sockets_of(proc->get());
+    if (!own || queues.have_bytes(proc->get(), *own)) all.at_rest = false;
     return all;
 }
 

@@ -6,10 +6,28 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
+#include <set>
 
 #include "result/result.hpp"
 
 namespace ckpt {
+
+// The bytes on their way of all TCP sockets of a network namespace, read once however many processes are
+// looked at.
+class TcpQueues {
+public:
+    // Whether one of the sockets `own` (inodes) has some; `proc`: /proc/PID of a process in the namespace.
+    // True when it cannot be told, as with a table of very many connections.
+    bool have_bytes(int proc, const std::set<std::uint64_t>& own);
+
+private:
+    struct Table {
+        bool known = false;
+        std::set<std::uint64_t> busy; // inodes of sockets with bytes
+    };
+    std::map<std::uint64_t, Table> m_tables; // by namespace
+};
 
 struct Activity {
     bool at_rest = false; // every thread sleeps, and no TCP connection has bytes on their way
@@ -19,7 +37,8 @@ struct Activity {
 };
 
 // A process whose loop waits in poll(2) only when it has nothing to do is empty when it is at rest twice with
-// the same number of switches, and nothing came in between. One that has ended is at rest.
-Result<Activity> activity_of(pid_t pid);
+// the same number of switches, and nothing came in between. One that has ended is at rest; one with very many
+// threads or descriptors is not: it is no slurmstepd and no srun.
+Result<Activity> activity_of(pid_t pid, TcpQueues& queues);
 
 } // namespace ckpt

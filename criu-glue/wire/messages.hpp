@@ -150,8 +150,8 @@ struct TaskHello {
     // Numbers in the shim: standard input, output and error of the tree; for the pipes of a step these are
     // the shim's own, not slurmstepd's.
     std::vector<std::int32_t> stdio;
-    // A file in memory. What it holds when all is Settled is saved with the images as it is, and is in the
-    // new shim's file when that gets ShimStart with Start::restored.
+    // A file in memory. What it holds when all is Settled is saved with the images as it is; the shim of the
+    // restored tree gets it with ShimStart.
     std::int32_t state = -1;
     template <class V>
     void fields(V& v) {
@@ -191,9 +191,10 @@ struct StepOver {
 };
 
 enum class Start : std::uint8_t {
-    fresh = 0,     // start the application natively, then send TreeStarted
-    restored = 1,  // the tree runs; descriptor: pidfd of its root
-    held = 2,      // the job was held or requeued instead of starting from zero: stay until killed
+    fresh = 0, // start the application natively, then send TreeStarted
+    restored =
+        1,    // the tree runs; descriptors: pidfd of its root, and what TaskHello::state was, if it was saved
+    held = 2, // the job was held or requeued instead of starting from zero: stay until killed
     unmanaged = 3, // run natively, checkpoints are off for this task; `line` says why
     ended = 4,     // end at once, with `wait_status`
     alone = 5      // become the application: Slurm's signals reach it anyway; `line` says why

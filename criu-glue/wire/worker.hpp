@@ -147,11 +147,10 @@ struct RestoreRequest {
     std::uint64_t tail_limit = 0;  // bytes kept of what is cut or displaced, for each file
     std::string task_name;         // of this task in every incarnation: [A-Za-z0-9_-], at most 100 bytes
     std::vector<std::int32_t> stdio; // numbers in the shim: the tree's
-    std::int32_t state = -1; // number of TaskHello::state there, which gets what the dump has saved of it
     template <class V>
     void fields(V& v) {
         v(criu, user, cgroup_dirs, timeout_ms, status_pipe, script, tree_was_stopped, files, ignore_changed,
-          tail_limit, task_name, stdio, state);
+          tail_limit, task_name, stdio);
     }
 };
 
@@ -177,7 +176,8 @@ struct UndoResult {
     }
 };
 
-// Descriptors on success, in this order: pidfd of the tree's root, its mount namespace, its pid namespace.
+// Descriptors on success, in this order: pidfd of the tree's root, its mount namespace, its pid namespace,
+// and, if the dump has saved one, a file with what its shim kept (TaskHello::state).
 struct RestoreResult {
     static constexpr std::uint16_t k_type = 43;
     Outcome outcome;

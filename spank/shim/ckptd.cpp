@@ -24,7 +24,10 @@ Result<FromCkptd> Ckptd::receive(int limit_ms) {
     CKPT_TRY(wire::ShimStart start, wire::decode<wire::ShimStart>(packet.bytes));
     if (start.start == wire::Start::restored && packet.fds.empty())
         return fail(Code::wire_malformed, "ckptd restored the job but did not say where");
-    return Started{std::move(start), packet.fds.empty() ? Fd() : std::move(packet.fds.front())};
+    Started started{std::move(start), {}, {}};
+    if (!packet.fds.empty()) started.root = std::move(packet.fds[0]);
+    if (packet.fds.size() > 1) started.state = std::move(packet.fds[1]);
+    return started;
 }
 
 } // namespace ckpt

@@ -16,6 +16,7 @@ namespace ckpt {
 struct Started { // ShimStart with the pidfd of a restored tree
     wire::ShimStart start;
     Fd root;
+    Fd state; // what the shim before had kept; none if it kept nothing
 };
 using FromCkptd = std::variant<Started, wire::ShimOrder, wire::Answer, wire::Settle>;
 

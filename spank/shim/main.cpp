@@ -54,7 +54,8 @@ Started decide(Ckptd& ckptd, const Introduction& introduction) {
 // Of this job on this node, made by ckptd (daemon/step_dirs.hpp).
 std::string steps_dir() {
     const char* job = std::getenv("SLURM_JOB_ID");
-    return std::string(wire::k_step_dirs) + "/" + (job != nullptr ? job : "");
+    return std::string(wire::k_step_dirs) + "/" + std::to_string(::getuid()) + "-" +
+           (job != nullptr ? job : "");
 }
 
 // What this process has besides the tree.
@@ -99,10 +100,10 @@ void tree_has_streams(Streams& streams) {
     serve(std::move(shim), std::move(*tree), is_step ? std::vector<std::string>() : slurm_variables(), lost);
 }
 
-[[noreturn]] void serve_restored(Shim shim, Fd root) {
+[[noreturn]] void serve_restored(Shim shim, Fd root, Fd kept) {
     shim.status.write.reset();
     tree_has_streams(shim.streams);
-    auto state = shim.state.read();
+    auto state = StateFile(std::move(kept)).read();
     if (!state) say(one_line(state.error()) + "; output that was held back at the checkpoint is lost");
     if (!state) state = wire::ShimState();
     shim.streams.restored(state->streams);
@@ -154,7 +155,7 @@ int main(int argc, char** argv) {
     case wire::Start::ended:
         end_as(ending_of(started.start.wait_status));
     case wire::Start::restored:
-        serve_restored(std::move(*shim), std::move(started.root));
+        serve_restored(std::move(*shim), std::move(started.root), std::move(started.state));
     case wire::Start::alone:
         become(application);
     case wire::Start::unmanaged:

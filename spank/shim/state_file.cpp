@@ -29,6 +29,7 @@ Status StateFile::write(const wire::ShimState& state) const {
 }
 
 Result<wire::ShimState> StateFile::read() const {
+    if (!m_file) return wire::ShimState{};
     if (::lseek(m_file.get(), 0, SEEK_SET) < 0) return fail_errno(Code::os, "read the shim's file in memory");
     CKPT_TRY(const std::string bytes, read_all(m_file.get(), k_read_max));
     if (bytes.empty()) return wire::ShimState{};

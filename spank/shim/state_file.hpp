@@ -7,11 +7,12 @@
 
 namespace ckpt {
 
-// The file TaskHello::state, in memory: ckpt-engine reads what was written here, and writes, for a restored
-// tree, what was read there.
+// A file in memory: TaskHello::state, of which ckpt-engine takes a copy, or such a copy, which comes with a
+// restored tree.
 class StateFile {
 public:
-    StateFile() = default; // there is none: write() fails
+    StateFile() = default; // there is none: write() fails, and read() finds a state of nothing
+    explicit StateFile(Fd file) : m_file(std::move(file)) {}
     static Result<StateFile> make();
 
     [[nodiscard]] int number() const { return m_file.get(); }
@@ -21,7 +22,6 @@ public:
     [[nodiscard]] Result<wire::ShimState> read() const;
 
 private:
-    explicit StateFile(Fd file) : m_file(std::move(file)) {}
     Fd m_file;
 };
 

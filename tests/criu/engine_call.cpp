@@ -158,15 +158,16 @@ Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, cons
     request.task_name = options.task_name;
     request.stdio = {0, 1, 2};
     CKPT_TRY(const Fd mount_ns, open_namespace(::getpid(), "mnt"));
-    CKPT_TRY(const FakeShim shim, fake_shim(task, options.state));
-    request.state = options.state >= 0 ? k_shim_state : -1;
+    CKPT_TRY(const FakeShim shim, fake_shim(task, -1));
     const std::vector<int> fds = {images, tails, mount_ns.get(), shim.pidfd()};
     request.status_pipe = k_shim_status;
     CKPT_TRY(Call call,
              call_engine(wire::encode(request), fds, options.kill_engine_after, options.kill_engine_when));
     CKPT_TRY(auto result, wire::decode<wire::RestoreResult>(call.answer.bytes));
     CKPT_CHECK(wire::status_of(result.outcome));
-    if (call.answer.fds.size() != 3) return fail(Code::internal, "a restore without descriptors");
+    if (call.answer.fds.size() < 3) return fail(Code::internal, "a restore without descriptors");
+    if (options.state != nullptr && call.answer.fds.size() > 3)
+        *options.state = std::move(call.answer.fds[3]);
     task.adopt(result.root_pid, result.root_pid_inside, result.init_pid, std::move(call.answer.fds[0]),
                std::move(call.answer.fds[1]), std::move(call.answer.fds[2]));
     return result;

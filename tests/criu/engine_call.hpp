@@ -45,7 +45,7 @@ struct RestoreCall {
     std::string task_name = k_task_name;
     std::chrono::milliseconds kill_engine_after{0};
     std::function<bool()> kill_engine_when; // asked all the time
-    int state = -1;
+    Fd* state = nullptr;                    // takes what the shim of the dumped tree had kept
 };
 // On success `task` owns the restored tree.
 Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, const RestoreCall& options = {});

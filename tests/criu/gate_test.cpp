@@ -190,7 +190,7 @@ TEST_F(Gate, WhatIsNoMemoryOfTheShimsIsRefused) {
 }
 
 // What it holds when the tree stands still, not what it held before.
-TEST_F(Gate, TheShimsStateComesBackIntoTheNextShims) {
+TEST_F(Gate, TheShimsStateComesBackForTheNextShim) {
     DumpCall call = call_with(k_go_on, k_go_on);
     call.at_stopped = [this] {
         EXPECT_EQ(::ftruncate(m_state.get(), 0), 0);
@@ -203,11 +203,12 @@ TEST_F(Gate, TheShimsStateComesBackIntoTheNextShims) {
     ASSERT_OK(call_dump(*m_task, images.get(), call));
     m_task->kill_tree();
     m_task->renew(m_task->output_name());
-    const Fd next = memory("something longer than what comes back into it");
+    Fd next;
     RestoreCall restore;
-    restore.state = next.get();
+    restore.state = &next;
     restore.tree_was_stopped = true;
     ASSERT_OK(call_restore(*m_task, images.get(), m_tails.get(), restore));
+    ASSERT_TRUE(next);
     EXPECT_EQ(content_of(next.get()), "the last line");
     EXPECT_EQ(content_of(m_state.get()), "the last line") << "the old one is nobody's any more";
     EXPECT_TRUE(runs());

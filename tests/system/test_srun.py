@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A running srun in the job cannot be saved yet: that is said in one line, and the job runs on unharmed."""
+"""An srun that is called by its path runs in the script's own tree and cannot be saved: that is said in one line, and the job runs on
+unharmed."""
 
 from lib import *
 
 SCRIPT = """#!/bin/bash
 #SBATCH --checkpoint-interval=1s
 . /shared/programs/gate.sh
-srun --ntasks=1 bash -c '. /shared/programs/gate.sh; count step 1 80; gate go'
+/usr/bin/srun --ntasks=1 bash -c '. /shared/programs/gate.sh; count step 1 80; gate go'
 echo "srun ended with $?"
 exit 4
 """

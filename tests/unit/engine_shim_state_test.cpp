@@ -22,7 +22,7 @@ namespace ckpt {
 
 namespace {
 
-constexpr off_t k_max = off_t{64} << 20U;
+constexpr off_t k_max = off_t{32} << 20U;
 
 class ShimState : public ::testing::Test {
 protected:
@@ -60,10 +60,6 @@ protected:
         ASSERT_FALSE(saved) << what;
         EXPECT_EQ(saved.error().code, Code::dump_refused) << what << ": " << one_line(saved.error());
         EXPECT_FALSE(std::filesystem::exists(m_path + "/shim-state")) << what;
-        ASSERT_TRUE(save_shim_state(memory("of another").get(), m_images.get()));
-        const Status put = put_back_shim_state(m_images.get(), fd);
-        ASSERT_FALSE(put) << what;
-        EXPECT_EQ(put.error().code, Code::dump_refused) << what << ": " << one_line(put.error());
     }
 
     std::string m_path;
@@ -75,25 +71,34 @@ TEST_F(ShimState, Travels) {
     content.append(300'000, 'x');
     const Fd before = memory(content); // its offset is at the end, as the shim has left it
     ASSERT_TRUE(save_shim_state(before.get(), m_images.get()));
-    const Fd after = memory(std::string(500'000, 'o'));
-    ASSERT_TRUE(put_back_shim_state(m_images.get(), after.get()));
-    EXPECT_TRUE(content_of(after.get()) == content) << "nothing of what was there stays";
+    const auto after = load_shim_state(m_images.get());
+    ASSERT_TRUE(after);
+    EXPECT_TRUE(content_of(after->get()) == content);
     EXPECT_TRUE(content_of(before.get()) == content);
 }
 
 TEST_F(ShimState, AnEmptyOneTravelsToo) {
     ASSERT_TRUE(save_shim_state(memory("").get(), m_images.get()));
-    const Fd after = memory("old");
-    ASSERT_TRUE(put_back_shim_state(m_images.get(), after.get()));
-    EXPECT_EQ(content_of(after.get()), "");
+    const auto after = load_shim_state(m_images.get());
+    ASSERT_TRUE(after);
+    EXPECT_EQ(content_of(after->get()), "");
 }
 
 // Of a generation that was taken without one.
-TEST_F(ShimState, ImagesWithoutOneLeaveItAlone) {
-    const Fd after = memory("fresh");
-    ASSERT_TRUE(put_back_shim_state(m_images.get(), after.get()));
-    EXPECT_EQ(content_of(after.get()), "fresh");
-    ASSERT_TRUE(put_back_shim_state(m_images.get(), -1)) << "nobody asks for it";
+TEST_F(ShimState, ImagesWithoutOneHaveNone) {
+    const auto after = load_shim_state(m_images.get());
+    ASSERT_TRUE(after);
+    EXPECT_FALSE(*after);
+}
+
+// criu, which had the directory, may have been the user's instrument.
+TEST_F(ShimState, WhatElseLiesInItsPlaceIsNotOpened) {
+    ASSERT_EQ(::mkfifo((m_path + "/shim-state").c_str(), 0600), 0);
+    EXPECT_FALSE(load_shim_state(m_images.get()));
+    std::filesystem::remove(m_path + "/shim-state");
+    std::ofstream(m_path + "/other") << "has another name";
+    std::filesystem::create_hard_link(m_path + "/other", m_path + "/shim-state");
+    EXPECT_FALSE(load_shim_state(m_images.get()));
 }
 
 TEST_F(ShimState, OfTheLargestSize) {
@@ -148,7 +153,7 @@ TEST_F(ShimState, AFileWithANameIsRefused) {
     ::unlink(path.c_str());
 }
 
-TEST_F(ShimState, OneThatCannotBeReadOrWrittenFails) {
+TEST_F(ShimState, OneThatCannotBeReadFails) {
     const Fd state = memory("content");
     const std::string own = "/proc/self/fd/" + std::to_string(state.get());
     const Fd write_only(::open(own.c_str(), O_WRONLY | O_CLOEXEC));
@@ -157,10 +162,6 @@ TEST_F(ShimState, OneThatCannotBeReadOrWrittenFails) {
     EXPECT_FALSE(save_shim_state(write_only.get(), m_images.get()));
     EXPECT_FALSE(save_shim_state(path_only.get(), m_images.get()));
     EXPECT_FALSE(std::filesystem::exists(m_path + "/shim-state"));
-    ASSERT_TRUE(save_shim_state(state.get(), m_images.get()));
-    const Fd sealed(::memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    ASSERT_EQ(::fcntl(sealed.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW), 0);
-    EXPECT_FALSE(put_back_shim_state(m_images.get(), sealed.get()));
 }
 
 } // namespace

@@ -36,7 +36,8 @@ bool eventually(const std::function<bool()>& ready) {
 }
 
 Activity must_look(pid_t pid) {
-    const auto activity = activity_of(pid);
+    TcpQueues queues;
+    const auto activity = activity_of(pid, queues);
     EXPECT_TRUE(activity) << one_line(activity ? Error{} : activity.error());
     return activity.value_or(Activity{});
 }

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Steps of a checkpointed job when something happens to them, to srun, to ckptd or to the node; and the ways to a forced end that are
+not a requeue."""
+
+import re
+
+from lib import *
+from lib.product import restart_daemon
+
+COUNT = ". /shared/programs/gate.sh; count"
+SCRIPT = f"""#!/bin/bash
+srun --ntasks=1 bash -c '{COUNT} line 1 60; gate go; exit 3' | tee copy
+echo "status ${{PIPESTATUS[0]}}"
+exit 7
+"""
+ONE_HAS_ENDED = f"""#!/bin/bash
+srun --ntasks=2 bash -c '{COUNT} "task $SLURM_PROCID line" 1 $((1 + 59 * SLURM_PROCID)); [ $SLURM_PROCID = 0 ] || gate go; exit $((5 - SLURM_PROCID))'
+echo "status $?"
+"""
+KILLED = f"""#!/bin/bash
+srun --ntasks=1 bash -c '{COUNT} first 1 2; exec sleep 1000' &
+pid=$!
+. /shared/programs/gate.sh
+gate kill
+kill -9 $pid
+wait $pid
+echo "killed: $?"
+srun --ntasks=1 --overlap bash -c 'echo second'
+srun --ntasks=1 --overlap --job-name=third bash -c 'echo third; exec sleep 1000' 2>/dev/null
+echo "cancelled: $?"
+"""
+TWO_SRUNS_AT_ONCE = f"""#!/bin/bash
+for i in 1 2 3 4; do
+    srun --ntasks=1 --overlap bash -c '{COUNT} '$i' 1 30; echo "end '$i'"' >out-$i &
+done
+wait
+cat out-1 out-2 out-3 out-4
+. /shared/programs/gate.sh
+gate go
+"""
+EXPECTED = [*(f"line {i}" for i in range(1, 61)), "status 3"]
+
+
+class StepsTrouble(SystemTest):
+    def tearDown(self):
+        if not cluster.is_on("n1"):
+            cluster.start_node("n1")
+
+    def finish(self, job, restarts="1"):
+        job.path("go").touch()
+        info = end(job)
+        self.assert_ended(info, "FAILED", "7:0")
+        self.assertEqual(info["Restarts"], restarts)
+        self.assertEqual(application_lines(job.output()), EXPECTED)
+        self.assertEqual(job.path("copy").read_text().splitlines(), EXPECTED[:-1])
+
+    def test_the_time_limit(self):
+        job = submit(SCRIPT, "--checkpoint", "--time=10", node="n1", name="limit")
+        job.wait_output("line 20\n")
+        cluster.run("ctl", "scontrol", "update", f"JobId={job.id}", "EndTime=now+2seconds")
+        job.wait_output("restored generation 1 ", timeout=120)
+        self.finish(job)
+        assert_clean(job)
+
+    def test_a_lost_node(self):
+        job = submit(SCRIPT, "--checkpoint-interval=1s", node=None, name="node")
+        job.wait_output("generation 2 saved")
+        self.assertEqual(job.info()["BatchHost"], "n1", "Slurm takes the first node")
+        cluster.kill_node("n1")
+        job.wait_running("n2", timeout=90)
+        cluster.start_node("n1")
+        job.wait_output("restored generation ")
+        self.finish(job)
+        assert_clean(job)
+
+    def test_ckptd_started_anew(self):
+        job = submit(SCRIPT, "--checkpoint", node="n1", name="daemon")
+        job.wait_output("line 10\n")
+        restart_daemon("n1")
+        cluster.run("n1", "sckpt", "create", job.id, user=job.user)
+        restart_daemon("n1")
+        job.wait_output("line 30\n")
+        requeue(job, to="n2")
+        job.wait_output("restored generation 2 ")
+        self.finish(job)
+        assert_clean(job)
+
+    def test_another_job_goes_on(self):
+        job = submit(SCRIPT, "--checkpoint-interval=none", node="n1", name="source")
+        job.wait_output("line 20\n")
+        cluster.run("n1", "sckpt", "create", job.id, user=job.user)
+        job.as_user("scancel", job.id)
+        self.assertEqual(end(job)["JobState"], "CANCELLED")
+        assert_clean(job)
+        other = submit(SCRIPT, f"--checkpoint-restore={job.id}", node="n2", name="other")
+        other.wait_output(f"restored generation 1 of job {job.id} ")
+        requeue(other, to="n1")
+        wait_for(f"{other} is restored twice", lambda: other.output().count("restored generation") == 2)
+        job.path("go").touch()  # the program is where it was
+        info = end(other)
+        self.assert_ended(info, "FAILED", "7:0")
+        self.assertEqual(application_lines(other.output())[-1], "status 3")
+        self.assertEqual(job.path("copy").read_text().splitlines(), EXPECTED[:-1])
+        assert_clean(other)
+
+    def test_one_task_has_ended(self):
+        reference = submit(ONE_HAS_ENDED, "--ntasks=2", node="n2", name="ended-reference")
+        job = submit(ONE_HAS_ENDED, "--checkpoint", "--ntasks=2", node="n1", name="ended")
+        job.wait_output("task 1 line 30\n")
+        requeue(job, to="n2")
+        job.wait_output("restored generation 1 ")
+        for one in (job, reference):
+            one.path("go").touch()
+            self.assert_ended(end(one))
+        self.assertEqual(sorted(application_lines(job.output())), sorted(application_lines(reference.output())))
+        self.assertIn("status 5", job.output())
+        assert_clean(job, reference)
+
+    def test_killed_and_cancelled_as_natively(self):
+        jobs = [submit(KILLED, *options, node="n1", name=name) for name, options in (("native", ()), ("managed", ("--checkpoint",)))]
+        for job in jobs:
+            job.wait_output("first 2\n")
+            job.path("kill").touch()
+            job.wait_output("third\n")
+            steps = cluster.run("ctl", "squeue", "--steps", "--noheader", f"--jobs={job.id}", "--format=%i %j")
+            step = next(line.split()[0] for line in steps.splitlines() if line.endswith(" third"))
+            job.as_user("scancel", step)
+            self.assert_ended(end(job))
+        self.assertEqual(*([line for line in application_lines(job.output()) if not re.search(r"line \d+: +\d+ Killed", line)] for job in jobs))
+        self.assertEqual(complaints(jobs[1].output()), [])
+        assert_clean(*jobs)
+
+    def test_four_at_once(self):
+        job = submit(TWO_SRUNS_AT_ONCE, "--checkpoint", node="n1", name="four")
+        for number in (1, 2, 3, 4):
+            job.wait_file(f"out-{number}", lines=8)
+        requeue(job, to="n2")
+        job.wait_output("restored generation 1 ")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()),
+                         [line for number in (1, 2, 3, 4) for line in (*(f"{number} {i}" for i in range(1, 31)), f"end {number}")])
+        assert_clean(job)
+
+    def test_two_users_on_a_node(self):
+        jobs = [submit(SCRIPT, "--checkpoint", node="n1", user=user, name=f"of-{user}") for user in ("alice", "bob")]
+        for job in jobs:
+            job.wait_output("line 10\n")
+        for job in jobs:
+            requeue(job, to="n2")
+        for job in jobs:
+            job.wait_output("restored generation 1 ")
+            self.finish(job)
+        assert_clean(*jobs)
+
+
+main()
