@@ -209,9 +209,10 @@ void InRelay::run() {
 }
 
 void InRelay::watch() {
+    // srun may have made room since we looked. A file cannot be waited for: there it is the room that is.
     const bool wanted = m_start == m_bytes.size() && can_write();
-    (void)m_from.wait_for(wanted ? k_readable : k_nothing);
-    m_to.wait_for(wanted ? k_broken : k_writable);
+    const bool waits = m_from.wait_for(wanted ? k_readable : k_nothing) && wanted;
+    m_to.wait_for(waits ? k_broken : k_writable);
 }
 
 bool InRelay::settle() {

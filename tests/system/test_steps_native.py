@@ -39,7 +39,7 @@ WAYS = {
     "terminated": "$one sh -c 'echo started; exec sleep 60' >out & until_in started out; kill -TERM $!; wait $!; echo $?",
     "signal_passed_on": "$one bash -c 'trap \"echo usr1; exit 6\" USR1; echo started; while :; do sleep 0.05; done' >out & until_in started out; kill -USR1 $!; wait $!; echo $?; cat out",
     "signal_from_slurm": "$one bash -c 'trap \"echo usr2; exit 5\" USR2; echo started; while :; do sleep 0.05; done' >out & until_in started out; scancel --signal=USR2 $SLURM_JOB_ID; wait $!; echo $?; cat out",
-    "killed": "$one sh -c 'echo started; exec sleep 60' >out & until_in started out; kill -KILL $!; wait $!; echo $?; scancel --signal=KILL $SLURM_JOB_ID",
+    "killed": "$one sh -c 'echo started; until [ -e go ]; do sleep 0.05; done' >out & until_in started out; kill -KILL $!; wait $!; echo $?; touch go",
     "background": "$one sh -c 'sleep 0.2; echo a; exit 3' >a & a=$!; $one sh -c 'echo b; exit 4' >b & b=$!; wait $a; echo $?; wait $b; echo $?; cat a b",
     "loop": "for i in 1 2 3; do $one echo $i; done",
     "function": "f() { local x; x=$($one echo \"$1\"); echo \"<$x>\"; }; f one; f two",
@@ -52,7 +52,7 @@ WAYS = {
     "reader_ends_early": "$one seq 1 1000000 2>/dev/null | head -1",
     "bad_option": "$one --no-such-option true; echo $?",
     "no_such_program": "$one no-such-program; echo $?",
-    "not_executable": "echo >file; one ./file; echo $?",
+    "not_executable": "echo >file; $one ./file; echo $?",
     "terminal": "srun --overlap -n1 --pty echo terminal </dev/null; echo $?",
     "step_in_step": "$one srun --overlap -n1 echo inner",
     "version": "srun --version; srun --help | head -1",
@@ -76,7 +76,8 @@ def results(job):
             name = line
             of_way[name] = []
         elif not line.startswith("srun: Step created"):
-            line = re.sub(r"StepId=\d+\.\d+", "StepId=", line).replace(job.id, "JOB")
+            line = re.sub(r"StepId=\d+\.\d+", "StepId=", line).replace(str(job.id), "JOB")
+            line = re.sub(r"(line \d+: +)\d+", r"\1PID", line)
             of_way[name].append(re.sub(r"\bn[12]\b", "NODE", line))
     return {name: sorted(lines) for name, lines in of_way.items()}
 

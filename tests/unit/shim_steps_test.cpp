@@ -233,6 +233,14 @@ TEST_F(ShimSteps, TheEndOfTheInputIsKeptToo) {
     EXPECT_EQ(m_read, "a few bytes, end\n");
 }
 
+TEST_F(ShimSteps, AFileArrivesWhole) {
+    const std::string input = lines(300'000);
+    std::ofstream(m_dir / "input") << input;
+    const Fd in(::open((m_dir / "input").c_str(), O_RDONLY | O_CLOEXEC));
+    EXPECT_EQ(end_of(stand_in("exec cat", in.get())), 0);
+    EXPECT_TRUE(m_read == input) << m_read.size();
+}
+
 TEST_F(ShimSteps, AFileIsReadNoFurtherThanTheRealOneHas) {
     std::ofstream(m_dir / "input") << lines(10000);
     const Fd in(::open((m_dir / "input").c_str(), O_RDONLY | O_CLOEXEC));
