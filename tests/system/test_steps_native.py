@@ -45,7 +45,7 @@ WAYS = {
     "function": "f() { local x; x=$($one echo \"$1\"); echo \"<$x>\"; }; f one; f two",
     "at_once": "for i in 1 2 3 4; do $one echo $i & done | sort; wait",
     "exclusive": "srun --exclusive -n1 echo exclusive",
-    "multi_program": "srun --overlap -n2 --multi-prog <(printf '0 echo zero\\n1 echo one\\n') | sort",
+    "multi_program": "printf '0 /bin/echo zero %%t\n1 /bin/echo one\n' >programs; srun --overlap -n2 --multi-prog programs | sort",
     "surroundings": "(ulimit -n 333; umask 027; cd /tmp; X=y $one sh -c 'ulimit -n; umask; pwd; echo $X; echo $SLURM_CHECKPOINT_STEPS$SLURM_CHECKPOINT_STAND_IN; command -v srun')",
     "loop_over_input": "seq 1 3 | while read i; do $one echo $i </dev/null; done",
     "input_left": "seq 1 3 >in; { $one --no-such-option 2>/dev/null; cat; } <in",
