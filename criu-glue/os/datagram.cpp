@@ -50,11 +50,11 @@ std::string path_of(const sockaddr_un& address, socklen_t size) {
 
 } // namespace
 
-Result<Fd> bind_datagram(const std::string& path) {
+Result<Fd> bind_datagram(const std::string& path, Senders senders) {
     CKPT_TRY(const sockaddr_un address, address_of(path));
     Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return fail_errno(Code::os, "make a socket");
-    const int on = 1;
+    const int on = senders == Senders::known ? 1 : 0;
     ::setsockopt(fd.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return fail_errno(Code::os, "remove stale " + path);
     if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)

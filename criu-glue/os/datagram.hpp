@@ -26,8 +26,10 @@ struct Datagram {
     uid_t uid = 0;
 };
 
-// Removes what is at `path` and binds there, mode 0600. Non-blocking.
-Result<Fd> bind_datagram(const std::string& path);
+// Removes what is at `path` and binds there, mode 0600. Non-blocking. Of a socket that is told its `senders`
+// (Datagram::pid and uid) CRIU cannot save a queue (sk-queue.c: "Control messages in queue").
+enum class Senders : bool { unknown, known };
+Result<Fd> bind_datagram(const std::string& path, Senders senders);
 
 // Code::not_found when nobody is bound to `path`; Code::busy when its queue is full.
 Status send_datagram(int socket, const std::string& path, std::string_view bytes,

@@ -190,6 +190,7 @@ void Service::obey(const wire::ShimOrder& order) {
         return;
     case wire::Order::leave:
         m_streams.leave();
+        m_steps.leave();
         m_canary.stop();
         end_as(ending_of(TreeEnd{read_status(), true, m_term != Term::none}));
     }

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <cstddef>
 #include <format>
 #include <iterator>
@@ -44,7 +45,7 @@ Result<Steps> Steps::open(const std::string& dir) {
     const Status there = send_datagram(probe.get(), path, {});
     if (there || there.error().code == Code::busy)
         return fail(Code::busy, "another shim runs this job's steps");
-    CKPT_TRY(Fd socket, bind_datagram(path));
+    CKPT_TRY(Fd socket, bind_datagram(path, Senders::known));
     Fd events(::epoll_create1(EPOLL_CLOEXEC));
     if (!events) return fail_errno(Code::os, "make an epoll descriptor");
     const int epoll = events.get();
@@ -187,6 +188,11 @@ void Steps::go_on() {
     for (Step& step : m_steps)
         serve(step);
     forget_done();
+}
+
+void Steps::leave() {
+    for (const Step& step : m_steps)
+        step.signal(SIGKILL);
 }
 
 void Steps::restored(const wire::ShimState& state) {

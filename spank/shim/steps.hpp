@@ -39,6 +39,8 @@ public:
     // Slurm's SIGTERM is held back: what srun does about it is not for the tree to see, which may go on from
     // here elsewhere. As after settle(), until go_on().
     void job_ends();
+    // The tree is gone and will be restored: what srun would say about the end of its step is nobody's.
+    void leave();
 
     // The tree was restored, and `state` is what the shim before had written down. Before serve().
     void restored(const wire::ShimState& state);

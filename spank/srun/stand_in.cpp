@@ -34,7 +34,7 @@ Result<StandIn> StandIn::start(const std::string& dir, const wire::StepCommand& 
     if (::getrandom(&id, sizeof id, 0) != static_cast<ssize_t>(sizeof id))
         return fail_errno(Code::os, "get a random number");
     const std::string path = std::format("{}/{:016x}", dir, id);
-    CKPT_TRY(Fd socket, bind_datagram(path));
+    CKPT_TRY(Fd socket, bind_datagram(path, Senders::unknown));
     CKPT_TRY(Fd signals, signal_descriptor(every_signal()));
     StandIn stand_in(command, std::move(socket), std::move(signals), path, shim);
     CKPT_CHECK(stand_in.ask());

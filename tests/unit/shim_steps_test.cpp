@@ -158,7 +158,7 @@ TEST_F(ShimSteps, AskingTwiceRunsOnce) {
 TEST_F(ShimSteps, WhoIsNotThereAnyMoreIsOver) {
     const std::string stale = m_dir / "00000000000000ab";
     {
-        const auto left = bind_datagram(stale);
+        const auto left = bind_datagram(stale, Senders::unknown);
     }
     wire::ShimState state;
     state.steps.resize(2);
