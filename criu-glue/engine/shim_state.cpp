@@ -53,7 +53,9 @@ Status copy(int from, int to) {
 Status save_shim_state(int state, int images) {
     CKPT_CHECK(require_in_memory(state));
     CKPT_TRY(const Fd file, open_beneath(images, k_name, O_WRONLY | O_CREAT | O_EXCL, 0600));
-    return copy(state, file.get());
+    Status saved = copy(state, file.get());
+    if (!saved) (void)::unlinkat(images, k_name, 0);
+    return saved;
 }
 
 Result<Fd> load_shim_state(int images) {
