@@ -12,6 +12,7 @@
 #include <format>
 
 #include "os/safe_path.hpp"
+#include "wire/step_messages.hpp"
 
 namespace ckpt {
 
@@ -33,11 +34,11 @@ void mount_limited(const std::string& path) {
 } // namespace
 
 std::string StepDirs::name_of(std::uint32_t uid, std::uint32_t job_id) {
-    return std::format("{}-{}", uid, job_id);
+    return wire::step_dir_name(uid, std::to_string(job_id));
 }
 
 bool StepDirs::is_of(const std::string& name, std::uint32_t uid) {
-    return name.starts_with(std::format("{}-", uid)) && name.find('/') == std::string::npos;
+    return name.starts_with(wire::step_dir_name(uid, "")) && name.find('/') == std::string::npos;
 }
 
 Result<StepDirs> StepDirs::open(const std::string& path, const std::set<std::string>& kept) {

@@ -45,7 +45,7 @@ void take_control(msghdr& message, Datagram& into) {
 std::string path_of(const sockaddr_un& address, socklen_t size) {
     constexpr std::size_t k_before = offsetof(sockaddr_un, sun_path);
     if (size <= k_before || address.sun_path[0] == '\0') return {};
-    return std::string(address.sun_path, ::strnlen(address.sun_path, size - k_before));
+    return {address.sun_path, ::strnlen(address.sun_path, size - k_before)};
 }
 
 } // namespace

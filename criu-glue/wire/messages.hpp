@@ -174,9 +174,21 @@ struct Settled {
     std::string text;
     bool at_rest = false;            // nothing is left in pipes or in the shim that could be passed on
     std::vector<std::int32_t> sruns; // processes of the real srun that the shim has started and that live
+    std::vector<std::uint64_t> stand_ins; // whose those are, in the same order
     template <class V>
     void fields(V& v) {
-        v(code, text, at_rest, sruns);
+        v(code, text, at_rest, sruns, stand_ins);
+    }
+};
+
+// The batch script's shim, after a restore, and when it comes back to a ckptd: the stand-ins that there are. Of
+// others nothing is to be awaited or kept.
+struct StepsKnown {
+    static constexpr std::uint16_t k_type = 20;
+    std::vector<std::uint64_t> stand_ins;
+    template <class V>
+    void fields(V& v) {
+        v(stand_ins);
     }
 };
 

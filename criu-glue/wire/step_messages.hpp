@@ -15,6 +15,9 @@ namespace ckpt::wire {
 // In the environment of the application: the directory with the sockets.
 constexpr const char* k_steps_variable = "SLURM_CHECKPOINT_STEPS";
 constexpr const char* k_step_dirs = "/run/ckptd/steps"; // below it one for each job, named by its id
+inline std::string step_dir_name(std::uint32_t uid, const std::string& job_id) {
+    return std::to_string(uid) + "-" + job_id;
+}
 constexpr const char* k_shim_name = "shim";             // of the shim's socket in it
 
 struct ResourceLimit {

@@ -54,8 +54,7 @@ Started decide(Ckptd& ckptd, const Introduction& introduction) {
 // Of this job on this node, made by ckptd (daemon/step_dirs.hpp).
 std::string steps_dir() {
     const char* job = std::getenv("SLURM_JOB_ID");
-    return std::string(wire::k_step_dirs) + "/" + std::to_string(::getuid()) + "-" +
-           (job != nullptr ? job : "");
+    return std::string(wire::k_step_dirs) + "/" + wire::step_dir_name(::getuid(), job != nullptr ? job : "");
 }
 
 // What this process has besides the tree.

@@ -214,7 +214,7 @@ Status Service::settle(wire::Settled& answer) {
     state.dir = m_steps.dir();
     answer.at_rest = true;
     CKPT_CHECK(m_streams.settle(state, answer.at_rest));
-    CKPT_CHECK(m_steps.settle(state, answer.at_rest, answer.sruns));
+    CKPT_CHECK(m_steps.settle(state, answer));
     return m_state.write(state);
 }
 

@@ -48,10 +48,15 @@ public:
 
     // What the stand-in is to be told now; once.
     std::optional<wire::StepEnded> answer();
-    // It was told, or nobody is there to be told.
-    [[nodiscard]] bool is_over() const { return m_ended && (m_answered || !m_stand_in_pidfd); }
+    // Its stand-in was told, and has ended, or there was none to be told: what it was told may lie unread in its
+    // socket at a checkpoint, and nobody knows whether it comes back from there.
+    [[nodiscard]] bool is_over() const { return m_ended && !m_stand_in_pidfd; }
     // ... and nobody else writes to srun's streams.
     [[nodiscard]] bool is_done() const { return is_over() && m_out.is_over() && m_err.is_over(); }
+    // The stand-in asks once more for what it was told already.
+    [[nodiscard]] std::optional<wire::StepEnded> told() const {
+        return m_answered ? std::optional(m_end) : std::nullopt;
+    }
 
 private:
     Status start(StepRequest request, const wire::StepRecord* record);

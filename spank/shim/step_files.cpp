@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <format>
 #include <fstream>
 #include <optional>
 #include <string>
@@ -76,7 +77,7 @@ std::vector<std::int32_t> processes_below(pid_t pid) {
         const auto threads = dir ? list_dir(dir.get()) : Result<std::vector<std::string>>();
         if (!threads) continue;
         for (const std::string& thread : *threads) {
-            std::ifstream children(task + "/" + thread + "/children");
+            std::ifstream children(std::format("{}/{}/children", task, thread));
             for (std::int32_t child = 0; children >> child;)
                 all.push_back(child);
         }

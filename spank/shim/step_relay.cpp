@@ -17,9 +17,9 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_kept = 64 * 1024;           // as much as a pipe holds: then srun is held up
-constexpr std::size_t k_kept_max = 8 * 1024 * 1024; // while everything is to come to rest
-constexpr int k_ahead = 4096;                       // of standard input, which nobody else can read then
+constexpr std::size_t k_kept = std::size_t{64} * 1024; // as much as a pipe holds: then srun is held up
+constexpr std::size_t k_kept_max = std::size_t{8} * 1024 * 1024; // while everything is to come to rest
+constexpr int k_ahead = 4096; // of standard input, which nobody else can read then
 
 constexpr std::uint32_t k_readable = EPOLLIN;
 constexpr std::uint32_t k_writable = EPOLLOUT;

@@ -85,7 +85,6 @@ void Steps::serve() {
 void Steps::serve(Step& step) {
     step.serve();
     if (const auto ended = step.answer()) {
-        if (m_asked.contains(step.stand_in())) m_answered.insert(step.stand_in());
         // It has gone, or does not read.
         (void)send_datagram(m_socket.get(), path_of(step.stand_in()), wire::encode(*ended));
     }
@@ -118,8 +117,15 @@ void Steps::obey(Datagram message) {
         return known->signal(signal->signal);
     // A step that began now would not be part of the checkpoint, and its stand-in would be.
     if (m_paused) return m_waiting.push_back(std::move(message));
-    if (!wire::decode<wire::StepStart>(message.bytes) || known != nullptr) return;
-    if (!m_answered.contains(stand_in)) start(stand_in, std::move(message));
+    if (!wire::decode<wire::StepStart>(message.bytes)) return;
+    if (known != nullptr) {
+        if (const auto told = known->told())
+            (void)send_datagram(m_socket.get(), path_of(stand_in), wire::encode(*told));
+        return;
+    }
+    // Those of the checkpoint first: there may not be room for all at once, and what is saved of them waits.
+    if (m_restoring && !m_records.contains(stand_in)) return m_waiting.push_back(std::move(message));
+    start(stand_in, std::move(message));
 }
 
 void Steps::start(std::uint64_t stand_in, Datagram message) {
@@ -152,7 +158,7 @@ void Steps::prepare(StepRequest& request, bool again) const {
         argv.insert(argv.begin() + static_cast<std::ptrdiff_t>(options.command_at), "--open-mode=append");
 }
 
-Status Steps::settle(wire::ShimState& state, bool& at_rest, std::vector<std::int32_t>& sruns) {
+Status Steps::settle(wire::ShimState& state, wire::Settled& answer) {
     m_paused = true;
     m_socket.wait_for(k_nothing);
     bool moved = m_socket && read_messages();
@@ -161,11 +167,14 @@ Status Steps::settle(wire::ShimState& state, bool& at_rest, std::vector<std::int
         CKPT_CHECK(step.settle(moved));
         if (step.is_over()) continue;
         state.steps.push_back(step.record());
-        std::ranges::copy(step.processes(), std::back_inserter(sruns));
+        for (const std::int32_t pid : step.processes()) {
+            answer.sruns.push_back(pid);
+            answer.stand_ins.push_back(step.stand_in());
+        }
     }
     for (const auto& [stand_in, record] : m_records)
         state.steps.push_back(record);
-    at_rest &= !moved;
+    answer.at_rest &= !moved;
     return {};
 }
 
@@ -179,7 +188,8 @@ void Steps::job_ends() {
 }
 
 void Steps::go_on() {
-    if (!std::exchange(m_paused, false)) return;
+    const bool waits = std::exchange(m_restoring, false) && !m_waiting.empty();
+    if (!std::exchange(m_paused, false) && !waits) return;
     m_socket.wait_for(EPOLLIN);
     for (Step& step : m_steps)
         step.job_ends(false);
@@ -209,6 +219,16 @@ void Steps::restored(const wire::ShimState& state) {
         m_over.push_back(record.first);
         return true;
     });
+    m_restoring = std::ranges::any_of(m_records, [](const auto& record) { return !record.second.ended; });
+}
+
+std::vector<std::uint64_t> Steps::stand_ins() const {
+    std::vector<std::uint64_t> all;
+    for (const Step& step : m_steps)
+        if (!step.is_over()) all.push_back(step.stand_in());
+    for (const auto& [stand_in, record] : m_records)
+        all.push_back(stand_in);
+    return all;
 }
 
 void Steps::ask_again(std::uint64_t stand_in) {

@@ -14,6 +14,7 @@
 #include "os/fd.hpp"
 #include "result/result.hpp"
 #include "step.hpp"
+#include "wire/messages.hpp"
 #include "wire/shim_state.hpp"
 
 namespace ckpt {
@@ -33,7 +34,7 @@ public:
     // `at_rest`: becomes false when something has moved since the last call. `sruns`: see wire::Settled. From
     // now on the tree gets nothing and nothing is taken from it, until go_on() or the next settle(). An error
     // is why there can be no checkpoint.
-    Status settle(wire::ShimState& state, bool& at_rest, std::vector<std::int32_t>& sruns);
+    Status settle(wire::ShimState& state, wire::Settled& answer);
     void go_on();
     [[nodiscard]] const std::string& dir() const { return m_dir; }
     // Slurm's SIGTERM is held back: what srun does about it is not for the tree to see, which may go on from
@@ -44,6 +45,9 @@ public:
 
     // The tree was restored, and `state` is what the shim before had written down. Before serve().
     void restored(const wire::ShimState& state);
+
+    // All that there are, with those that have not asked yet since a restore.
+    [[nodiscard]] std::vector<std::uint64_t> stand_ins() const;
 
     // The stand-ins of which nothing has to be kept any more (wire::StepOver); each is said once.
     std::vector<std::uint64_t> take_over() { return std::exchange(m_over, {}); }
@@ -66,10 +70,10 @@ private:
     std::string m_dir;
     std::list<Step> m_steps;
     bool m_paused = false;
+    bool m_restoring = false; // steps of the checkpoint are not all back
     std::vector<Datagram> m_waiting;                     // came after settle()
     std::map<std::uint64_t, wire::StepRecord> m_records; // restored, not asked for yet
     std::set<std::uint64_t> m_asked;                     // got StepAgain: may ask twice
-    std::set<std::uint64_t> m_answered;                  // of those
     std::set<std::uint64_t> m_said_over;                 // of m_steps
     std::vector<std::uint64_t> m_over;
     Variables m_now;   // what Slurm has set for this incarnation

@@ -28,7 +28,7 @@ constexpr int k_not_found = 127; // as a shell says it
 constexpr int k_not_run = 126;
 
 [[noreturn]] void give_up(const std::string& program, int errnum) {
-    std::fprintf(stderr, "srun: %s: %s\n", program.c_str(), std::strerror(errnum));
+    (void)std::fprintf(stderr, "srun: %s: %s\n", program.c_str(), std::strerror(errnum));
     std::exit(errnum == ENOENT ? k_not_found : k_not_run);
 }
 
@@ -49,7 +49,7 @@ Result<wire::StepEnded> run_outside(const char* dir, const wire::StepCommand& co
 // sbatch within a job takes its variables along: the shim of that job is not for this one.
 bool is_of_this_job(const std::string& dir) {
     const char* job = std::getenv("SLURM_JOB_ID");
-    return job != nullptr && dir.ends_with(std::string("/") + job);
+    return job != nullptr && dir.ends_with("/" + wire::step_dir_name(::getuid(), job));
 }
 
 // What srun would open and read itself is opened here: then how far it was read belongs to the script's tree,
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
     const wire::StepCommand command = command_of(open_input(words, options), program, mask);
     const auto ended = run_outside(dir, command, [&] { become(program, argv, mask); });
     if (!ended) {
-        std::fprintf(stderr, "srun: %s\n", one_line(ended.error()).c_str());
+        (void)std::fprintf(stderr, "srun: %s\n", one_line(ended.error()).c_str());
         return 1;
     }
     if (ended->errnum != 0) give_up(program, ended->errnum);
