@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Several dumps as one cut (state_cut.cpp): their workers wait for each other, and what is on its way between
 // trees, slurmstepd and srun comes to rest before the first tree is looked at.
+#include <algorithm>
 #include <array>
 
 #include "effects_common.hpp"
@@ -19,6 +20,22 @@ constexpr std::chrono::seconds k_settle_limit{5};
 constexpr std::chrono::milliseconds k_settle_pause{1};
 constexpr std::size_t k_sruns_max = 256; // of one job: what a shim says is its user's word
 constexpr int k_pause_factor = 4;        // of the time that a look takes, which others wait for
+
+Error no_rest() {
+    return {Code::dump_failed, "what the job's steps read and write does not come to rest",
+            "it will be tried again with the next checkpoint", 0};
+}
+
+Error runs_elsewhere() {
+    return {Code::dump_refused,
+            "a step of the job runs where it cannot be saved: on another node, in a container, or "
+            "started while ckptd was away",
+            "the job is checkpointed when that step has ended", 0};
+}
+
+bool has_step(const JobState& state, std::uint64_t stand_in) {
+    return std::ranges::any_of(state.tasks, [&](const auto& one) { return one.second.stand_in == stand_in; });
+}
 
 // A process of the job, whoever has named it.
 bool is_of_job(pid_t pid, std::uint32_t job_id) {
@@ -49,15 +66,14 @@ void Server::perform(Job& job, const effect::DumpGoOn& e) {
 }
 
 void Server::perform(Job& job, const effect::Settle& e) {
-    job.settling = Settling{e.generation, {}, true, {}, {}};
+    job.settling = Settling{};
+    job.settling->generation = e.generation;
     m_loop.after(k_settle_limit,
                  [this, job_id = job.facts.job_id, serial = job.serial, generation = e.generation] {
                      Job* still = find_job(job_id, serial);
                      if (still == nullptr || !still->settling || still->settling->generation != generation)
                          return;
-                     settle_ended(*still, Error{Code::dump_failed,
-                                                "what the job's steps read and write does not come to rest",
-                                                "it will be tried again with the next checkpoint", 0});
+                     settle_ended(*still, still->settling->has_foreign ? runs_elsewhere() : no_rest());
                  });
     ask_to_settle(job);
 }
@@ -71,7 +87,10 @@ void Server::ask_to_settle(Job& job) {
         const bool has_tree =
             state != job.state.tasks.end() && (state->second.phase == TaskState::Phase::running ||
                                                state->second.phase == TaskState::Phase::ended);
-        if (task.shim == 0 || task.state < 0 || !has_tree) continue;
+        if (!has_tree || !state->second.gated) continue;
+        if (task.shim == 0 && state->second.phase == TaskState::Phase::running)
+            return settle_ended(job, Error{Code::dump_failed, "a task of the job does not answer", "", 0});
+        if (task.shim == 0) continue;
         job.settling->asked.insert(key);
         shims.push_back(task.shim);
     }
@@ -87,11 +106,14 @@ void Server::on_message(ConnectionId id, const wire::Settled& m) {
     if (!job->settling || !job->settling->asked.contains(connection.task)) return;
     if (m.code != 0) return settle_ended(*job, Error{Code::dump_refused, m.text.substr(0, 400), "", 0});
     job->settling->at_rest = job->settling->at_rest && m.at_rest;
-    for (const std::int32_t pid : std::set<std::int32_t>(m.sruns.begin(), m.sruns.end())) {
+    for (std::size_t i = 0; i < m.sruns.size(); ++i) {
+        const std::int32_t pid = m.sruns[i];
+        if (job->settling->sruns.contains(pid)) continue;
         if (job->settling->sruns.size() >= k_sruns_max)
             return settle_ended(*job,
                                 Error{Code::dump_refused, "the script has very many sruns at once", "", 0});
-        if (is_of_job(pid, job->facts.job_id)) job->settling->sruns.insert(pid);
+        if (is_of_job(pid, job->facts.job_id))
+            job->settling->sruns[pid] = i < m.stand_ins.size() ? m.stand_ins[i] : 0;
     }
     settled(*job, connection.task);
 }
@@ -104,7 +126,10 @@ void Server::settled(Job& job, const TaskKey& key) {
 // At rest twice in a row, and nothing has run in between.
 void Server::look_at_rest(Job& job) {
     Settling& settling = *job.settling;
-    std::set<pid_t> pids = settling.sruns;
+    std::set<pid_t> pids;
+    for (const auto& [pid, stand_in] : settling.sruns)
+        pids.insert(pid);
+    settling.has_foreign = false;
     for (const auto& [stand_in, stepd] : job.stepds)
         if (open_pidfd(stepd)) pids.insert(stepd.pid);
     const auto began = std::chrono::steady_clock::now();
@@ -116,6 +141,12 @@ void Server::look_at_rest(Job& job) {
         if (!activity) return settle_ended(job, activity.error());
         now[pid] = *activity;
         at_rest = at_rest && activity->at_rest;
+        // It talks to a slurmstepd that has not told us.
+        if (const auto srun = settling.sruns.find(pid);
+            srun != settling.sruns.end() && activity->connected && !has_step(job.state, srun->second)) {
+            settling.has_foreign = true;
+            at_rest = false;
+        }
     }
     if (at_rest && now == settling.before) return settle_ended(job, std::nullopt);
     settling.before = at_rest ? std::move(now) : std::map<pid_t, Activity>();
@@ -146,14 +177,40 @@ void Server::perform(Job& job, const effect::Proceed& /*e*/) {
         if (task.state >= 0) order(job, key, wire::Order::go_on);
 }
 
-void Server::on_message(ConnectionId id, const wire::StepOver& m) {
+Job* Server::job_of_script(ConnectionId id) {
     const Connection& connection = m_connections.at(id);
     Job* job = find_job(connection.job_id);
-    if (!connection.is_shim || job == nullptr) return drop_connection(id);
+    if (!connection.is_shim || job == nullptr) {
+        drop_connection(id);
+        return nullptr;
+    }
     const auto found = job->tasks.find(connection.task);
-    if (found == job->tasks.end() || found->second.stand_in != 0 || m.stand_in == 0) return;
+    return found != job->tasks.end() && found->second.stand_in == 0 ? job : nullptr;
+}
+
+void Server::on_message(ConnectionId id, const wire::StepOver& m) {
+    Job* job = job_of_script(id);
+    if (job == nullptr || m.stand_in == 0) return;
     job->stepds.erase(m.stand_in);
-    handle(connection.job_id, event::StepOver{m.stand_in});
+    handle(job->facts.job_id, event::StepOver{m.stand_in});
+}
+
+// What it does not name has ended, and is not awaited any more.
+void Server::on_message(ConnectionId id, const wire::StepsKnown& m) {
+    const Job* job = job_of_script(id);
+    if (job == nullptr) return;
+    const std::uint32_t job_id = job->facts.job_id;
+    std::set<std::uint64_t> gone = job->state.unfit;
+    for (const auto& [task, ended] : job->state.expected)
+        gone.insert(task.stand_in);
+    for (const auto& [key, task] : job->state.tasks)
+        if (task.stand_in != 0) gone.insert(task.stand_in);
+    for (const std::uint64_t stand_in : m.stand_ins)
+        gone.erase(stand_in);
+    for (const std::uint64_t stand_in : gone)
+        handle(job_id, event::StepOver{stand_in});
+    job = find_job(job_id);
+    if (job != nullptr && job->state.expected.empty()) send(id, wire::ShimOrder{wire::Order::go_on, {}});
 }
 
 void Server::perform(Job& job, const effect::ForgetTask& e) {

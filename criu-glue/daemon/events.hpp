@@ -166,6 +166,7 @@ struct CompletionRecorded {}; // or the failure
 struct TaskGone {             // slurmstepd reaped the task, or its shim has ended
     TaskKey task;
     MemoryFacts memory{};
+    std::optional<int> wait_status{}; // as slurmstepd says
 };
 struct HoldEnded {
     std::string reason;

@@ -72,10 +72,11 @@ struct Generation {
 // What is on its way between trees and Slurm is being brought to rest (effects_cut.cpp).
 struct Settling {
     std::uint32_t generation = 0;
-    std::set<TaskKey> asked; // and have not answered yet
-    bool at_rest = true;     // as far as those say that have
-    std::set<pid_t> sruns;
-    std::map<pid_t, Activity> before; // of slurmstepds and sruns, in the round before
+    std::set<TaskKey> asked;              // and have not answered yet
+    bool at_rest = true;                  // as far as those say that have
+    std::map<pid_t, std::uint64_t> sruns; // with their stand-ins
+    bool has_foreign = false;             // one of them talks to a slurmstepd that we do not know
+    std::map<pid_t, Activity> before;     // of slurmstepds and sruns, in the round before
 };
 
 // What a worker's answer is for.

@@ -163,7 +163,7 @@ void Server::on_message(ConnectionId id, const wire::TaskExit& m) {
     if (m_connections.at(id).peer.uid != 0) return drop_connection(id);
     reply(id, {});
     const TaskKey key{m.step_id, m.task_id};
-    handle(m.job_id, event::TaskGone{key, memory_facts(m.job_id, key)});
+    handle(m.job_id, event::TaskGone{key, memory_facts(m.job_id, key), m.wait_status});
 }
 
 void Server::on_message(ConnectionId id, const wire::JobEpilog& m) {

@@ -99,6 +99,9 @@ private:
     void on_message(ConnectionId id, const wire::TaskHello& m);
     void on_message(ConnectionId id, const wire::Settled& m);
     void on_message(ConnectionId id, const wire::StepOver& m);
+    void on_message(ConnectionId id, const wire::StepsKnown& m);
+    // The job whose batch script's shim it is; nullptr else.
+    Job* job_of_script(ConnectionId id);
     void on_message(ConnectionId id, const wire::TreeStarted& m);
     void on_message(ConnectionId id, const wire::ShimTerm& m);
     void on_message(ConnectionId id, const wire::TreeExited& m);

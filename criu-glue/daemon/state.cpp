@@ -23,7 +23,10 @@ const char* to_string(Reason reason) {
 
 Effects advance(JobState& job, const Event& event) {
     Effects out;
+    const bool awaited = !job.expected.empty();
     std::visit([&](const auto& e) { state::on(job, e, out); }, event);
+    if (awaited && job.expected.empty())
+        out.emplace_back(effect::Proceed{}); // the script's shim starts others now
     state::start_what_waits_for_cut(job, out);
     state::take_what_is_due(job, out);
     state::release_epilog_if_quiet(job, out);

@@ -98,12 +98,13 @@ struct JobState {
     std::map<std::uint32_t, Committing> committing;
     std::uint32_t last_generation = 0; // highest number used
 
-    bool ending = false;        // SIGTERM has arrived
-    bool final_wanted = false;  // and a final generation is to be taken
-    bool final_tried = false;   // and its dump was started; it is not tried twice
-    bool final_taken = false;   // and its images exist, the trees stand still
-    std::optional<Cause> cause; // known since
-    bool can_requeue = false;   // likewise
+    bool ending = false;          // SIGTERM has arrived
+    bool script_is_asked = false; // by the SIGTERM: at its shim, not at those of steps alone
+    bool final_wanted = false;    // and a final generation is to be taken
+    bool final_tried = false;     // and its dump was started; it is not tried twice
+    bool final_taken = false;     // and its images exist, the trees stand still
+    std::optional<Cause> cause;   // known since
+    bool can_requeue = false;     // likewise
 
     bool limit_waits = false;   // the last checkpoint before the time limit, for the one under way
     bool standing = false;      // the trees stand still until that is saved and the job requeued
@@ -118,6 +119,7 @@ struct JobState {
     // What the generation that this incarnation has come from has of steps, and has not been asked for yet.
     std::map<StepTask, std::optional<int>> expected;
     std::set<std::uint64_t> unfit;  // sruns whose steps run without us
+    std::set<std::uint64_t> over;   // sruns that have ended, of late: what is said of their steps is late
     bool completing = false;        // its end is being recorded
     std::string restore_error;      // of the newest attempt
     std::optional<Failure> before;  // how the incarnation before had ended, if by a failure

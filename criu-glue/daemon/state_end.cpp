@@ -47,6 +47,8 @@ void settle_taken(JobState& job, Cause cause, Effects& out) {
         std::erase_if(job.committing, [](const auto& c) { return c.second.reason == Reason::forced_end; });
     if (stopped_for_good) return; // the shims leave once the commit has ended
     job.final_taken = false;
+    out.emplace_back(effect::Proceed{});
+    let_shims_leave(job, out); // of what has ended meanwhile
     relay_all(job, out);
     run_on(job, cause, out);
 }
@@ -115,8 +117,11 @@ void relay_all(JobState& job, Effects& out) {
 }
 
 void run_on(JobState& job, Cause cause, Effects& out) {
+    const bool of_script = job.script_is_asked;
     if (cause == Cause::running) forget_ending(job);
     if (cause != Cause::running && cause != Cause::unknown) return;
+    if (!of_script)
+        return; // its timers run: steps that are ended one after the other would put them off for ever
     out.emplace_back(effect::ArmInterval{});
     if (job.plan.on.value.has(Trigger::timelimit)) out.emplace_back(effect::ArmLimit{});
 }
@@ -132,6 +137,7 @@ void let_shims_leave(JobState& job, Effects& out) {
 void forget_ending(JobState& job) {
     job.ending = job.final_wanted = job.final_tried = job.final_taken = job.can_requeue = false;
     job.limit_waits = false;
+    job.script_is_asked = false;
     job.requeues = 0;
     job.cause.reset();
 }
@@ -169,6 +175,7 @@ void on(JobState& job, const event::TermArrived& e, Effects& out) {
         return;
     }
     task.term_held = true;
+    job.script_is_asked = job.script_is_asked || task.stand_in == 0;
     out.emplace_back(effect::HoldBackTerm{e.task});
     if (job.ending) return;
     job.ending = true;
@@ -230,7 +237,7 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
         const bool out_of_memory = found->second.phase == Phase::running && !job.ending &&
                                    found->second.stand_in == 0 && e.memory.out_of_memory;
         if (found->second.phase == Phase::running && !found->second.exit_status)
-            found->second.exit_status = SIGKILL;
+            found->second.exit_status = e.wait_status.value_or(SIGKILL);
         found->second.phase = Phase::ended;
         if (out_of_memory && !job.unmanaged) {
             note_failure(job, SIGKILL, e.memory);

@@ -98,7 +98,8 @@ void take_what_is_due(JobState& job, Effects& out) {
     if (std::exchange(job.on_demand_next, false) &&
         (job.ending || !take_generation(job, Reason::on_demand, false, out)))
         answer(job, 0, on_demand_refused(job.ending), out);
-    if (std::exchange(job.interval_next, false) && !job.taking) on(job, event::IntervalElapsed{}, out);
+    if (!job.ending && std::exchange(job.interval_next, false) && !job.taking)
+        on(job, event::IntervalElapsed{}, out);
 }
 
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out) {
@@ -106,8 +107,12 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
     Taking taking;
     taking.reason = reason;
     taking.leave_stopped = leave_stopped;
-    for_running(job, [&](const TaskKey& key, TaskState&) { taking.missing.insert(key); });
-    if (taking.missing.empty()) return false;
+    bool has_script = false; // without it nothing could go on from there
+    for_running(job, [&](const TaskKey& key, TaskState& task) {
+        taking.missing.insert(key);
+        has_script = has_script || task.stand_in == 0;
+    });
+    if (!has_script) return false;
     taking.generation = ++job.last_generation;
     if (reason == Reason::time_limit && leave_stopped) // Slurm's warning signals come with a SIGCONT
         for (const TaskKey& key : taking.missing)
@@ -125,6 +130,7 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
 void on(JobState& job, const event::IntervalElapsed& /*e*/, Effects& out) {
     // Nobody could say why a SIGTERM came, and a whole interval later the job still runs.
     if (is_settled(job) && job.cause == Cause::unknown) forget_ending(job);
+    if (job.ending) job.interval_next = true; // that may be the end of a step only
     if (job.ending || job.completing || job.standing) return;
     if (is_coming(job) && !job.taking) {
         job.interval_next = true;

@@ -100,6 +100,7 @@ void on(JobState& job, const event::TaskRegistered& e, Effects& /*out*/) {
     task.stand_in = e.stand_in;
     task.tasks_here = e.tasks_here;
     task.step_nodes = e.step_nodes;
+    task.over = e.stand_in != 0 && job.over.contains(e.stand_in);
 }
 
 void on(JobState& job, const event::ShimArrived& e, Effects& out) {

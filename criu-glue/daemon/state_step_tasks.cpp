@@ -3,6 +3,7 @@
 // They start from what the generation of the script's restore has of them, and from nothing else.
 #include "state_steps.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace ckpt::state {
@@ -10,6 +11,15 @@ namespace ckpt::state {
 namespace {
 
 using Phase = TaskState::Phase;
+
+constexpr std::size_t k_over_max = 1024; // sruns that end within the moment that news take
+
+// The script's processes are dead, or about to be: what starts now would run behind the last checkpoint.
+bool has_script_ended(const JobState& job) {
+    return std::ranges::any_of(job.tasks, [](const auto& task) {
+        return task.second.stand_in == 0 && task.second.phase == TaskState::Phase::ended;
+    });
+}
 
 // Its srun has ended, and so has it: nothing of it can matter any more.
 bool is_done(const JobState& job, const TaskKey& key, const TaskState& task) {
@@ -37,7 +47,7 @@ bool is_step(const JobState& job, const TaskKey& key) {
 
 void step_arrived(JobState& job, const TaskKey& key, Effects& out) {
     TaskState& task = job.tasks.at(key);
-    if (job.taking || job.standing || job.final_taken) {
+    if (job.taking || job.standing || job.final_taken || has_script_ended(job)) {
         task.waits_for_cut = true;
         out.emplace_back(effect::HoldBackTerm{key}); // tells the shim that the answer takes a while
         return;
@@ -59,7 +69,7 @@ void step_arrived(JobState& job, const TaskKey& key, Effects& out) {
 
 void start_what_waits_for_cut(JobState& job, Effects& out) {
     forget_done(job, out);
-    if (job.taking || job.standing || job.final_taken) return;
+    if (job.taking || job.standing || job.final_taken || has_script_ended(job)) return;
     for (auto& [key, task] : job.tasks)
         if (std::exchange(task.waits_for_cut, false) && task.phase == Phase::registered && task.shim_present)
             step_arrived(job, key, out);
@@ -86,12 +96,15 @@ void step_restored(JobState& job, const event::RestoreEnded& e, Effects& out) {
 
 // During a cut it may have begun before it.
 void on(JobState& job, const event::StepUnfit& e, Effects& /*out*/) {
+    if (job.over.contains(e.stand_in)) return;
     job.unfit.insert(e.stand_in);
     if (job.taking && !job.taking->error) job.taking->error = why_no_cut(job);
 }
 
 void on(JobState& job, const event::StepOver& e, Effects& /*out*/) {
     job.unfit.erase(e.stand_in);
+    if (job.over.size() >= k_over_max) job.over.clear();
+    job.over.insert(e.stand_in);
     std::erase_if(job.expected, [&](const auto& one) { return one.first.stand_in == e.stand_in; });
     for (auto& [key, task] : job.tasks)
         if (task.stand_in == e.stand_in) task.over = true;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <ctime>
+#include <set>
 #include <sstream>
 
 #include "log.hpp"
@@ -14,6 +15,7 @@
 #include "os/files.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
+#include "os/tree.hpp"
 #include "server.hpp"
 
 namespace ckpt {
@@ -95,6 +97,15 @@ JobFile on_file(const Job& job) {
         const auto state = job.state.tasks.find(key);
         file.tasks.push_back(on_file(task, state != job.state.tasks.end() ? &state->second : nullptr));
     }
+    for (const auto& [key, state] : job.state.tasks) // of which nothing is left but how they have ended
+        if (state.stand_in != 0 && state.exit_status && !job.tasks.contains(key)) {
+            Task ended;
+            ended.registered.job_id = job.facts.job_id;
+            ended.registered.step_id = key.step_id;
+            ended.registered.task_id = key.task_id;
+            ended.stand_in = state.stand_in;
+            file.tasks.push_back(on_file(ended, &state));
+        }
     put_expected(job, file);
     return file;
 }
@@ -158,13 +169,18 @@ std::vector<pid_t> processes_in(const std::string& cgroup) {
 }
 
 // A tree that the daemon before us had restored, and of which it could not tell the shim any more.
-void kill_untold_tree(const Task& task) {
+void kill_untold_tree(const Job& job, const Task& task) {
     const auto cgroup = cgroup_dir(task.shim_pid);
     // With another proctrack than cgroup it would hold other processes of the user's.
-    const std::string job = "/job_" + std::to_string(task.registered.job_id) + "/";
-    if (!cgroup || cgroup->find(job) == std::string::npos) return;
+    const std::string name = "/job_" + std::to_string(task.registered.job_id) + "/";
+    if (!cgroup || cgroup->find(name) == std::string::npos) return;
+    std::set<pid_t> others; // of the step, which share it
+    for (const auto& [key, other] : job.tasks)
+        for (const pid_t root : {other.shim_pid, other.root_pid, other.init_pid})
+            if (&other != &task && root != 0)
+                if (const auto pids = tree_pids(root)) others.insert(pids->begin(), pids->end());
     for (const pid_t pid : processes_in(*cgroup)) {
-        if (pid == task.shim_pid) continue;
+        if (pid == task.shim_pid || others.contains(pid)) continue;
         const auto pidfd = open_pidfd(pid);
         const auto info = process_info(pid);
         const auto now_in = cgroup_dir(pid);
@@ -230,6 +246,7 @@ void Server::take_over_task(Job& job, const TaskOnFile& file) {
     }
     job.tasks.emplace(key, std::move(*task));
     (void)advance(job.state, registered);
+    if (file.has_ended) (void)advance(job.state, event::TreeExited{key, file.wait_status, {}});
 }
 
 // The images of a last generation are complete, and the one who was to bring them to the store is gone.
@@ -298,7 +315,7 @@ Status Server::shim_asks_again(Job& job, const TaskKey& key) {
     const bool restores =
         job.facts.restart_count > 0 || job.state.plan.restore.value.kind == Restore::Kind::job;
     if (task.root_pid != 0 && !restores) return fail(Code::not_permitted, "its tree was started before");
-    if (task.was_restoring && !job.state.unmanaged && restores) kill_untold_tree(task);
+    if (task.was_restoring && !job.state.unmanaged && restores) kill_untold_tree(job, task);
     task.root_pid = task.init_pid = 0;
     task.root_pidfd.reset();
     return {};

@@ -50,6 +50,12 @@ std::uint64_t number_of(std::string_view text, int base = 10) {
     return number;
 }
 
+Activity resting() {
+    Activity activity;
+    activity.at_rest = true;
+    return activity;
+}
+
 // Nothing but its entry is left.
 bool has_ended(int proc) {
     const std::string status = read_beneath(proc, "status", k_status_max);
@@ -85,7 +91,9 @@ std::optional<std::set<std::uint64_t>> sockets_of(int proc) {
 
 // Columns of /proc/net/tcp: sl, local, remote, state, tx_queue:rx_queue, …, inode as the tenth (proc(5)). Of
 // a listener the queue is that of its connections.
-void add_busy(const std::string& table, std::set<std::uint64_t>& busy) {
+void add_sockets(const std::string& table, std::set<std::uint64_t>& busy,
+                 std::set<std::uint64_t>& connected) {
+    constexpr std::string_view k_established = "01";
     constexpr std::string_view k_listening = "0A";
     std::istringstream lines(table);
     for (std::string line; std::getline(lines, line);) {
@@ -96,6 +104,7 @@ void add_busy(const std::string& table, std::set<std::uint64_t>& busy) {
         std::string inode;
         words >> word >> word >> word >> state >> queues >> word >> word >> word >> word >> inode;
         const std::size_t colon = queues.find(':');
+        if (state == k_established) connected.insert(number_of(inode));
         if (state == k_listening || colon == std::string::npos) continue;
         const std::string_view both = queues;
         if (number_of(both.substr(0, colon), 16) != 0 || number_of(both.substr(colon + 1), 16) != 0)
@@ -104,46 +113,59 @@ void add_busy(const std::string& table, std::set<std::uint64_t>& busy) {
 }
 
 // IPv6 may be off.
-bool read_table(int proc, const char* path, std::set<std::uint64_t>& busy) {
+bool read_table(int proc, const char* path, std::set<std::uint64_t>& busy,
+                std::set<std::uint64_t>& connected) {
     const Fd file(::openat(proc, path, O_RDONLY | O_CLOEXEC));
     if (!file) return errno == ENOENT;
     const auto text = read_all(file.get(), k_net_max);
     if (!text) return false;
-    add_busy(*text, busy);
+    add_sockets(*text, busy, connected);
     return true;
 }
 
 } // namespace
 
-bool TcpQueues::have_bytes(int proc, const std::set<std::uint64_t>& own) {
-    if (own.empty()) return false;
+const TcpQueues::Table* TcpQueues::table_of(int proc) {
     struct stat space{};
-    if (::fstatat(proc, "ns/net", &space, 0) != 0) return true;
+    if (::fstatat(proc, "ns/net", &space, 0) != 0) return nullptr;
     auto found = m_tables.find(space.st_ino);
     if (found == m_tables.end()) {
         Table table;
-        table.known = read_table(proc, "net/tcp", table.busy) && read_table(proc, "net/tcp6", table.busy);
+        table.known = read_table(proc, "net/tcp", table.busy, table.connected) &&
+                      read_table(proc, "net/tcp6", table.busy, table.connected);
         found = m_tables.emplace(space.st_ino, std::move(table)).first;
     }
-    const Table& table = found->second;
-    return !table.known ||
-           std::ranges::any_of(own, [&](std::uint64_t inode) { return table.busy.contains(inode); });
+    return found->second.known ? &found->second : nullptr;
+}
+
+bool TcpQueues::have_bytes(int proc, const std::set<std::uint64_t>& own) {
+    if (own.empty()) return false;
+    const Table* table = table_of(proc);
+    return table == nullptr ||
+           std::ranges::any_of(own, [&](std::uint64_t inode) { return table->busy.contains(inode); });
+}
+
+bool TcpQueues::are_connected(int proc, const std::set<std::uint64_t>& own) {
+    const Table* table = own.empty() ? nullptr : table_of(proc);
+    return table != nullptr &&
+           std::ranges::any_of(own, [&](std::uint64_t inode) { return table->connected.contains(inode); });
 }
 
 Result<Activity> activity_of(pid_t pid, TcpQueues& queues) {
     const auto proc = open_proc(pid);
-    if (!proc && proc.error().code == Code::not_found) return Activity{true, 0};
+    if (!proc && proc.error().code == Code::not_found) return resting();
     if (!proc) return tl::unexpected(proc.error());
-    Activity all{true, 0};
+    Activity all = resting();
     const Fd tasks(::openat(proc->get(), "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!tasks) return Activity{true, 0};
+    if (!tasks) return resting();
     CKPT_TRY(const auto tids, list_dir(tasks.get()));
-    if (tids.size() > k_threads_max) return Activity{false, 0};
+    if (tids.size() > k_threads_max) return Activity();
     for (const std::string& tid : tids)
         add_thread(tasks.get(), tid, all);
-    if (has_ended(proc->get())) return Activity{true, 0};
+    if (has_ended(proc->get())) return resting();
     const auto own = sockets_of(proc->get());
     if (!own || queues.have_bytes(proc->get(), *own)) all.at_rest = false;
+    all.connected = own && queues.are_connected(proc->get(), *own);
     return all;
 }
 

@@ -20,19 +20,24 @@ public:
     // Whether one of the sockets `own` (inodes) has some; `proc`: /proc/PID of a process in the namespace.
     // True when it cannot be told, as with a table of very many connections.
     bool have_bytes(int proc, const std::set<std::uint64_t>& own);
+    // Whether one of them is connected; false when it cannot be told.
+    bool are_connected(int proc, const std::set<std::uint64_t>& own);
 
 private:
     struct Table {
         bool known = false;
-        std::set<std::uint64_t> busy; // inodes of sockets with bytes
+        std::set<std::uint64_t> busy;      // inodes of sockets with bytes
+        std::set<std::uint64_t> connected; // of established ones
     };
+    const Table* table_of(int proc);
     std::map<std::uint64_t, Table> m_tables; // by namespace
 };
 
 struct Activity {
-    bool at_rest = false; // every thread sleeps, and no TCP connection has bytes on their way
-    std::uint64_t switches =
-        0; // of all its threads, so far: the same later means that none has run meanwhile
+    bool at_rest = false;   // every thread sleeps, and no TCP connection has bytes on their way
+    bool connected = false; // it has a TCP connection
+    // Of all its threads, so far: the same later means that none has run meanwhile.
+    std::uint64_t switches = 0;
     bool operator==(const Activity&) const = default;
 };
 

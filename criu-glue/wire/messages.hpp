@@ -181,8 +181,8 @@ struct Settled {
     }
 };
 
-// The batch script's shim, after a restore, and when it comes back to a ckptd: the stand-ins that there are. Of
-// others nothing is to be awaited or kept.
+// The batch script's shim, after a restore, and when it comes back to a ckptd: the stand-ins that there are.
+// Of others nothing is to be awaited or kept.
 struct StepsKnown {
     static constexpr std::uint16_t k_type = 20;
     std::vector<std::uint64_t> stand_ins;

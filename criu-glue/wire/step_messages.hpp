@@ -18,7 +18,7 @@ constexpr const char* k_step_dirs = "/run/ckptd/steps"; // below it one for each
 inline std::string step_dir_name(std::uint32_t uid, const std::string& job_id) {
     return std::to_string(uid) + "-" + job_id;
 }
-constexpr const char* k_shim_name = "shim";             // of the shim's socket in it
+constexpr const char* k_shim_name = "shim"; // of the shim's socket in it
 
 struct ResourceLimit {
     std::uint64_t soft = 0;

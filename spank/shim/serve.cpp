@@ -37,6 +37,7 @@ Service::Service(Parts parts)
 }
 
 void Service::run() {
+    tell_stand_ins();
     for (;;)
         poll_once();
 }
@@ -247,6 +248,10 @@ void Service::continue_once_more() {
     continue_tree();
 }
 
+void Service::tell_stand_ins() {
+    if (m_ckptd && m_steps.descriptor() >= 0) m_ckptd.send(wire::StepsKnown{m_steps.stand_ins()});
+}
+
 void Service::tell_steps_over() {
     if (!m_ckptd) return;
     for (const std::uint64_t stand_in : m_steps.take_over())
@@ -270,6 +275,7 @@ bool Service::return_to_ckptd() {
         {"", -1, true, m_tree.child, m_term_delivered, {stdio.begin(), stdio.end()}, m_state.number()},
         m_socket);
     if (again) m_ckptd = std::move(*again);
+    if (again) tell_stand_ins();
     return static_cast<bool>(m_ckptd);
 }
 

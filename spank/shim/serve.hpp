@@ -57,6 +57,7 @@ private:
     void disconnect();
     void lose_ckptd();
     void look_for_ckptd();
+    void tell_stand_ins();
     void tell_steps_over();
     bool return_to_ckptd();
     void welcome(bool as_before);

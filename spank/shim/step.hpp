@@ -48,8 +48,8 @@ public:
 
     // What the stand-in is to be told now; once.
     std::optional<wire::StepEnded> answer();
-    // Its stand-in was told, and has ended, or there was none to be told: what it was told may lie unread in its
-    // socket at a checkpoint, and nobody knows whether it comes back from there.
+    // Its stand-in was told, and has ended, or there was none to be told: what it was told may lie unread in
+    // its socket at a checkpoint, and nobody knows whether it comes back from there.
     [[nodiscard]] bool is_over() const { return m_ended && !m_stand_in_pidfd; }
     // ... and nobody else writes to srun's streams.
     [[nodiscard]] bool is_done() const { return is_over() && m_out.is_over() && m_err.is_over(); }

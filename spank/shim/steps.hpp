@@ -70,7 +70,7 @@ private:
     std::string m_dir;
     std::list<Step> m_steps;
     bool m_paused = false;
-    bool m_restoring = false; // steps of the checkpoint are not all back
+    bool m_restoring = false;                            // steps of the checkpoint are not all back
     std::vector<Datagram> m_waiting;                     // came after settle()
     std::map<std::uint64_t, wire::StepRecord> m_records; // restored, not asked for yet
     std::set<std::uint64_t> m_asked;                     // got StepAgain: may ask twice

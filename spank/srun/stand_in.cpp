@@ -24,7 +24,7 @@ namespace {
 constexpr int k_full_pause_ms = 5; // a datagram socket does not say when its peer's queue has room (unix(7))
 constexpr int k_look_ms = 10'000;  // whether the shim is still there
 constexpr int k_appears_looks = 400; // two seconds
-constexpr int k_looks = 6;         // in vain, until it has gone: around a restore there is none for a moment
+constexpr int k_looks = 6; // in vain, until it has gone: around a restore there is none for a moment
 
 // Right after a restore the shim comes a moment later than the tree.
 bool appears(const std::string& dir, const std::string& socket) {

@@ -188,10 +188,10 @@ TEST_F(ShimSteps, TooMuchOutputIsAReason) {
     pollfd look{m_out.read.get(), POLLIN, 0};
     ASSERT_TRUE(serve_until([&] { return ::poll(&look, 1, 0) > 0; }));
     wire::ShimState state;
-    bool at_rest = true;
+    wire::Settled answer;
     Status settled;
     for (int i = 0; settled && i < 100'000; ++i)
-        settled = m_steps->settle(state, at_rest, m_sruns);
+        settled = m_steps->settle(state, answer);
     ASSERT_FALSE(settled);
     EXPECT_EQ(settled.error().code, Code::dump_refused);
 }

@@ -107,11 +107,12 @@ protected:
         wire::ShimState state;
         const auto end = std::chrono::steady_clock::now() + k_limit;
         for (int quiet = 0; quiet < 5;) {
-            bool at_rest = true;
-            m_sruns.clear();
-            const Status settled = m_steps->settle(state, at_rest, m_sruns);
+            wire::Settled answer;
+            answer.at_rest = true;
+            const Status settled = m_steps->settle(state, answer);
+            m_sruns = answer.sruns;
             EXPECT_TRUE(settled) << one_line(settled.error());
-            quiet = at_rest ? quiet + 1 : 0;
+            quiet = answer.at_rest ? quiet + 1 : 0;
             ::poll(nullptr, 0, 20); // stands for ckptd's look at srun's threads
             if (!settled || std::chrono::steady_clock::now() > end) break;
         }
