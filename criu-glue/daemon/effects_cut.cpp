@@ -11,6 +11,7 @@
 #include "os/procfs.hpp"
 #include "server.hpp"
 #include "server_send.hpp"
+#include "slurmctld.hpp"
 
 namespace ckpt {
 
@@ -211,6 +212,18 @@ void Server::on_message(ConnectionId id, const wire::StepsKnown& m) {
         handle(job_id, event::StepOver{stand_in});
     job = find_job(job_id);
     if (job != nullptr && job->state.expected.empty()) send(id, wire::ShimOrder{wire::Order::go_on, {}});
+}
+
+// Whose tasks had begun has failed by itself.
+void Server::on_message(ConnectionId id, const wire::StepDoubt& m) {
+    const Job* job = job_of_script(id);
+    if (job == nullptr) return;
+    if (has_step(job->state, m.stand_in)) return send(id, wire::StepCleared{m.stand_in});
+    ask_news(m_workers, job->facts.job_id,
+             [this, id, stand_in = m.stand_in](const JobNews& news) {
+                 if (news.cause == Cause::running || news.cause == Cause::unknown)
+                     send(id, wire::StepCleared{stand_in});
+             });
 }
 
 void Server::perform(Job& job, const effect::ForgetTask& e) {

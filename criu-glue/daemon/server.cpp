@@ -184,6 +184,8 @@ void Server::dispatch(ConnectionId id, Packet packet) {
         return deliver(std::type_identity<wire::TaskHello>{});
     case wire::Settled::k_type:
         return deliver(std::type_identity<wire::Settled>{});
+    case wire::StepDoubt::k_type:
+        return deliver(std::type_identity<wire::StepDoubt>{});
     case wire::StepsKnown::k_type:
         return deliver(std::type_identity<wire::StepsKnown>{});
     case wire::StepOver::k_type:

@@ -100,6 +100,7 @@ private:
     void on_message(ConnectionId id, const wire::Settled& m);
     void on_message(ConnectionId id, const wire::StepOver& m);
     void on_message(ConnectionId id, const wire::StepsKnown& m);
+    void on_message(ConnectionId id, const wire::StepDoubt& m);
     // The job whose batch script's shim it is; nullptr else.
     Job* job_of_script(ConnectionId id);
     void on_message(ConnectionId id, const wire::TreeStarted& m);

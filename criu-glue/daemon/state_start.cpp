@@ -268,6 +268,7 @@ void on(JobState& job, const event::ShimReturned& e, Effects& out) {
         job.taking->error = Error{Code::busy, "the program has its SIGTERM already", "", 0};
     if (job.ending) return;
     job.ending = true;
+    job.script_is_asked = task.stand_in == 0;
     out.emplace_back(effect::AskCause{});
 }
 

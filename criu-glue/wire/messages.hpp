@@ -181,6 +181,26 @@ struct Settled {
     }
 };
 
+// The batch script's shim: this srun has failed. slurmctld refuses steps of a job that it has requeued already, and
+// the SIGTERM is on its way: the script, which goes on from here elsewhere, must not see such a failure. Answered by
+// StepCleared, or by that SIGTERM.
+struct StepDoubt {
+    static constexpr std::uint16_t k_type = 28;
+    std::uint64_t stand_in = 0;
+    template <class V>
+    void fields(V& v) {
+        v(stand_in);
+    }
+};
+struct StepCleared { // its failure is its own
+    static constexpr std::uint16_t k_type = 29;
+    std::uint64_t stand_in = 0;
+    template <class V>
+    void fields(V& v) {
+        v(stand_in);
+    }
+};
+
 // The batch script's shim, after a restore, and when it comes back to a ckptd: the stand-ins that there are.
 // Of others nothing is to be awaited or kept.
 struct StepsKnown {

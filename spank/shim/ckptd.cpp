@@ -20,6 +20,7 @@ Result<FromCkptd> Ckptd::receive(int limit_ms) {
     CKPT_TRY(const std::uint16_t type, wire::type_of(packet.bytes));
     if (type == wire::ShimOrder::k_type) return wire::decode<wire::ShimOrder>(packet.bytes);
     if (type == wire::Answer::k_type) return wire::decode<wire::Answer>(packet.bytes);
+    if (type == wire::StepCleared::k_type) return wire::decode<wire::StepCleared>(packet.bytes);
     if (type == wire::Settle::k_type) return wire::decode<wire::Settle>(packet.bytes);
     CKPT_TRY(wire::ShimStart start, wire::decode<wire::ShimStart>(packet.bytes));
     if (start.start == wire::Start::restored && packet.fds.empty())

@@ -18,7 +18,7 @@ struct Started { // ShimStart with the pidfd of a restored tree
     Fd root;
     Fd state; // what the shim before had kept; none if it kept nothing
 };
-using FromCkptd = std::variant<Started, wire::ShimOrder, wire::Answer, wire::Settle>;
+using FromCkptd = std::variant<Started, wire::StepCleared, wire::ShimOrder, wire::Answer, wire::Settle>;
 
 class Ckptd {
 public:

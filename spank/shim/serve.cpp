@@ -125,6 +125,7 @@ void Service::hold_back_term(ScopeJudge::Judged signal) {
 void Service::release_term() {
     if (m_term == Term::none) return;
     m_term = Term::none;
+    m_steps.clear_all();
     go_on();
     release_cont();
     m_term_delivered = true;
@@ -157,6 +158,7 @@ void Service::read_ckptd() {
     }
     if (const auto* order = std::get_if<wire::ShimOrder>(&*message)) obey(*order);
     if (std::holds_alternative<wire::Settle>(*message)) settle();
+    if (const auto* cleared = std::get_if<wire::StepCleared>(&*message)) m_steps.clear(cleared->stand_in);
     const auto* answer = std::get_if<wire::Answer>(&*message);
     if (answer == nullptr) return;
     if (m_absence.lasts())
@@ -186,6 +188,7 @@ void Service::obey(const wire::ShimOrder& order) {
         return go_on();
     case wire::Order::run_on:
         m_stands = false;
+        m_steps.clear_all();
         go_on();
         if (m_term == Term::none) release_cont();
         return;
@@ -227,6 +230,7 @@ void Service::go_on() {
 
 void Service::disconnect() {
     m_ckptd.close();
+    m_steps.clear_all();
     go_on();
 }
 
@@ -253,6 +257,12 @@ void Service::tell_stand_ins() {
 }
 
 void Service::tell_steps_over() {
+    for (const std::uint64_t stand_in : m_steps.take_doubts()) {
+        if (m_ckptd)
+            m_ckptd.send(wire::StepDoubt{stand_in});
+        else
+            m_steps.clear(stand_in);
+    }
     if (!m_ckptd) return;
     for (const std::uint64_t stand_in : m_steps.take_over())
         m_ckptd.send(wire::StepOver{stand_in});

@@ -178,6 +178,11 @@ void Step::pause() {
     m_err.pause();
 }
 
+bool Step::has_failed() const {
+    return m_ended && !m_answered && m_child.pid != 0 && WIFEXITED(m_end.wait_status) &&
+           WEXITSTATUS(m_end.wait_status) != 0;
+}
+
 void Step::job_ends(bool ends) {
     m_out.job_ends(ends);
     m_err.job_ends(ends);

@@ -46,6 +46,8 @@ public:
     [[nodiscard]] wire::StepRecord record() const;
     [[nodiscard]] std::vector<std::int32_t> processes() const;
 
+    // It has ended with a failure, and its stand-in does not know yet.
+    [[nodiscard]] bool has_failed() const;
     // What the stand-in is to be told now; once.
     std::optional<wire::StepEnded> answer();
     // Its stand-in was told, and has ended, or there was none to be told: what it was told may lie unread in

@@ -84,6 +84,7 @@ void Steps::serve() {
 
 void Steps::serve(Step& step) {
     step.serve();
+    if (is_in_doubt(step)) return;
     if (const auto ended = step.answer()) {
         // It has gone, or does not read.
         (void)send_datagram(m_socket.get(), path_of(step.stand_in()), wire::encode(*ended));
@@ -91,10 +92,29 @@ void Steps::serve(Step& step) {
     if (step.is_over() && m_said_over.insert(step.stand_in()).second) m_over.push_back(step.stand_in());
 }
 
+bool Steps::is_in_doubt(const Step& step) {
+    if (!step.has_failed() || m_cleared.contains(step.stand_in())) return false;
+    if (m_doubted.insert(step.stand_in()).second) m_doubts.push_back(step.stand_in());
+    return true;
+}
+
+void Steps::clear(std::uint64_t stand_in) {
+    if (m_doubted.erase(stand_in) == 0) return;
+    m_cleared.insert(stand_in);
+    if (Step* const step = find(stand_in); step != nullptr && !m_paused) serve(*step);
+}
+
+void Steps::clear_all() {
+    for (const std::uint64_t stand_in : std::set<std::uint64_t>(m_doubted))
+        clear(stand_in);
+}
+
 void Steps::forget_done() {
     std::erase_if(m_steps, [&](const Step& step) {
         if (!step.is_done()) return false;
         m_said_over.erase(step.stand_in());
+        m_cleared.erase(step.stand_in());
+        m_doubted.erase(step.stand_in());
         return true;
     });
 }
@@ -165,7 +185,7 @@ Status Steps::settle(wire::ShimState& state, wire::Settled& answer) {
     state.steps.clear();
     for (Step& step : m_steps) {
         CKPT_CHECK(step.settle(moved));
-        if (step.is_over()) continue;
+        if (step.is_over() || m_doubted.contains(step.stand_in())) continue; // in doubt it runs afresh
         state.steps.push_back(step.record());
         for (const std::int32_t pid : step.processes()) {
             answer.sruns.push_back(pid);

@@ -46,6 +46,11 @@ public:
     // The tree was restored, and `state` is what the shim before had written down. Before serve().
     void restored(const wire::ShimState& state);
 
+    // Those that have failed, and of which ckptd is to be asked whether that is the job's end (wire::StepDoubt).
+    std::vector<std::uint64_t> take_doubts() { return std::exchange(m_doubts, {}); }
+    void clear(std::uint64_t stand_in);
+    void clear_all(); // the job runs on, or nobody can be asked
+
     // All that there are, with those that have not asked yet since a restore.
     [[nodiscard]] std::vector<std::uint64_t> stand_ins() const;
 
@@ -59,6 +64,7 @@ private:
     void start(std::uint64_t stand_in, Datagram message);
     void prepare(StepRequest& request, bool again) const;
     void serve(Step& step);
+    bool is_in_doubt(const Step& step);
     void forget_done();
     void ask_again(std::uint64_t stand_in);
     [[nodiscard]] std::uint64_t stand_in_at(const std::string& path) const;
@@ -76,6 +82,9 @@ private:
     std::set<std::uint64_t> m_asked;                     // got StepAgain: may ask twice
     std::set<std::uint64_t> m_said_over;                 // of m_steps
     std::vector<std::uint64_t> m_over;
+    std::vector<std::uint64_t> m_doubts;  // to be asked about
+    std::set<std::uint64_t> m_doubted;    // and not answered yet
+    std::set<std::uint64_t> m_cleared;
     Variables m_now;   // what Slurm has set for this incarnation
     Variables m_first; // and for the job's first
 };

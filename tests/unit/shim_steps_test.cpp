@@ -271,6 +271,18 @@ TEST_F(ShimSteps, ASecondShimDoesNotTakeThePlaceOfTheFirst) {
     EXPECT_EQ(WEXITSTATUS(end_of(stand_in("exit 3"))), 3);
 }
 
+TEST_F(ShimSteps, AFailureThatMayBeTheJobsEndIsNotTold) {
+    m_clears = false;
+    const pid_t pid = stand_in("exit 3");
+    ASSERT_TRUE(serve_until([&] { return !m_doubted.empty(); }));
+    const wire::ShimState state = settle();
+    EXPECT_TRUE(state.steps.empty()) << "after a restore it runs afresh";
+    EXPECT_EQ(::waitpid(pid, nullptr, WNOHANG), 0);
+    m_steps->clear_all(); // the job runs on
+    m_steps->go_on();
+    EXPECT_EQ(WEXITSTATUS(end_of(pid)), 3);
+}
+
 TEST_F(ShimSteps, TheStandInsNumberIsInTheEnvironment) {
     EXPECT_EQ(end_of(stand_in("echo $SLURM_CHECKPOINT_STAND_IN")), 0);
     ASSERT_EQ(m_read.size(), 17u);

@@ -77,6 +77,10 @@ protected:
                 return testing::AssertionFailure() << "it never happened";
             pollfd look{m_steps->descriptor(), POLLIN, 0};
             if (::poll(&look, 1, 10) > 0) m_steps->serve();
+            for (const std::uint64_t one : m_steps->take_doubts()) { // as ckptd answers, of a job that runs on
+                m_doubted.push_back(one);
+                if (m_clears) m_steps->clear(one);
+            }
         }
         return testing::AssertionSuccess();
     }
@@ -139,6 +143,8 @@ protected:
 
     std::filesystem::path m_dir;
     Pipe m_out;
+    bool m_clears = true;
+    std::vector<std::uint64_t> m_doubted;
     bool m_does_not_read = false;
     std::string m_read;
     std::optional<Steps> m_steps;
