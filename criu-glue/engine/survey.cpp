@@ -67,10 +67,15 @@ void read_status(const std::string& status, Member& member) {
 Status read_namespaces(int proc, Namespaces& out) {
     for (std::size_t i = 0; i < k_namespace_names.size(); ++i) {
         struct stat st{};
-        if (::fstatat(proc, (std::string("ns/") + k_namespace_names.at(i)).c_str(), &st, 0) == 0)
+        const std::string name = std::string("ns/") + k_namespace_names.at(i);
+        if (::fstatat(proc, name.c_str(), &st, 0) == 0)
             out.at(i) = st.st_ino;
-        else if (errno != ENOENT) // an older kernel without time namespaces
+        else if (errno != ENOENT)
             return fail_errno(Code::os, "look at a namespace");
+        // An older kernel has no time namespaces, and a process that is ending none at all any more
+        // (kernel/exit.c:do_exit, exit_task_namespaces), although it is no zombie yet.
+        else if (::access(("/proc/self/" + name).c_str(), F_OK) == 0)
+            return fail(Code::not_found, "the process is ending");
     }
     return {};
 }

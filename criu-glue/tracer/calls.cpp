@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "tracer/tracee.hpp"
@@ -64,6 +65,14 @@ void note_after(const Call& call, Threads& threads) {
     }
 }
 
+void for_criu(std::string& siginfo) {
+    siginfo_t info{};
+    if (siginfo.size() < sizeof info) return;
+    std::memcpy(&info, siginfo.data(), sizeof info);
+    info.si_signo = stop_signal_for_criu(info.si_signo, info.si_code);
+    std::memcpy(siginfo.data(), &info, sizeof info);
+}
+
 // True when the thread has gone on already.
 bool note_stop(Threads& threads, pid_t tid, int status) {
     Thread& thread = threads[tid];
@@ -103,6 +112,7 @@ Answer carry_out(const Call& call, std::string& addr, std::string& data, Threads
     const long value = ::syscall(SYS_ptrace, request, call.pid, addr_argument, data_argument);
     if (value < 0) return Answer{-1, errno, 0, 0, call.data_size};
     note_after(call, threads);
+    if (call.request == PTRACE_GETSIGINFO) for_criu(data);
     return Answer{value, 0, 0, 0, static_cast<std::uint32_t>(vector.iov_len)};
 }
 

@@ -92,6 +92,11 @@ bool Words::contains(std::uint64_t address) const {
     return after != m_originals.begin() && address - std::prev(after)->first < sizeof(long);
 }
 
+int stop_signal_for_criu(int signal, int code) {
+    const bool stops = (code >> 8) == PTRACE_EVENT_STOP; // signal.c:ptrace_do_notify
+    return stops && (signal == SIGTTIN || signal == SIGTTOU) ? SIGSTOP : signal;
+}
+
 int signal_to_deliver(int stop, bool sent) {
     if (!WIFSTOPPED(stop) || event_of(stop) != 0) return 0;
     const int signal = WSTOPSIG(stop);

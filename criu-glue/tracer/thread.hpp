@@ -79,6 +79,12 @@ struct Thread {
     [[nodiscard]] bool runs_daemon() const { return place == Place::parasite && leads_process; }
 };
 
+// The signal that criu is told of instead of the one that has stopped a thread: it dumps and restores what
+// SIGSTOP and SIGTSTP have stopped, and refuses whatever SIGTTIN and SIGTTOU have (infect.c:compel_wait_task,
+// "unsupported stop signal"), of which a stopped process differs in nothing but what its parent is told.
+// `code`: siginfo_t's, by which a stopped thread is told from one that gets such a signal.
+int stop_signal_for_criu(int signal, int code);
+
 // The signal with which a thread in this stop (of wait(2)) has to be continued, so that it is not lost. 0:
 // none. `sent`: it comes from kill(2) or the like, not from the processor.
 int signal_to_deliver(int stop, bool sent);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Somebody stops a process of the job during a dump: it stands still afterwards, whatever became of the dump.
+#include <sys/wait.h>
+
 #include <csignal>
 #include <thread>
 
@@ -18,13 +20,17 @@ bool is_stopped(pid_t pid) {
     return info && info->state == 'T';
 }
 
+pid_t shell_of(const Task& task) {
+    const auto children = child_pids(task.root());
+    return children && !children->empty() ? children->front() : 0;
+}
+
 TEST_P(Stop, IsNotLost) {
     const auto task = make_task();
     task->start("exec 5< /dev/null; while :; do sleep 1; done");
     ASSERT_EQ(task->report().status, wire::InitStatus::started);
-    const auto children = child_pids(task->root());
-    ASSERT_TRUE(children && !children->empty());
-    const pid_t shell = children->front();
+    const pid_t shell = shell_of(*task);
+    ASSERT_GT(shell, 0);
     for (int delay_ms = 0; delay_ms < 60; delay_ms += 2) {
         std::thread stopper([&] {
             std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
@@ -42,7 +48,34 @@ TEST_P(Stop, IsNotLost) {
     task->kill_tree();
 }
 
-INSTANTIATE_TEST_SUITE_P(By, Stop, ::testing::Values(SIGSTOP, SIGTSTP, SIGTTIN));
+TEST_P(Stop, IsDumpedAndRestored) {
+    const auto task = make_task();
+    task->start(counting(50, 3));
+    ASSERT_EQ(task->report().status, wire::InitStatus::started);
+    ASSERT_TRUE(eventually([&] { return task->output().size() > 10; }));
+    const pid_t first = shell_of(*task);
+    ASSERT_GT(first, 0);
+    ::kill(first, GetParam());
+    ASSERT_TRUE(eventually([&] { return is_stopped(first); }));
+    const Fd images = images_dir("gen-1");
+    const auto dumped = call_dump(*task, images.get());
+    ASSERT_OK(dumped);
+    EXPECT_TRUE(eventually([&] { return is_stopped(first); }));
+    task->kill_tree();
+
+    task->renew(task->output_name());
+    ASSERT_OK(call_restore(*task, images.get(), m_tails.get()));
+    const pid_t second = shell_of(*task);
+    ASSERT_GT(second, 0);
+    EXPECT_TRUE(eventually([&] { return is_stopped(second); }));
+    ::kill(second, SIGCONT);
+    const auto ended = task->report();
+    EXPECT_EQ(ended.status, wire::InitStatus::ended);
+    EXPECT_EQ(WEXITSTATUS(ended.value), 3);
+    EXPECT_EQ(task->output(), numbers(50));
+}
+
+INSTANTIATE_TEST_SUITE_P(By, Stop, ::testing::Values(SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU));
 
 } // namespace
 

@@ -24,8 +24,18 @@ for i in range(1, n + 1): want[8 * i:8 * i + 8] = b"%08d" % i
 print("right" if os.pread(data, 5000000, 0) == want else "wrong", n, flush=True)
 '
 """
-# Kills the engine once there is a record of what it is about to do.
-KILLER = 'for ((i = 0; i < 60000; i++)); do set -- "$1" "$1"/.ckpt-*.undo; [ -e "$2" ] && exec pkill -KILL -x ckpt-engine; sleep 0.002; done; exit 1'
+# Kills the engine while there is a record of what it is about to do: stopped, it cannot go past that before we have looked.
+KILLER = """for ((i = 0; i < 60000; i++)); do
+    set -- "$1" "$1"/.ckpt-*
+    if [ -e "$2" ]; then
+        pkill -STOP -x ckpt-engine
+        set -- "$1" "$1"/.ckpt-*.undo
+        [ -e "$2" ] && exec pkill -KILL -x ckpt-engine
+        pkill -CONT -x ckpt-engine
+    fi
+    sleep 0.002
+done
+exit 1"""
 
 
 class NodeLoss(SystemTest):

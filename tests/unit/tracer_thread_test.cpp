@@ -163,6 +163,15 @@ TEST(TracedSignal, OnlyWhatWasOnItsWayIsDelivered) {
     EXPECT_EQ(signal_to_deliver(k_exited, false), 0);
 }
 
+TEST(TracedSignal, CriuIsToldOfStopsThatItKnows) {
+    constexpr auto stop_by = [](int signal) { return signal | (k_event_stop << 8); };
+    EXPECT_EQ(stop_signal_for_criu(SIGTTIN, stop_by(SIGTTIN)), SIGSTOP);
+    EXPECT_EQ(stop_signal_for_criu(SIGTTOU, stop_by(SIGTTOU)), SIGSTOP);
+    EXPECT_EQ(stop_signal_for_criu(SIGTSTP, stop_by(SIGTSTP)), SIGTSTP);
+    EXPECT_EQ(stop_signal_for_criu(SIGTRAP, stop_by(SIGTRAP)), SIGTRAP);
+    EXPECT_EQ(stop_signal_for_criu(SIGTTIN, SI_USER), SIGTTIN); // on its way to a handler
+}
+
 } // namespace
 
 } // namespace ckpt::tracing
