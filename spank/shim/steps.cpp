@@ -101,7 +101,10 @@ bool Steps::is_in_doubt(const Step& step) {
 void Steps::clear(std::uint64_t stand_in) {
     if (m_doubted.erase(stand_in) == 0) return;
     m_cleared.insert(stand_in);
-    if (Step* const step = find(stand_in); step != nullptr && !m_paused) serve(*step);
+    Step* const step = find(stand_in);
+    if (step == nullptr || m_paused) return;
+    serve(*step);
+    forget_done(); // whoever reads what it wrote waits for the last that holds the pipe
 }
 
 void Steps::clear_all() {
