@@ -219,11 +219,10 @@ void Server::on_message(ConnectionId id, const wire::StepDoubt& m) {
     const Job* job = job_of_script(id);
     if (job == nullptr) return;
     if (has_step(job->state, m.stand_in)) return send(id, wire::StepCleared{m.stand_in});
-    ask_news(m_workers, job->facts.job_id,
-             [this, id, stand_in = m.stand_in](const JobNews& news) {
-                 if (news.cause == Cause::running || news.cause == Cause::unknown)
-                     send(id, wire::StepCleared{stand_in});
-             });
+    ask_news(m_workers, job->facts.job_id, [this, id, stand_in = m.stand_in](const JobNews& news) {
+        if (news.cause == Cause::running || news.cause == Cause::unknown)
+            send(id, wire::StepCleared{stand_in});
+    });
 }
 
 void Server::perform(Job& job, const effect::ForgetTask& e) {

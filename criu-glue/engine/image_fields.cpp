@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/image_fields.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstring>
+
+#include "os/files.hpp"
+#include "os/safe_path.hpp"
 
 namespace ckpt {
 
 namespace {
 
+constexpr std::size_t k_image_max = 256 << 20;
+constexpr std::size_t k_magics = 8;
 constexpr std::uint32_t k_common_magic = 0x54564319; // magic.h:IMG_COMMON_MAGIC
 
 enum class WireType : std::uint8_t { varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 };
@@ -20,6 +28,18 @@ std::uint32_t load32(std::string_view bytes) {
     std::memcpy(&value, bytes.data(),
                 sizeof value); // CRIU writes host order; images never leave their architecture
     return value;
+}
+
+std::string varint(std::uint64_t value) {
+    std::string out;
+    for (; value > 0x7f; value >>= 7)
+        out += static_cast<char>((value & 0x7f) | 0x80);
+    out += static_cast<char>(value);
+    return out;
+}
+
+std::string tag_of(std::uint32_t number, WireType type) {
+    return varint(std::uint64_t{number} << 3 | static_cast<std::uint64_t>(type));
 }
 
 bool take_varint(std::string_view& rest, std::uint64_t& value) {
@@ -82,8 +102,8 @@ Result<std::vector<ImageField>> fields_of(std::string_view message) {
 }
 
 Result<std::vector<std::string_view>> entries_of(std::string_view image) {
-    if (image.size() < 8 || load32(image) != k_common_magic) return malformed();
-    image.remove_prefix(8);
+    if (image.size() < k_magics || load32(image) != k_common_magic) return malformed();
+    image.remove_prefix(k_magics);
     std::vector<std::string_view> entries;
     while (!image.empty()) {
         if (image.size() < 4) return malformed();
@@ -94,6 +114,36 @@ Result<std::vector<std::string_view>> entries_of(std::string_view image) {
         entries.push_back(entry);
     }
     return entries;
+}
+
+std::string varint_field(std::uint32_t number, std::uint64_t value) {
+    return tag_of(number, WireType::varint) + varint(value);
+}
+
+std::string bytes_field(std::uint32_t number, std::string_view bytes) {
+    return tag_of(number, WireType::bytes) + varint(bytes.size()) + std::string(bytes);
+}
+
+Result<std::string> rewrite_entries(std::string_view image, const Rewrite& rewrite) {
+    CKPT_TRY(const auto entries, entries_of(image));
+    std::string out(image.substr(0, k_magics));
+    for (const std::string_view entry : entries) {
+        CKPT_TRY(const std::string whole, rewrite(entry));
+        const auto size = static_cast<std::uint32_t>(whole.size());
+        out.append(reinterpret_cast<const char*>(&size), sizeof size);
+        out += whole;
+    }
+    return out;
+}
+
+Status rewrite_image(int images, const char* name, const Rewrite& rewrite) {
+    CKPT_TRY(const Fd file, open_beneath(images, name, O_RDWR));
+    CKPT_TRY(const std::string image, read_all(file.get(), k_image_max));
+    CKPT_TRY(const std::string rewritten, rewrite(image));
+    if (rewritten == image) return {};
+    if (::lseek(file.get(), 0, SEEK_SET) != 0 || ::ftruncate(file.get(), 0) != 0)
+        return fail_errno(Code::os, std::string("rewrite ") + name);
+    return write_all(file.get(), rewritten);
 }
 
 } // namespace ckpt

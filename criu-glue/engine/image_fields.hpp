@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Reads CRIU's images: entries of protobuf fields. The message definitions are not packaged with libcriu-dev,
-// and few numbers of them are needed; those are fixed by CRIU's promise to read old images.
+// Reads CRIU's images, and changes them: entries of protobuf fields. The message definitions are not packaged
+// with libcriu-dev, and few numbers of them are needed; those are fixed by CRIU's promise to read old images.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,5 +28,18 @@ Result<std::vector<ImageField>> fields_of(std::string_view message);
 // The messages in an image file: two 32-bit magics, then 32-bit sizes each followed by a message (image.c,
 // protobuf.c).
 Result<std::vector<std::string_view>> entries_of(std::string_view image);
+
+// Fields as they stand in a message.
+std::string varint_field(std::uint32_t number, std::uint64_t value);
+std::string bytes_field(std::uint32_t number, std::string_view bytes);
+
+using Rewrite = std::function<Result<std::string>(std::string_view)>;
+
+// `image` with what `rewrite` makes of each of its entries.
+Result<std::string> rewrite_entries(std::string_view image, const Rewrite& rewrite);
+
+// The file `name` of an image directory becomes what `rewrite` makes of all of it; written only if that
+// differs.
+Status rewrite_image(int images, const char* name, const Rewrite& rewrite);
 
 } // namespace ckpt

@@ -76,9 +76,8 @@ constexpr std::array k_causes = {
     KnownCause{"Can't fork for", "a process id that the job needs is taken",
                "this is a fault of slurm-checkpoint"},
     // sk-inet.c:inet_bind
-    KnownCause{"Can't bind inet socket",
-               "an address or port on which the job listened is not free on this node",
-               "let it run where they are: scontrol release JOBID, with ReqNodeList if need be"},
+    KnownCause{"Can't bind inet socket", "a port on which the job listened is not free on this node",
+               "let it run where it is: scontrol release JOBID, with ReqNodeList if need be"},
 };
 
 bool is_error_line(std::string_view line) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "engine/addresses.hpp"
 #include "engine/criu_process.hpp"
 #include "engine/criu_rights.hpp"
 #include "engine/home.hpp"
@@ -118,6 +119,7 @@ private:
         m_spec.mount_ns = m_fds.mount_ns.get();
         m_spec.images = m_fds.images.get();
         m_spec.clocks = record.clocks;
+        CKPT_CHECK(move_addresses_here(m_fds.images.get()));
         CKPT_TRY(m_restored.state, load_shim_state(m_fds.images.get()));
         std::set<std::string> replaced = plan_inherited(record);
         CKPT_CHECK(give_to_user());

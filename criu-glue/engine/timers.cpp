@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "engine/timers.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cstdint>
 #include <vector>
 
 #include "engine/image_fields.hpp"
-#include "os/files.hpp"
-#include "os/safe_path.hpp"
 
 namespace ckpt {
 
 namespace {
 
 constexpr const char* k_files_image = "files.img";
-constexpr std::size_t k_image_max = 256 << 20;
-constexpr std::size_t k_magics = 8;
 
 // images/fdinfo.proto and images/timerfd.proto
 constexpr std::uint32_t k_file_timerfd = 12;
@@ -28,14 +21,6 @@ enum TimerField : std::uint32_t {
     interval_sec = 9,
     interval_nsec = 10
 };
-
-std::string varint(std::uint64_t value) {
-    std::string out;
-    for (; value > 0x7f; value >>= 7)
-        out += static_cast<char>((value & 0x7f) | 0x80);
-    out += static_cast<char>(value);
-    return out;
-}
 
 // A timer that someone has switched off has no ticks waiting: timerfd_settime(2) clears them.
 bool expired_unread(const std::vector<ImageField>& timer) {
@@ -66,8 +51,8 @@ Result<std::string> repaired_entry(std::string_view entry) {
         std::string message;
         for (const ImageField& part : timer)
             if (part.number != value_nsec) message += part.raw;
-        message += varint(value_nsec << 3) + varint(1);
-        out += varint(k_file_timerfd << 3 | 2) + varint(message.size()) + message;
+        message += varint_field(value_nsec, 1);
+        out += bytes_field(k_file_timerfd, message);
     }
     return out;
 }
@@ -75,25 +60,11 @@ Result<std::string> repaired_entry(std::string_view entry) {
 } // namespace
 
 Result<std::string> repair_timers(std::string_view image) {
-    CKPT_TRY(const auto entries, entries_of(image));
-    std::string out(image.substr(0, k_magics));
-    for (const std::string_view entry : entries) {
-        CKPT_TRY(const std::string whole, repaired_entry(entry));
-        const auto size = static_cast<std::uint32_t>(whole.size());
-        out.append(reinterpret_cast<const char*>(&size), sizeof size);
-        out += whole;
-    }
-    return out;
+    return rewrite_entries(image, repaired_entry);
 }
 
 Status repair_timers_in(int images) {
-    CKPT_TRY(const Fd file, open_beneath(images, k_files_image, O_RDWR));
-    CKPT_TRY(const std::string image, read_all(file.get(), k_image_max));
-    CKPT_TRY(const std::string repaired, repair_timers(image));
-    if (repaired == image) return {};
-    if (::lseek(file.get(), 0, SEEK_SET) != 0 || ::ftruncate(file.get(), 0) != 0)
-        return fail_errno(Code::dump_failed, "rewrite files.img");
-    return write_all(file.get(), repaired);
+    return rewrite_image(images, k_files_image, repair_timers);
 }
 
 } // namespace ckpt

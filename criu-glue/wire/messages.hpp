@@ -181,9 +181,9 @@ struct Settled {
     }
 };
 
-// The batch script's shim: this srun has failed. slurmctld refuses steps of a job that it has requeued already, and
-// the SIGTERM is on its way: the script, which goes on from here elsewhere, must not see such a failure. Answered by
-// StepCleared, or by that SIGTERM.
+// The batch script's shim: this srun has failed. slurmctld refuses steps of a job that it has requeued
+// already, and the SIGTERM is on its way: the script, which goes on from here elsewhere, must not see such a
+// failure. Answered by StepCleared, or by that SIGTERM.
 struct StepDoubt {
     static constexpr std::uint16_t k_type = 28;
     std::uint64_t stand_in = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The record beside the images, and what is read from the images themselves.
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
@@ -8,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/addresses.hpp"
 #include "engine/clocks.hpp"
 #include "engine/image_creds.hpp"
 #include "engine/image_fields.hpp"
@@ -228,6 +230,76 @@ TEST(Timers, AnExpiredPeriodicTimerExpiresAgain) {
     EXPECT_EQ(fields->back().number, 8U);
     EXPECT_EQ(fields->back().value, 1U);
     EXPECT_FALSE(repair_timers("junk"));
+}
+
+// ---- addresses ----
+
+std::uint32_t word(std::uint8_t a, std::uint8_t b, std::uint8_t c, std::uint8_t d) {
+    return ::htonl(std::uint32_t{a} << 24 | std::uint32_t{b} << 16 | std::uint32_t{c} << 8 | d);
+}
+
+std::string words(std::uint32_t field, const std::vector<std::uint32_t>& values) {
+    std::string out;
+    for (const std::uint32_t value : values)
+        out += number(field, value);
+    return out;
+}
+
+std::string inet(const std::vector<std::uint32_t>& from, std::uint32_t port,
+                 const std::vector<std::uint32_t>& to) {
+    const std::uint32_t family = from.size() == 1 ? AF_INET : AF_INET6;
+    return number(1, 2) + number(2, 3) +
+           bytes(4, number(1, 3) + number(2, 4) + number(3, family) + number(6, 1) + number(7, port) +
+                        number(8, 0) + words(11, from) + words(12, to) + bytes(13, "own")) +
+           number(99, 1);
+}
+
+class Addresses : public ::testing::Test {
+protected:
+    std::uint32_t old = word(192, 0, 2, 11);
+    std::uint32_t here = word(192, 0, 2, 12);
+    std::uint32_t mapped = ::htonl(0xffff);
+    std::vector<Address> asked;
+
+    Result<std::string> move(const std::vector<std::string>& entries) {
+        return move_addresses(image(entries), [this](const Address& address) -> std::optional<Address> {
+            asked.push_back(address);
+            if (address.words[0] != old) return std::nullopt;
+            return Address{false, {here, 0, 0, 0}};
+        });
+    }
+};
+
+TEST_F(Addresses, BothEndsOfAConnectionInsideMoveInWhateverForm) {
+    const std::string other = number(1, 1) + bytes(2, "a regular file");
+    const std::uint32_t outside = word(192, 0, 2, 1);
+    const auto moved = move({inet({old}, 7, {0}), other, inet({old}, 8, {old}),
+                             inet({0, 0, mapped, old}, 7, {0, 0, mapped, old}), inet({old}, 9, {outside})});
+    EXPECT_EQ(*moved,
+              image({inet({here}, 7, {0}), other, inet({here}, 8, {here}),
+                     inet({0, 0, mapped, here}, 7, {0, 0, mapped, here}), inet({here}, 9, {outside})}));
+    EXPECT_EQ(asked.size(), 1U);
+}
+
+TEST_F(Addresses, WhatIsNotBoundToOneOfTheOldNodeStays) {
+    const std::uint32_t loopback = word(127, 0, 0, 1);
+    const std::string all = image({inet({loopback}, 7, {loopback}), inet({0}, 8, {0}), inet({old}, 0, {0}),
+                                   inet({0}, 9, {old}), inet({0, 0, 0, 0}, 8, {0, 0, 0, 0})});
+    EXPECT_EQ(*move_addresses(all,
+                              [](const Address& a) -> std::optional<Address> {
+                                  return a.words[0] == word(127, 0, 0, 1) ? std::nullopt
+                                                                          : std::optional(Address{});
+                              }),
+              all);
+    EXPECT_FALSE(move_addresses("junk", address_here));
+}
+
+TEST_F(Addresses, HereAreThoseThatASocketCanBeBoundTo) {
+    EXPECT_FALSE(address_here({false, {word(127, 0, 0, 1), 0, 0, 0}}));
+    EXPECT_FALSE(address_here({true, {::htonl(0xfe800000), 0, 0, ::htonl(1)}})); // CRIU's own matter
+    const auto foreign = address_here({false, {word(192, 0, 2, 250), 0, 0, 0}}); // TEST-NET-1
+    ASSERT_TRUE(foreign);
+    EXPECT_FALSE(address_here(*foreign));
 }
 
 // ---- pids ----
