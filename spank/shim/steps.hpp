@@ -46,7 +46,8 @@ public:
     // The tree was restored, and `state` is what the shim before had written down. Before serve().
     void restored(const wire::ShimState& state);
 
-    // Those that have failed, and of which ckptd is to be asked whether that is the job's end (wire::StepDoubt).
+    // Those that have failed, and of which ckptd is to be asked whether that is the job's end
+    // (wire::StepDoubt).
     std::vector<std::uint64_t> take_doubts() { return std::exchange(m_doubts, {}); }
     void clear(std::uint64_t stand_in);
     void clear_all(); // the job runs on, or nobody can be asked
@@ -82,8 +83,8 @@ private:
     std::set<std::uint64_t> m_asked;                     // got StepAgain: may ask twice
     std::set<std::uint64_t> m_said_over;                 // of m_steps
     std::vector<std::uint64_t> m_over;
-    std::vector<std::uint64_t> m_doubts;  // to be asked about
-    std::set<std::uint64_t> m_doubted;    // and not answered yet
+    std::vector<std::uint64_t> m_doubts; // to be asked about
+    std::set<std::uint64_t> m_doubted;   // and not answered yet
     std::set<std::uint64_t> m_cleared;
     Variables m_now;   // what Slurm has set for this incarnation
     Variables m_first; // and for the job's first

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "launcher_daemon.hpp"
 #include "real_srun.hpp"
 #include "shim/ending.hpp"
 #include "shim/signals.hpp"
@@ -72,6 +73,23 @@ std::vector<std::string> open_input(std::vector<std::string> argv, const SrunOpt
     return argv;
 }
 
+// Its input is none, as srun's would be.
+[[noreturn]] void become_launcher_daemon(char** argv, const sigset_t& mask) {
+    const int null = ::open("/dev/null", O_RDONLY);
+    if (null > STDIN_FILENO) {
+        ::dup2(null, STDIN_FILENO);
+        ::close(null);
+    }
+    ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+    ::execvp(argv[0], argv);
+    give_up(argv[0], errno);
+}
+
+bool has_one_node() {
+    const char* nodes = std::getenv("SLURM_JOB_NUM_NODES");
+    return nodes != nullptr && std::strcmp(nodes, "1") == 0;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -81,6 +99,9 @@ int main(int argc, char** argv) {
     if (program.empty()) give_up("no other srun is in the PATH", ENOENT);
     const char* dir = std::getenv(wire::k_steps_variable);
     const std::vector<std::string> words(argv, argv + argc);
+    if (const std::size_t at = launcher_daemon_at(words);
+        at != 0 && dir != nullptr && is_of_this_job(dir) && has_one_node())
+        become_launcher_daemon(argv + at, mask);
     const SrunOptions options = read_srun_options(words);
     // A terminal cannot be handed to somebody outside.
     if (dir == nullptr || options.pty || !is_of_this_job(dir)) become(program, argv, mask);

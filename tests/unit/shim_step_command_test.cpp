@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "shim/step_environment.hpp"
+#include "srun/launcher_daemon.hpp"
 #include "srun/srun_options.hpp"
 
 namespace ckpt {
@@ -72,6 +73,51 @@ TEST(SrunOptions, WhatInputNames) {
     EXPECT_EQ(input_file("data-%t"), "");
     EXPECT_EQ(input_file("none"), "");
     EXPECT_EQ(input_file("0"), "");
+}
+
+TEST(LauncherDaemon, OfHydraAndOpenMpi) {
+    const std::vector<std::string> hydra{"srun",
+                                         "-N",
+                                         "1",
+                                         "-n",
+                                         "1",
+                                         "--input",
+                                         "none",
+                                         "--external-launcher",
+                                         "/usr/bin/hydra_pmi_proxy",
+                                         "--control-port",
+                                         "n1:1"};
+    EXPECT_EQ(launcher_daemon_at(hydra), 8U);
+    const std::vector<std::string> open_mpi{"srun",
+                                            "--ntasks-per-node=1",
+                                            "--kill-on-bad-exit",
+                                            "--mpi=none",
+                                            "--cpu-bind=none",
+                                            "--external-launcher",
+                                            "--nodes=1",
+                                            "--nodelist=n1",
+                                            "--ntasks=1",
+                                            "prted",
+                                            "--prtemca"};
+    EXPECT_EQ(launcher_daemon_at(open_mpi), 9U);
+    // with MpiParams=disable_slurm_hydra_bootstrap nobody says what it is
+    EXPECT_EQ(launcher_daemon_at(std::vector<std::string>{"srun", "-n1", "prted"}), 0U);
+    EXPECT_EQ(launcher_daemon_at(std::vector<std::string>{"srun", "-n", "1", "--", "prted"}), 4U);
+}
+
+TEST(LauncherDaemon, WhoeverWantsSomethingOfSrunGetsSrun) {
+    const auto at = [](std::vector<std::string> words) {
+        words.insert(words.begin(), "srun");
+        return launcher_daemon_at(words);
+    };
+    EXPECT_EQ(at({"-n", "1", "hostname"}), 0U);
+    EXPECT_EQ(at({"--external-launcher", "hostname"}), 0U); // as many tasks as the job has
+    EXPECT_EQ(at({"--external-launcher", "-n", "2", "hostname"}), 0U);
+    EXPECT_EQ(at({"--external-launcher", "-n", "1", "-N", "2", "prted"}), 0U);
+    EXPECT_EQ(at({"--external-launcher", "-n", "1", "--output=file", "hostname"}), 0U);
+    EXPECT_EQ(at({"--external-launcher", "-n", "1"}), 0U);
+    EXPECT_EQ(at({"-n"}), 0U);
+    EXPECT_EQ(at({}), 0U);
 }
 
 TEST(StepEnvironment, ThisIncarnationsValuesButTheScriptsOwnWord) {

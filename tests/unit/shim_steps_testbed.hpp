@@ -77,7 +77,8 @@ protected:
                 return testing::AssertionFailure() << "it never happened";
             pollfd look{m_steps->descriptor(), POLLIN, 0};
             if (::poll(&look, 1, 10) > 0) m_steps->serve();
-            for (const std::uint64_t one : m_steps->take_doubts()) { // as ckptd answers, of a job that runs on
+            for (const std::uint64_t one :
+                 m_steps->take_doubts()) { // as ckptd answers, of a job that runs on
                 m_doubted.push_back(one);
                 if (m_clears) m_steps->clear(one);
             }
