@@ -4,4 +4,6 @@
 set -e
 gcc -O2 -Wall -Wextra -Werror -o probe probe.c
 gcc -O2 -Wall -Wextra -Werror -fopenmp -o threads threads.c
+mpicc.mpich -O2 -Wall -Wextra -Werror -o allreduce.mpich allreduce.c
+mpicc.openmpi -O2 -Wall -Wextra -Werror -o allreduce.openmpi allreduce.c
 chmod 755 ./*.sh ./*.py
