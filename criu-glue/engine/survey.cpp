@@ -14,6 +14,8 @@
 #include <thread>
 
 #include "engine/connections.hpp"
+#include "engine/pmi.hpp"
+#include "engine/task_environment.hpp"
 #include "os/cgroup.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
@@ -181,7 +183,13 @@ Status judge_cgroup(const wire::DumpRequest& request) {
                 "it would be lost in a restore; start it from the job's own processes");
 }
 
-Status judge_connections(const std::vector<Member>& members) {
+Error refuse_connection(pid_t shim, const std::string& remote) {
+    if (is_pmix_server(environment_of(shim).value_or(""), remote)) return pmix_refusal();
+    return {Code::dump_refused, "the job has a TCP connection to " + remote + " outside of it",
+            "close it before the checkpoint, or use --checkpoint-method=app:SIG", 0};
+}
+
+Status judge_connections(pid_t shim, const std::vector<Member>& members) {
     std::set<std::uint64_t> own;
     for (const Member& member : members)
         own.insert(member.sockets.begin(), member.sockets.end());
@@ -196,9 +204,7 @@ Status judge_connections(const std::vector<Member>& members) {
             all.push_back(std::move(one));
     }
     if (const auto outside = outside_connection(all, own))
-        return fail(Code::dump_refused,
-                    "the job has a TCP connection to " + readable_address(outside->remote) + " outside of it",
-                    "close it before the checkpoint, or use --checkpoint-method=app:SIG");
+        return tl::unexpected(refuse_connection(shim, readable_address(outside->remote)));
     return {};
 }
 
@@ -217,7 +223,8 @@ Result<std::vector<Member>> survey(const wire::DumpRequest& request, int mount_n
     CKPT_CHECK(judge_members(members, request.user));
     CKPT_CHECK(judge_root(members.front(), mount_ns, pid_ns));
     CKPT_CHECK(judge_cgroup(request));
-    CKPT_CHECK(judge_connections(members));
+    CKPT_CHECK(judge_pmi2(request.shim_pid, members));
+    CKPT_CHECK(judge_connections(request.shim_pid, members));
     return members;
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""MPI programs on one node, started by mpiexec or mpirun in the batch script: requeued in the middle, they go on on the other node."""
+"""MPI programs on one node. Started by mpiexec or mpirun in the batch script and requeued in the middle, they go on on the other node;
+those that srun starts run without checkpoints."""
 
 import re
 
@@ -48,6 +49,20 @@ class Mpi(SystemTest):
 
     def test_open_mpi(self):
         self.assert_goes_on("openmpi")
+
+    def assert_refused(self, mpi, program):
+        script = f"#!/bin/bash\nsrun --mpi={mpi} --cpu-bind=none -n 2 /shared/programs/allreduce.{program} {ROUNDS} result\n"
+        job = submit(script, "--checkpoint-interval=1s", "--ntasks=2", name=mpi)
+        self.assert_ended(end(job))
+        self.assert_one_complaint(job, r"a connection to slurmstepd for MPI, .*; start MPI programs with mpiexec or mpirun .*CKPT-403")
+        self.assertEqual(len(job.path("result").read_text().splitlines()), ROUNDS // 100)
+        assert_clean(job)
+
+    def test_pmi2_of_srun_is_refused(self):
+        self.assert_refused("pmi2", "mpich")
+
+    def test_pmix_of_srun_is_refused(self):
+        self.assert_refused("pmix", "openmpi")
 
     def test_lammps_with_two_ranks(self):
         script = f"#!/bin/bash\nmpirun.openmpi --bind-to none --mca mpi_yield_when_idle 1 -n 2 lmp -in /shared/programs/melt.in -var steps {STEPS}\n"

@@ -4,6 +4,7 @@
 
 #include "engine/connections.hpp"
 #include "engine/log_excerpt.hpp"
+#include "engine/pmi.hpp"
 #include "engine/survey.hpp"
 
 namespace ckpt {
@@ -139,6 +140,16 @@ TEST(Connections, AddressesAreReadable) {
 }
 
 // ---- CRIU's log ----
+
+TEST(Connections, ThatToThePmixServerIsKnown) {
+    using std::string_literals::operator""s;
+    const std::string environment =
+        "A=1\0PMIX_SERVER_URI41=slurm.pmix.7.0;tcp4://127.0.0.1:50411\0B=tcp4://127.0.0.1:9\0"s;
+    EXPECT_TRUE(is_pmix_server(environment, "127.0.0.1:50411"));
+    EXPECT_FALSE(is_pmix_server(environment, "127.0.0.1:9"));
+    EXPECT_FALSE(is_pmix_server(environment, "127.0.0.1:5041"));
+    EXPECT_FALSE(is_pmix_server("", "127.0.0.1:9"));
+}
 
 TEST(LogExcerpt, FindsTheFirstError) {
     EXPECT_EQ(
