@@ -2,7 +2,6 @@
 """Files that a job writes to: what lies in them in the end is what an undisturbed job would have left there."""
 
 from lib import *
-from lib.jobs import parse
 
 HEAD = "#!/bin/bash\n#SBATCH --checkpoint\n#SBATCH --checkpoint-interval=none\n. /shared/programs/gate.sh\n"
 LOCAL = "/srv/of-the-node"  # on the node's own disk, and unknown to the policy
@@ -130,7 +129,7 @@ echo "$SLURM_ARRAY_TASK_ID,end" >&3
 """
         array = submit(script, "--array=0-2", output="/home/alice/files/element-%a.out", name="array")
         results = array.path("../results.csv")
-        elements = [self.element(array, i) for i in range(3)]
+        elements = [array_element(array, i) for i in range(3)]
         for i, element in enumerate(elements):
             wait_for("lines of every element", lambda: results.exists() and results.read_text().count(f"{i},") > 10 * (i + 1))
             requeue(element, to="n2")
@@ -141,16 +140,6 @@ echo "$SLURM_ARRAY_TASK_ID,end" >&3
             self.assert_ended(info)
         expected = [f"{i},{k}" for i in range(3) for k in [*range(1, 61), "end"]]
         self.assertEqual(sorted(results.read_text().splitlines()), sorted(expected))
-
-    def element(self, array, index):
-        name = f"{array.id}_{index}"
-
-        def started():
-            info = parse(cluster.attempt("ctl", "scontrol", "--oneliner", "show", "job", name).stdout)
-            return info if info.get("JobState") == "RUNNING" else None
-
-        job = wait_for(f"{name} runs", started)
-        return Job(job["JobId"], array.directory, f"/home/alice/files/element-{index}.out", "alice", name)
 
     def test_a_directory_of_the_node_that_only_tmpdir_names(self):
         for node in ("n1", "n2"):

@@ -38,7 +38,7 @@ def is_held(info):
 class GoingOn(SystemTest):
     def test_one_element_of_an_array(self):
         array = submit(SCRIPT, "--array=1-3", "--job-name=an array", output="/home/alice/going_on/element-%a.out", name="array")
-        elements = [self.element(array, i) for i in (1, 2, 3)]
+        elements = [array_element(array, i) for i in (1, 2, 3)]
         for element in elements:
             element.wait_output("generation 1 saved")
         with self.subTest("named as Slurm names it"):
@@ -167,16 +167,6 @@ class GoingOn(SystemTest):
 
     def go_on(self, job, name, generation=""):
         return submit(SCRIPT, f"--checkpoint-restore={job.id}{generation}", name=name)
-
-    def element(self, array, index):
-        name = f"{array.id}_{index}"
-
-        def started():
-            info = cluster.run("ctl", "scontrol", "--oneliner", "show", "job", name)
-            return info if "JobState=RUNNING" in info else None
-
-        job_id = wait_for(f"{name} runs", started).split()[0].partition("=")[2]
-        return Job(job_id, array.directory, f"/home/alice/going_on/element-{index}.out", "alice", name)
 
 
 main()

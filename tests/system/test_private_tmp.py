@@ -9,6 +9,12 @@ SCRIPT = """#!/bin/bash
 #SBATCH --checkpoint-interval=none
 exec /shared/programs/uses_tmp.py /tmp
 """
+STEP = """#!/bin/bash
+#SBATCH --checkpoint
+#SBATCH --checkpoint-interval=none
+srun --ntasks=1 /shared/programs/uses_tmp.py /tmp | sed -u 's/^/step: /'
+echo "status ${PIPESTATUS[0]}"
+"""
 # Linux 6.18 numbers namespaces per CPU, and does not bind one that has a lower number than one's own (fs/namespace.c:
 # mnt_ns_loop): what slurmstepd then calls "ns base mount failed". Says on which CPU it works.
 FIND_CPU = """cd /run && mkdir -p bind && mount -t tmpfs none bind && touch bind/here
@@ -37,6 +43,17 @@ class PrivateTmp(SystemTest):
         job.path("go").touch()
         self.assert_ended(end(job))
         self.assertEqual(application_lines(job.output()), ["ready", "state before and after | state before and after", "before before"])
+        assert_clean(job)
+
+    def test_a_step_that_uses_it(self):
+        job = submit(STEP, name="step")
+        job.wait_output("ready")
+        requeue(job, to="n2")
+        job.wait_output("restored generation 1")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()),
+                         ["step: ready", "step: state before and after | state before and after", "step: before before", "status 0"])
         assert_clean(job)
 
 

@@ -141,5 +141,17 @@ def end(job, timeout=90):
     return job.wait_info("ends", lambda info: info["JobState"] in ENDED, timeout)
 
 
+def array_element(array, index):
+    """Element INDEX of ARRAY, which was submitted with an output whose name holds "%a", once it runs."""
+    name = f"{array.id}_{index}"
+
+    def started():
+        info = parse(cluster.attempt("ctl", "scontrol", "--oneliner", "show", "job", name).stdout)
+        return info if info.get("JobState") == "RUNNING" else None
+
+    job = wait_for(f"{name} runs", started)
+    return Job(job["JobId"], array.directory, array.output_path.replace("%a", str(index)), array.user, name)
+
+
 def wait_all(jobs, timeout=90):
     return [end(job, timeout) for job in jobs]
