@@ -4,10 +4,14 @@ a job without."""
 
 from lib import *
 
+# Slurm ends a step a moment before its script. One that went on at once would now and then get to its own end.
 THREE_STEPS = """#!/bin/bash
+. /shared/programs/gate.sh
 for name in first second third; do
     srun --ntasks=1 --job-name=$name bash -c ". /shared/programs/gate.sh; echo $name begins; gate $name"
-    echo "$name: $?"
+    status=$?
+    gate $name
+    echo "$name: $status"
 done
 """
 FAILURES = """#!/bin/bash
