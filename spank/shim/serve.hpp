@@ -75,6 +75,7 @@ private:
     // The application's status, if it is in the pipe.
     std::optional<int> read_status();
     [[noreturn]] void finish(std::optional<int> wait_status);
+    void take_usage() const;
     void report_end(int wait_status);
     // ckptd has the end on record, or will not have it.
     bool await_leave(std::int64_t end);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The end of the tree: ckptd has it on record and slurmstepd has its output before the shim ends.
 #include <poll.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <csignal>
@@ -24,6 +25,9 @@ constexpr int k_look_again_ms = 50; // for a ckptd that is being restarted meanw
 // says so. Slurm's SIGKILL after KillWait usually comes first; the commit goes on without us.
 constexpr int k_commit_ms = 600'000;
 
+// ckpt-init ends right after its report, unless somebody has stopped it.
+constexpr int k_reap_ms = 1000;
+
 constexpr int k_killed = SIGKILL; // a wait status of a tree that nobody reported about
 
 } // namespace
@@ -38,7 +42,17 @@ void Service::finish(std::optional<int> wait_status) {
     report_end(wait_status.value_or(k_killed));
     pass_on_everything(wait_status.has_value());
     m_canary.stop();
+    take_usage();
     end_as(ending_of(TreeEnd{wait_status, false, m_term != Term::none}));
+}
+
+// slurmstepd accounts what wait3(2) says of us (mgr.c:_wait_for_any_task): that of children we have waited
+// for is in it.
+void Service::take_usage() const {
+    if (m_tree.child == 0) return; // a restored tree is not our child
+    pollfd ended{m_tree.root.get(), POLLIN, 0};
+    (void)::poll(&ended, 1, k_reap_ms);
+    (void)::waitpid(m_tree.child, nullptr, WNOHANG);
 }
 
 void Service::wait_for_ckptd(std::int64_t end) {

@@ -11,6 +11,7 @@ import signal
 import time
 from contextlib import contextmanager
 
+import accounting
 import cgroups
 import container
 import host
@@ -63,7 +64,7 @@ class Cluster:
         names = [path.name for path in directory.iterdir()] if directory.is_dir() else []
         return [Node(self, name) for name in sorted(names, key=lambda name: (name != "ctl", len(name), name))]
 
-    def up(self, compute_nodes, conf, cgroup="v2", more_files=()):
+    def up(self, compute_nodes, conf, cgroup="v2", more_files=(), with_accounting=False):
         host.ensure_host_packages()
         layers = rootfs.layers()
         with self.locked():
@@ -73,7 +74,10 @@ class Cluster:
                 self._clear()  # what an interrupted command has left
                 start = time.time()
                 self._use_cgroup(cgroup)
-                self._boot(layers, compute_nodes, conf, cgroup, more_files)
+                if with_accounting:
+                    conf = (*accounting.SLURM_CONF, *conf)
+                ctl_files = accounting.files(self.name, USERS) if with_accounting else {}
+                self._boot(layers, compute_nodes, conf, cgroup, more_files, ctl_files)
                 self.wait_registered(self.nodes()[1:], start)
                 _block_signals()  # up it is: an interrupt that comes only now is too late to be told from success
             except BaseException:
@@ -88,7 +92,7 @@ class Cluster:
                                "up without --cgroup")
         self.cgroup = self._cgroup(v1)
 
-    def _boot(self, layers, compute_nodes, conf, cgroup, more_files):
+    def _boot(self, layers, compute_nodes, conf, cgroup, more_files, ctl_files):
         names = ["ctl", *(f"n{number}" for number in range(1, compute_nodes + 1))]
         self._make_shared(layers)
         self.layers_file.write_text("\n".join(map(str, layers)))
@@ -100,7 +104,7 @@ class Cluster:
         for name in names:
             node = self.node(name)
             node.boot(layers)
-            for path, text in files.items():
+            for path, text in {**files, **(ctl_files if name == "ctl" else {})}.items():
                 node.path(path).write_text(text)
         step(f"{len(names)} nodes: {' '.join(names)}")
         self.start_services(self.nodes())

@@ -85,7 +85,7 @@ class Node:
                 not service.mounts or container.has_mount(pid, service.mounts))
 
         wait_until(lambda: ready() or not self._alive(service), timeout=20)
-        if not ready():
+        if not ready() or (service.then and session.call(pid, ["sh", "-c", service.then], service.log)):
             raise ClusterError(f"{service.name} does not start on {self.name}", "\n" + self.last_log_lines(service))
 
     def _alive(self, service):

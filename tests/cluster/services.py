@@ -4,6 +4,8 @@
 
 from dataclasses import dataclass
 
+import accounting
+
 
 @dataclass(frozen=True)
 class Service:
@@ -13,6 +15,7 @@ class Service:
     listens: int | str = ""  # the TCP port or Unix socket whose existence means that others may rely on it
     mounts: str = ""  # a mount point; it, too, is what others rely on
     needs: str = ""  # started only where this file exists
+    then: str = ""  # for sh, as root, when the above is there: what others rely on too
     cgroup: str = "system.slice/{service}.service"  # below the node's; where its main process is
 
     @property
@@ -37,6 +40,10 @@ SERVICES = [
     Service("munged", "all", listens="/run/munge/munge.socket.2",
             command="install -d -o munge -g munge /run/munge && "
                     "exec setpriv --reuid=munge --regid=munge --init-groups munged --foreground"),
+    Service("mariadbd", "ctl", accounting.DATABASE_COMMAND, needs=accounting.DBD_CONF, listens=accounting.DATABASE_SOCKET),
+    # slurmctld takes from it what accounts there are.
+    Service("slurmdbd", "ctl", accounting.DBD_COMMAND, needs=accounting.DBD_CONF, listens=accounting.DBD_PORT,
+            then=accounting.LOAD_COMMAND),
     Service("slurmctld", "ctl", "slurmctld", listens=6817),
     # Before slurmd, which starts jobs as soon as it is there. On ctl for sckpt: it stands for a login node too.
     Service("ckptd", "all", f"exec {CKPTD}", needs=CKPTD, listens="/run/ckptd/ckptd.sock"),

@@ -37,10 +37,19 @@ def start(pid_1, argv, log, cgroup):
     def command():
         if os.fork():
             os._exit(0)
-        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-        _standard_streams(os.open("/dev/null", os.O_RDONLY), output, output)
-        container.execute(argv)
+        _into_log(argv, log)
     _status(container.enter(pid_1, command, cgroup))
+
+
+def call(pid_1, argv, log):
+    """ARGV to its end, its output appended to LOG; its exit status."""
+    return _status(container.enter(pid_1, lambda: _into_log(argv, log)))
+
+
+def _into_log(argv, log):
+    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    _standard_streams(os.open("/dev/null", os.O_RDONLY), output, output)
+    container.execute(argv)
 
 
 def capture(pid_1, argv):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fixture.py up|down [v1|tmp]: the cluster of some system tests, with the product and the test programs on it. v1: there Slurm uses
+"""fixture.py up|down [v1|tmp|acct]: the cluster of some system tests, with the product and the test programs on it. v1: there Slurm uses
 cgroup v1 and limits memory; where that is not possible there is none, and its tests are skipped. tmp: there each job has a /tmp of
-its own (job_container/tmpfs)."""
+its own (job_container/tmpfs). acct: there Slurm has its accounting."""
 
 import os
 import shutil
@@ -56,6 +56,8 @@ if sys.argv[1:] == ["up"]:
     up()
 elif sys.argv[1:] == ["up", "tmp"]:
     up(*PRIVATE_TMP)
+elif sys.argv[1:] == ["up", "acct"]:
+    up("--accounting")
 elif sys.argv[1] == "up":
     if memory_is_limited():
         up("--cgroup", sys.argv[2])
