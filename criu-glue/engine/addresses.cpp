@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "engine/image_fields.hpp"
@@ -19,7 +20,7 @@ constexpr const char* k_files_image = "files.img";
 
 // images/fdinfo.proto, images/sk-inet.proto
 constexpr std::uint32_t k_file_inet = 4;
-enum SocketField : std::uint32_t { family = 3, src_port = 7, src_addr = 11, dst_addr = 12 };
+enum SocketField : std::uint8_t { family = 3, src_port = 7, src_addr = 11, dst_addr = 12 };
 
 std::uint32_t mapped_prefix() {
     return ::htonl(0xffff); // ::ffff:a.b.c.d
@@ -104,24 +105,25 @@ private:
 
     [[nodiscard]] Address moved(const Address& address) const {
         const auto found = m_moves.find(plain_form(address));
-        return found != m_moves.end() && found->second ? as_in(address, *found->second) : address;
+        const auto here = found != m_moves.end() ? found->second : std::nullopt;
+        return here ? as_in(address, *here) : address;
     }
 
     [[nodiscard]] std::string moved(const Socket& socket, const std::vector<ImageField>& fields) const {
         const Address from = socket.bound ? moved(socket.from) : socket.from;
         const Address to = moved(socket.to);
-        std::size_t from_word = 0;
-        std::size_t to_word = 0;
+        std::span<const std::uint32_t> from_words = from.words;
+        std::span<const std::uint32_t> to_words = to.words;
         std::string message;
         for (const ImageField& field : fields) {
-            if (field.is_bytes)
+            auto& words = field.number == src_addr ? from_words : to_words;
+            const bool is_word = (field.number == src_addr || field.number == dst_addr) && !field.is_bytes;
+            if (!is_word || words.empty()) {
                 message += field.raw;
-            else if (field.number == src_addr && from_word < from.words.size())
-                message += varint_field(src_addr, from.words.at(from_word++));
-            else if (field.number == dst_addr && to_word < to.words.size())
-                message += varint_field(dst_addr, to.words.at(to_word++));
-            else
-                message += field.raw;
+                continue;
+            }
+            message += varint_field(field.number, words.front());
+            words = words.subspan(1);
         }
         return message;
     }

@@ -65,6 +65,7 @@ Address loopback(bool v6) {
 std::optional<Address> address_here(const Address& old) {
     if (is_link_local(old) || can_bind(old)) return std::nullopt;
     const Fd socket = udp_socket(old);
+    if (!socket) return std::nullopt;
     const Name peer = name_of(old, k_any_port);
     Name own{};
     socklen_t size = sizeof own;
