@@ -11,10 +11,11 @@ from statistics import median
 
 PROGRAM = Path(__file__).resolve().parents[1] / "cluster" / "cluster"
 WARM_UP = 5
-# Runs each program that it is told, and tells how many milliseconds that took.
+# Tells which srun it has, runs each program that it is told, and tells how many milliseconds that took.
 JOB = """#!/usr/bin/python3
-import subprocess, time
+import shutil, subprocess, time
 with open("go") as go, open("took", "w") as took:
+    print(shutil.which("srun"), file=took, flush=True)
     for program in go:
         begin = time.monotonic()
         subprocess.run([program.strip(), "true"], check=True)
@@ -45,6 +46,7 @@ class Job:
         cluster.as_alice("sbatch", "--chdir", directory, "--ntasks=1", *options, text=JOB)
         here = cluster.shared / directory.lstrip("/")
         self._go, self._took = open(here / "go", "w"), open(here / "took")  # waits for the job
+        self.srun = self._took.readline().strip()
 
     def time(self, program):
         print(program, file=self._go, flush=True)
@@ -60,7 +62,7 @@ def interval(values):
 
 def report(title, values):
     low, high = interval(values)
-    print(f"{title:52} median {median(values):6.1f} ms   95 % {low:6.1f} to {high:6.1f} ms")
+    print(f"{title:60} median {median(values):6.1f} ms   95 % {low:6.1f} to {high:6.1f} ms")
 
 
 def main():
@@ -75,10 +77,10 @@ def main():
             if number >= 0:
                 took[name].append(time)
     print(f"srun true, {rounds} rounds, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
-    report("job without --checkpoint", took["without"])
-    report("job with --checkpoint", took["with"])
+    report(f"without --checkpoint, {native.srun}", took["without"])
+    report(f"with --checkpoint, {ours.srun}", took["with"])
     report("  added, of the differences in each round", [a - b for a, b in zip(took["with"], took["without"])])
-    report("job with --checkpoint, srun called by its path", took["path"])
+    report("with --checkpoint, srun called by its path", took["path"])
 
 
 main()
