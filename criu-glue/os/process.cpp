@@ -229,7 +229,9 @@ Status signal_pidfd(int pidfd, int signal) {
 
 Result<Fd> take_fd(int pidfd, int number) {
     Fd fd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd, number, 0)));
-    if (!fd) return fail_errno(Code::os, "take descriptor " + std::to_string(number) + " of a process");
+    if (!fd)
+        return fail_errno(errno == ESRCH ? Code::not_found : Code::os,
+                          "take descriptor " + std::to_string(number) + " of a process");
     return fd;
 }
 

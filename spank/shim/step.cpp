@@ -148,7 +148,7 @@ void Step::look_at_child() {
     m_ended = true;
     m_end = {status, 0};
     m_child_pidfd.reset();
-    m_in.stop();
+    m_input_left = m_in.stop();
 }
 
 void Step::serve() {
@@ -192,18 +192,18 @@ void Step::signal(int signal) const {
     if (m_child_pidfd) (void)signal_pidfd(m_child_pidfd.get(), signal);
 }
 
-wire::StepRecord Step::record() const {
+wire::StepRecord Step::record(bool in_doubt) const {
     wire::StepRecord record;
     record.stand_in = m_stand_in;
-    record.ended = m_ended;
+    record.ended = m_ended && !in_doubt;
     record.wait_status = m_end.wait_status;
     record.errnum = m_end.errnum;
     record.out = m_out.undelivered();
     record.err = m_err.undelivered();
-    if (m_ended) return record;
-    record.in = m_in.untaken();
+    if (record.ended) return record;
+    record.in = m_ended ? m_input_left : m_in.untaken();
     record.in_ended = m_in.has_ended();
-    record.outputs = files_written_by(m_child.pid, m_given);
+    if (!m_ended) record.outputs = files_written_by(m_child.pid, m_given);
     return record;
 }
 

@@ -43,7 +43,8 @@ public:
     void pause();
     void job_ends(bool ends);
     void signal(int signal) const;
-    [[nodiscard]] wire::StepRecord record() const;
+    // `in_doubt`: what its end was is not for the script, it is run once more (Steps::is_in_doubt).
+    [[nodiscard]] wire::StepRecord record(bool in_doubt) const;
     [[nodiscard]] std::vector<std::int32_t> processes() const;
 
     // It has ended with a failure, and its stand-in does not know yet.
@@ -77,7 +78,8 @@ private:
     bool m_ended = false;
     wire::StepEnded m_end;
     bool m_answered = false;
-    FileNumbers m_given; // the files that srun has from its stand-in
+    std::string m_input_left; // that srun had not taken when it ended
+    FileNumbers m_given;      // the files that srun has from its stand-in
     OutRelay m_out;
     OutRelay m_err;
     InRelay m_in;

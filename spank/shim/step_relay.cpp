@@ -199,7 +199,10 @@ void InRelay::end_pipe() {
 void InRelay::run() {
     if (!m_to) return;
     pollfd look{m_to.get(), 0, 0};
-    if (::poll(&look, 1, 0) > 0 && (look.revents & POLLERR) != 0) return stop(); // srun has closed it
+    if (::poll(&look, 1, 0) > 0 && (look.revents & POLLERR) != 0) { // srun has closed it
+        (void)stop();
+        return;
+    }
     for (bool moved = true; moved;) {
         moved = feed();
         moved |= read_more();
@@ -233,13 +236,18 @@ std::string InRelay::untaken() const {
     return m_last.substr(m_last.size() - there) + m_bytes.substr(m_start);
 }
 
-void InRelay::stop() {
-    if (m_from) m_from.step_back(untaken().size());
+std::string InRelay::stop() {
+    std::string left = untaken();
+    if (m_from && m_from.step_back(left.size())) { // whoever reads it next reads that
+        left.clear();
+        m_source_ended = false;
+    }
     m_from.close();
     m_probe.reset();
     m_to.reset();
     m_bytes.clear();
     m_start = 0;
+    return left;
 }
 
 } // namespace ckpt

@@ -64,8 +64,9 @@ public:
     // Read, and not taken by srun. Right while srun sleeps.
     [[nodiscard]] std::string untaken() const;
     [[nodiscard]] bool has_ended() const { return m_source_ended; }
-    // srun has ended: a file is as if what srun has not taken had not been read.
-    void stop();
+    // srun has ended: a file is as if what srun has not taken had not been read. What was read of anything
+    // else is returned: it is lost, or for an srun that is run once more.
+    std::string stop();
 
 private:
     bool feed();

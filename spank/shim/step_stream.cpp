@@ -122,8 +122,9 @@ ssize_t StepStream::write(std::string_view bytes) {
     });
 }
 
-void StepStream::step_back(std::uint64_t bytes) {
-    if (m_kind == Kind::file && bytes != 0) (void)::lseek(m_fd.get(), -static_cast<off_t>(bytes), SEEK_CUR);
+bool StepStream::step_back(std::uint64_t bytes) {
+    if (m_kind != Kind::file) return false;
+    return bytes == 0 || ::lseek(m_fd.get(), -static_cast<off_t>(bytes), SEEK_CUR) >= 0;
 }
 
 bool StepStream::has_no_reader() const {

@@ -28,8 +28,8 @@ public:
     // As read(2) and write(2) with O_NONBLOCK. A reader that has gone is EPIPE, without a signal.
     ssize_t read(std::span<char> into);
     ssize_t write(std::string_view bytes);
-    // What others have not moved meanwhile: back by `bytes`, if it is a file.
-    void step_back(std::uint64_t bytes);
+    // What others have not moved meanwhile: back by `bytes`, if it is a file; else false.
+    bool step_back(std::uint64_t bytes);
     bool wait_for(std::uint32_t events) { return m_fd.wait_for(events); }
     // For EPOLLERR: a pipe says by itself that its last reader has gone.
     [[nodiscard]] bool is_pipe() const { return m_kind == Kind::pipe; }

@@ -92,8 +92,13 @@ void Steps::serve(Step& step) {
     if (step.is_over() && m_said_over.insert(step.stand_in()).second) m_over.push_back(step.stand_in());
 }
 
+// It may have failed a moment ago, so that nobody has been asked yet.
+bool Steps::may_be_jobs_end(const Step& step) const {
+    return step.has_failed() && !m_cleared.contains(step.stand_in());
+}
+
 bool Steps::is_in_doubt(const Step& step) {
-    if (!step.has_failed() || m_cleared.contains(step.stand_in())) return false;
+    if (!may_be_jobs_end(step)) return false;
     if (m_doubted.insert(step.stand_in()).second) m_doubts.push_back(step.stand_in());
     return true;
 }
@@ -188,8 +193,8 @@ Status Steps::settle(wire::ShimState& state, wire::Settled& answer) {
     state.steps.clear();
     for (Step& step : m_steps) {
         CKPT_CHECK(step.settle(moved));
-        if (step.is_over() || m_doubted.contains(step.stand_in())) continue; // in doubt it runs afresh
-        state.steps.push_back(step.record());
+        if (step.is_over()) continue;
+        state.steps.push_back(step.record(may_be_jobs_end(step)));
         for (const std::int32_t pid : step.processes()) {
             answer.sruns.push_back(pid);
             answer.stand_ins.push_back(step.stand_in());

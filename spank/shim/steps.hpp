@@ -65,6 +65,7 @@ private:
     void start(std::uint64_t stand_in, Datagram message);
     void prepare(StepRequest& request, bool again) const;
     void serve(Step& step);
+    [[nodiscard]] bool may_be_jobs_end(const Step& step) const;
     bool is_in_doubt(const Step& step);
     void forget_done();
     void ask_again(std::uint64_t stand_in);

@@ -276,11 +276,36 @@ TEST_F(ShimSteps, AFailureThatMayBeTheJobsEndIsNotTold) {
     const pid_t pid = stand_in("exit 3");
     ASSERT_TRUE(serve_until([&] { return !m_doubted.empty(); }));
     const wire::ShimState state = settle();
-    EXPECT_TRUE(state.steps.empty()) << "after a restore it runs afresh";
+    ASSERT_EQ(state.steps.size(), 1u);
+    EXPECT_FALSE(state.steps[0].ended) << "after a restore it is run once more";
     EXPECT_EQ(::waitpid(pid, nullptr, WNOHANG), 0);
     m_steps->clear_all(); // the job runs on
     m_steps->go_on();
     EXPECT_EQ(WEXITSTATUS(end_of(pid)), 3);
+}
+
+// Slurm's srun fails when its job has been requeued already, with what it has read of a pipe.
+TEST_F(ShimSteps, OneThatFailsDuringACutIsRunOnceMoreWithItsInput) {
+    Pipe in = *make_pipe();
+    ASSERT_EQ(::write(in.write.get(), "a few bytes\n", 12), 12);
+    in.write.reset();
+    const pid_t pid = stand_in(
+        first_and_again("touch $DIR/written; until [ -e $DIR/go ]; do sleep 0.01; done; echo refused; exit 1",
+                        "exec cat"),
+        in.read.get());
+    in.read.reset();
+    ASSERT_TRUE(serve_until([&] { return exists("written"); }));
+    (void)settle();
+    ASSERT_EQ(m_sruns.size(), 1u);
+    std::ofstream(m_dir / "go") << "go";
+    siginfo_t ended{};
+    ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(m_sruns[0]), &ended, WEXITED | WNOWAIT), 0);
+    const wire::ShimState state = settle();
+    ASSERT_EQ(state.steps.size(), 1u);
+    EXPECT_FALSE(state.steps[0].ended);
+    restore(state);
+    EXPECT_EQ(end_of(pid), 0);
+    EXPECT_EQ(m_read, "refused\na few bytes\n");
 }
 
 TEST_F(ShimSteps, TheStandInsNumberIsInTheEnvironment) {
