@@ -80,6 +80,10 @@ struct FetchPart { // of the adopted generation: PartFetched
 struct ForgetTask {
     TaskKey task;
 };
+struct AwaitStarts { // a generation waits for tasks that start: StartsOverdue after some seconds
+    std::uint32_t number = 0;
+    bool is_last = false; // of the job here: Slurm does not wait long
+};
 struct Commit {
     std::uint32_t generation = 0;
     Reason reason = Reason::interval;
@@ -129,7 +133,7 @@ using Effect = std::variant<
     effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave,
     effect::Say, effect::Adopt, effect::AskHistory, effect::Restore, effect::AskCause, effect::ArmLimit,
     effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::DumpGoOn, effect::Settle,
-    effect::Proceed, effect::FetchPart, effect::ForgetTask, effect::Commit, effect::DiscardImages,
+    effect::Proceed, effect::FetchPart, effect::ForgetTask, effect::AwaitStarts, effect::Commit, effect::DiscardImages,
     effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion, effect::RecordFailure,
     effect::RecordStop, effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;

@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::chrono::seconds k_settle_limit{5};
 constexpr std::chrono::milliseconds k_settle_pause{1};
+constexpr std::chrono::seconds k_starts_patience{10};     // a task prolog may take some time
+constexpr std::chrono::seconds k_starts_patience_last{2}; // of KillWait, 30 seconds by default
 constexpr std::size_t k_sruns_max = 256; // of one job: what a shim says is its user's word
 constexpr int k_pause_factor = 4;        // of the time that a look takes, which others wait for
 
@@ -232,6 +234,26 @@ void Server::perform(Job& job, const effect::ForgetTask& e) {
     m_workers.abandon(found->second.worker);
     job.tasks.erase(found);
     if (shim != 0) m_loop.after(std::chrono::milliseconds(0), [this, shim] { drop_connection(shim); });
+}
+
+void Server::perform(Job& job, const effect::AwaitStarts& e) {
+    m_loop.after(e.is_last ? k_starts_patience_last : k_starts_patience,
+                 [this, job_id = job.facts.job_id, serial = job.serial, number = e.number] {
+                     Job* still = find_job(job_id, serial);
+                     if (still == nullptr) return;
+                     sign_off_dead_tasks(*still);
+                     if (find_job(job_id, serial) != nullptr) handle(job_id, event::StartsOverdue{number});
+                 });
+}
+
+// Of a task that has ended before its hello nobody may tell us: slurmstepd may have been killed with it.
+void Server::sign_off_dead_tasks(const Job& job) {
+    std::vector<TaskKey> dead;
+    for (const auto& [key, task] : job.tasks)
+        if (task.shim == 0 && !pidfd_alive(task.shim_pidfd.get())) dead.push_back(key);
+    const std::uint32_t job_id = job.facts.job_id;
+    for (const TaskKey& key : dead)
+        handle(job_id, event::TaskGone{key, memory_facts(job_id, key)});
 }
 
 Status Server::start_fetch(Job& job, const TaskKey& key) {

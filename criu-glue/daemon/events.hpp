@@ -49,6 +49,7 @@ struct TaskRegistered {
     std::uint64_t stand_in = 0; // of the srun that has asked for its step; 0 = the batch script
     std::uint32_t tasks_here = 1;
     std::uint32_t step_nodes = 1;
+    bool is_taken_over = false; // it was registered with an earlier daemon
 };
 // The shim asks what to start.
 struct ShimArrived {
@@ -152,6 +153,9 @@ struct StepUnfit { // a step of this srun runs without us: there are too many ta
 struct StepOver { // its srun has ended, and the script knows how
     std::uint64_t stand_in = 0;
 };
+struct StartsOverdue { // answers effect::AwaitStarts
+    std::uint32_t number = 0;
+};
 struct CommitEnded {
     std::uint32_t generation = 0;
     std::optional<Error> error;
@@ -182,7 +186,7 @@ using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::Ado
                            event::CauseGraceElapsed, event::CauseKnown, event::LimitNear, event::LimitKnown,
                            event::RequeueEnded, event::DumpEnded, event::DumpStopped, event::SettleEnded,
                            event::DumpTaken, event::PartFetched, event::StepOver, event::StepUnfit,
-                           event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
+                           event::StartsOverdue, event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
                            event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
 
 } // namespace ckpt

@@ -154,6 +154,7 @@ private:
     void perform(Job& job, const effect::Proceed& e);
     void perform(Job& job, const effect::FetchPart& e);
     void perform(Job& job, const effect::ForgetTask& e);
+    void perform(Job& job, const effect::AwaitStarts& e);
     void perform(Job& job, const effect::Commit& e);
     void perform(Job& job, const effect::DiscardImages& e);
     void perform(Job& job, const effect::Stand& e);
@@ -243,6 +244,7 @@ private:
     void restored(const Attempt& attempt, Result<Packet> result);
     void restore_ended(Job& job, const TaskKey& task, Result<Packet> packet);
     // effects_cut.cpp
+    void sign_off_dead_tasks(const Job& job);
     bool dump_waits(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
                     const Packet& packet);
     void ask_to_settle(Job& job);

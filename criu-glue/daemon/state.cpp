@@ -29,6 +29,7 @@ Effects advance(JobState& job, const Event& event) {
         out.emplace_back(effect::Proceed{}); // the script's shim starts others now
     state::start_what_waits_for_cut(job, out);
     state::take_what_is_due(job, out);
+    state::await_starts(job, out);
     state::release_epilog_if_quiet(job, out);
     return out;
 }
@@ -63,8 +64,10 @@ bool is_coming(const JobState& job) {
         ++here[task.stand_in];
     return std::ranges::any_of(job.tasks, [&](const auto& one) {
         const TaskState& task = one.second;
-        if (task.phase == Phase::ended || task.phase == Phase::held || task.waits_for_cut) return false;
-        return task.phase != Phase::running || (task.stand_in != 0 && here[task.stand_in] < task.tasks_here);
+        if (task.phase == Phase::ended || task.phase == Phase::held || task.waits_for_cut || task.is_late)
+            return false;
+        const bool is_partly_there = task.stand_in != 0 && here[task.stand_in] < task.tasks_here;
+        return task.phase != Phase::running || (is_partly_there && !job.unfit.contains(task.stand_in));
     });
 }
 

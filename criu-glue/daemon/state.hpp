@@ -38,6 +38,8 @@ struct TaskState {
     std::uint64_t stand_in = 0;
     std::uint32_t tasks_here = 1;   // of its step
     std::uint32_t step_nodes = 1;   // likewise
+    bool is_late = false;           // its shim has not said hello in time: nothing waits for it
+    bool may_run = false;           // an earlier daemon may have started it
     bool waits_for_cut = false;     // it may start when the generation under way is taken: it is not in that
     std::optional<int> exit_status; // once it has ended
     bool over = false;              // its srun has ended
@@ -116,6 +118,8 @@ struct JobState {
     bool on_demand_waits = false;    // somebody waits for an answer
     bool on_demand_next = false;     // which is taken when the periodic generation under way is through
     bool interval_next = false;      // which is taken when a step that is about to start has started
+    enum class Awaits : std::uint8_t { nothing, starts, starts_for_last } awaits = Awaits::nothing;
+    std::uint32_t awaits_number = 0; // of effect::AwaitStarts
     // What the generation that this incarnation has come from has of steps, and has not been asked for yet.
     std::map<StepTask, std::optional<int>> expected;
     std::set<std::uint64_t> unfit;  // sruns whose steps run without us

@@ -17,8 +17,8 @@ void answer(JobState& job, std::uint32_t generation, std::optional<Error> error,
     out.emplace_back(effect::AnswerOnDemand{generation, std::move(error)});
 }
 
-std::string after_failure(const JobState& job, const Taking& taking) {
-    if (taking.reason != Reason::forced_end) return "the job runs on";
+std::string after_failure(const JobState& job, Reason reason) {
+    if (reason != Reason::forced_end) return "the job runs on";
     return job.saved > 0 ? "generation " + std::to_string(job.saved) + " stands"
                          : "nothing of the job is saved";
 }
@@ -37,7 +37,7 @@ void generation_failed(JobState& job, const Taking& taking, Effects& out) {
                     [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
     // A dump that the end of the job overtakes is no trouble.
     if (taking.error && taking.error->code != Code::not_found) {
-        complain(job, *taking.error, after_failure(job, taking), out);
+        complain(job, *taking.error, after_failure(job, taking.reason), out);
         nothing_saved(job, *taking.error, out);
     }
     if (taking.reason == Reason::on_demand) answer(job, 0, taking.error, out);
@@ -100,6 +100,16 @@ void take_what_is_due(JobState& job, Effects& out) {
         answer(job, 0, on_demand_refused(job.ending), out);
     if (!job.ending && std::exchange(job.interval_next, false) && !job.taking)
         on(job, event::IntervalElapsed{}, out);
+}
+
+void give_up_what_is_due(JobState& job, const Error& error, Effects& out) {
+    const bool is_last = std::exchange(job.final_wanted, false);
+    complain(job, error, after_failure(job, is_last ? Reason::forced_end : Reason::interval), out);
+    if (std::exchange(job.on_demand_next, false)) answer(job, 0, error, out);
+    if (!is_last) return;
+    job.final_tried = true;
+    nothing_saved(job, error, out);
+    settle_ending(job, out);
 }
 
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out) {

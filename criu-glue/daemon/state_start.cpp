@@ -100,12 +100,14 @@ void on(JobState& job, const event::TaskRegistered& e, Effects& /*out*/) {
     task.stand_in = e.stand_in;
     task.tasks_here = e.tasks_here;
     task.step_nodes = e.step_nodes;
+    task.may_run = e.is_taken_over;
     task.over = e.stand_in != 0 && job.over.contains(e.stand_in);
 }
 
 void on(JobState& job, const event::ShimArrived& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     task.shim_present = true;
+    task.is_late = false;
     task.gated = e.gated;
     if (task.phase == Phase::held) { // it has lost its connection, and not its hold
         out.emplace_back(effect::HoldBackTerm{e.task});

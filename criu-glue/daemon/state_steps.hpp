@@ -37,6 +37,7 @@ void on(JobState& job, const event::DumpTaken& e, Effects& out);
 void on(JobState& job, const event::PartFetched& e, Effects& out);
 void on(JobState& job, const event::StepOver& e, Effects& out);
 void on(JobState& job, const event::StepUnfit& e, Effects& out);
+void on(JobState& job, const event::StartsOverdue& e, Effects& out);
 
 // end
 void on(JobState& job, const event::TermArrived& e, Effects& out);
@@ -65,6 +66,11 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
 // What was asked for before the job or one of its steps ran, or during another generation, as soon as that is
 // decided.
 void take_what_is_due(JobState& job, Effects& out);
+
+// What is due does not wait for ever: StartsOverdue.
+void await_starts(JobState& job, Effects& out);
+// It does not wait any longer: answers who has asked, and a last generation is given up.
+void give_up_what_is_due(JobState& job, const Error& error, Effects& out);
 
 // Why the job's trees cannot be stopped as one, if they cannot.
 std::optional<Error> why_no_cut(const JobState& job);

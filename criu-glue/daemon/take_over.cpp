@@ -230,7 +230,7 @@ Job Server::job_from(const JobFile& file) {
 
 void Server::take_over_task(Job& job, const TaskOnFile& file) {
     const TaskKey key{file.registered.step_id, file.registered.task_id};
-    const event::TaskRegistered registered{key, file.stand_in, file.tasks_here, file.step_nodes};
+    const event::TaskRegistered registered{key, file.stand_in, file.tasks_here, file.step_nodes, true};
     auto task = find_task(file);
     if (!task) {
         if (!file.has_ended) return;

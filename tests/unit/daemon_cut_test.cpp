@@ -180,6 +180,108 @@ TEST(Cut, TheLastOneWaitsForAStepThatIsStartingToo) {
     EXPECT_TRUE(all<effect::Dump>(gone).front().leave_stopped);
 }
 
+// The batch script runs, and a step has been registered.
+JobState job_with_coming_step(std::uint32_t tasks_here = 1) {
+    JobState job = fresh_job();
+    advance(job, event::ShimArrived{k_batch, true});
+    advance(job, event::TreeStarted{k_batch});
+    advance(job, event::TaskRegistered{k_first, k_srun, tasks_here, 1});
+    return job;
+}
+
+// Advances by the end of what `effects` say how long is waited.
+Effects overdue(JobState& job, const Effects& effects) {
+    const auto awaited = all<effect::AwaitStarts>(effects);
+    if (awaited.empty()) return {};
+    return advance(job, event::StartsOverdue{awaited.front().number});
+}
+
+TEST(Cut, TheLastOneDoesNotWaitLongForATaskThatNeverSaysHello) {
+    JobState job = job_with_coming_step();
+    advance(job, event::TermArrived{k_batch});
+    const Effects known = advance(job, event::CauseKnown{Cause::requeued, true});
+    ASSERT_EQ(all<effect::AwaitStarts>(known).size(), 1U);
+    EXPECT_TRUE(all<effect::AwaitStarts>(known).front().is_last);
+    const Effects over = overdue(job, known);
+    ASSERT_EQ(all<effect::Dump>(over).size(), 1U) << "it has run nothing";
+    EXPECT_EQ(all<effect::Dump>(over).front().task, k_batch);
+}
+
+TEST(Cut, APeriodicOneNeither) {
+    JobState job = job_with_coming_step();
+    const Effects due = advance(job, event::IntervalElapsed{});
+    EXPECT_FALSE(all<effect::AwaitStarts>(due).front().is_last);
+    EXPECT_EQ(all<effect::Dump>(overdue(job, due)).size(), 1U);
+    EXPECT_FALSE(has<effect::StartTask>(advance(job, event::ShimArrived{k_first, true})))
+        << "it comes late, in the middle of the cut";
+}
+
+TEST(Cut, ATaskThatComesLateAndAfterItStartsAndIsWaitedForAgain) {
+    JobState job = job_with_coming_step();
+    overdue(job, advance(job, event::IntervalElapsed{}));
+    advance(job, event::DumpStopped{k_batch, 1});
+    advance(job, event::SettleEnded{1, std::nullopt});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_TRUE(has<effect::StartTask>(advance(job, event::ShimArrived{k_first, true})));
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    EXPECT_FALSE(has<effect::Dump>(advance(job, event::IntervalElapsed{})));
+    EXPECT_EQ(all<effect::Dump>(advance(job, event::TreeStarted{k_first})).size(), 2U);
+}
+
+TEST(Cut, OneThatMayRunAtAnyMomentLeavesNoLastGeneration) {
+    JobState job = job_with_coming_step();
+    advance(job, event::ShimArrived{k_first, true}); // and never says that its tree has started
+    advance(job, event::TermArrived{k_batch});
+    const Effects over = overdue(job, advance(job, event::CauseKnown{Cause::requeued, true}));
+    EXPECT_FALSE(has<effect::Dump>(over));
+    EXPECT_TRUE(has<effect::Say>(over));
+    EXPECT_TRUE(has<effect::Comment>(over)) << "nothing is saved";
+    EXPECT_TRUE(has<effect::RelayTerm>(over));
+}
+
+TEST(Cut, TheRestOfAStepThatNeverComesIsComplainedAboutOnce) {
+    JobState job = job_with_coming_step(2);
+    advance(job, event::ShimArrived{k_first, true});
+    advance(job, event::TreeStarted{k_first});
+    Effects over = overdue(job, advance(job, event::IntervalElapsed{}));
+    EXPECT_FALSE(has<effect::Dump>(over));
+    EXPECT_EQ(all<effect::Say>(over).size(), 1U);
+    over = overdue(job, over);
+    EXPECT_FALSE(has<effect::Say>(over));
+    EXPECT_TRUE(has<effect::AwaitStarts>(over));
+    EXPECT_TRUE(has<effect::Dump>(advance(job, event::TaskGone{k_first, {}, 0})));
+}
+
+TEST(Cut, WhoAsksIsAnsweredThen) {
+    JobState job = job_with_coming_step();
+    advance(job, event::ShimArrived{k_first, true});
+    const auto answers = all<effect::AnswerOnDemand>(overdue(job, advance(job, event::OnDemand{})));
+    ASSERT_EQ(answers.size(), 1U);
+    ASSERT_TRUE(answers.front().error);
+    EXPECT_EQ(answers.front().error->code, Code::dump_refused);
+}
+
+TEST(Cut, TheEndOfAnEarlierWaitIsNotThatOfThisOne) {
+    JobState job = job_with_coming_step();
+    const Effects due = advance(job, event::IntervalElapsed{});
+    advance(job, event::TermArrived{k_batch});
+    const Effects known = advance(job, event::CauseKnown{Cause::requeued, true});
+    EXPECT_FALSE(has<effect::Dump>(overdue(job, due)));
+    EXPECT_TRUE(has<effect::Dump>(overdue(job, known)));
+}
+
+TEST(Cut, ATaskOfAnEarlierDaemonMayRunThoughItsShimIsNotBack) {
+    JobState job = fresh_job();
+    advance(job, event::ShimArrived{k_batch, true});
+    advance(job, event::TreeStarted{k_batch});
+    advance(job, event::TaskRegistered{k_first, k_srun, 1, 1, true});
+    Effects over = overdue(job, advance(job, event::IntervalElapsed{}));
+    EXPECT_FALSE(has<effect::Dump>(over));
+    EXPECT_FALSE(has<effect::Say>(over));
+    EXPECT_TRUE(has<effect::AwaitStarts>(over));
+    EXPECT_EQ(all<effect::Dump>(advance(job, event::ShimReturned{k_first, false, true})).size(), 2U);
+}
+
 TEST(Cut, AStepThatStartsMeanwhileWaitsAndIsNotInIt) {
     JobState job = fresh_job();
     advance(job, event::ShimArrived{k_batch, true});

@@ -41,7 +41,7 @@ TEST(OnDemand, WaitsForThePeriodicOneUnderWay) {
 
 TEST(OnDemand, WaitsForAJobThatIsAboutToRun) {
     JobState job = fresh_job();
-    EXPECT_TRUE(advance(job, event::OnDemand{}).empty());
+    EXPECT_FALSE(has<effect::AnswerOnDemand>(advance(job, event::OnDemand{})));
     EXPECT_FALSE(has<effect::AnswerOnDemand>(advance(job, event::ShimArrived{k_batch})));
     const auto dumps = all<effect::Dump>(advance(job, event::TreeStarted{k_batch}));
     ASSERT_EQ(dumps.size(), 1U);

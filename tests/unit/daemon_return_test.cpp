@@ -47,7 +47,7 @@ TEST(Return, OnlyOnce) {
 TEST(Return, ACheckpointThatIsAskedForBeforeIsTakenThen) {
     JobState job = fresh_job();
     advance(job, event::TaskRegistered{k_batch});
-    EXPECT_TRUE(advance(job, event::OnDemand{}).empty());
+    EXPECT_FALSE(has<effect::AnswerOnDemand>(advance(job, event::OnDemand{})));
     const auto dumps = all<effect::Dump>(advance(job, event::ShimReturned{k_batch}));
     ASSERT_EQ(dumps.size(), 1U);
     EXPECT_EQ(dumps.front().reason, Reason::on_demand);

@@ -308,6 +308,22 @@ TEST_F(ShimSteps, OneThatFailsDuringACutIsRunOnceMoreWithItsInput) {
     EXPECT_EQ(m_read, "refused\na few bytes\n");
 }
 
+TEST_F(ShimSteps, WhoReadsWhatAFailedOneWroteSeesItsEnd) {
+    m_clears = false;
+    const pid_t pid = stand_in("echo all; exit 3");
+    m_out.write.reset();
+    ASSERT_TRUE(serve_until([&] { return !m_doubted.empty(); }));
+    m_steps->clear_all(); // nothing of it comes to serve() any more
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    std::erase(m_stand_ins, pid);
+    EXPECT_EQ(WEXITSTATUS(status), 3);
+    read_some();
+    EXPECT_EQ(m_read, "all\n");
+    char byte = 0;
+    EXPECT_EQ(::read(m_out.read.get(), &byte, 1), 0) << "the shim holds the pipe, too";
+}
+
 TEST_F(ShimSteps, TheStandInsNumberIsInTheEnvironment) {
     EXPECT_EQ(end_of(stand_in("echo $SLURM_CHECKPOINT_STAND_IN")), 0);
     ASSERT_EQ(m_read.size(), 17u);
