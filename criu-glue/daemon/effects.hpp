@@ -129,13 +129,15 @@ struct ReleaseEpilog {
 };
 } // namespace effect
 
-using Effect = std::variant<
-    effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave,
-    effect::Say, effect::Adopt, effect::AskHistory, effect::Restore, effect::AskCause, effect::ArmLimit,
-    effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::DumpGoOn, effect::Settle,
-    effect::Proceed, effect::FetchPart, effect::ForgetTask, effect::AwaitStarts, effect::Commit, effect::DiscardImages,
-    effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion, effect::RecordFailure,
-    effect::RecordStop, effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+using Effect =
+    std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
+                 effect::LetShimLeave, effect::Say, effect::Adopt, effect::AskHistory, effect::Restore,
+                 effect::AskCause, effect::ArmLimit, effect::AskLimit, effect::RequeueJob,
+                 effect::ArmInterval, effect::Dump, effect::DumpGoOn, effect::Settle, effect::Proceed,
+                 effect::FetchPart, effect::ForgetTask, effect::AwaitStarts, effect::Commit,
+                 effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
+                 effect::RecordCompletion, effect::RecordFailure, effect::RecordStop, effect::HoldJob,
+                 effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 } // namespace ckpt

@@ -21,8 +21,8 @@ constexpr std::chrono::seconds k_settle_limit{5};
 constexpr std::chrono::milliseconds k_settle_pause{1};
 constexpr std::chrono::seconds k_starts_patience{10};     // a task prolog may take some time
 constexpr std::chrono::seconds k_starts_patience_last{2}; // of KillWait, 30 seconds by default
-constexpr std::size_t k_sruns_max = 256; // of one job: what a shim says is its user's word
-constexpr int k_pause_factor = 4;        // of the time that a look takes, which others wait for
+constexpr std::size_t k_sruns_max = 256;                  // of one job: what a shim says is its user's word
+constexpr int k_pause_factor = 4; // of the time that a look takes, which others wait for
 
 Error no_rest() {
     return {Code::dump_failed, "what the job's steps read and write does not come to rest",

@@ -180,13 +180,14 @@ struct EpilogArrived {};
 struct EpilogLimitReached {};
 } // namespace event
 
-using Event = std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown,
-                           event::RestoreEnded, event::ShimReturned, event::ShimAway, event::TreeStarted,
-                           event::IntervalElapsed, event::OnDemand, event::TermArrived,
-                           event::CauseGraceElapsed, event::CauseKnown, event::LimitNear, event::LimitKnown,
-                           event::RequeueEnded, event::DumpEnded, event::DumpStopped, event::SettleEnded,
-                           event::DumpTaken, event::PartFetched, event::StepOver, event::StepUnfit,
-                           event::StartsOverdue, event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
-                           event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
+using Event =
+    std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown,
+                 event::RestoreEnded, event::ShimReturned, event::ShimAway, event::TreeStarted,
+                 event::IntervalElapsed, event::OnDemand, event::TermArrived, event::CauseGraceElapsed,
+                 event::CauseKnown, event::LimitNear, event::LimitKnown, event::RequeueEnded,
+                 event::DumpEnded, event::DumpStopped, event::SettleEnded, event::DumpTaken,
+                 event::PartFetched, event::StepOver, event::StepUnfit, event::StartsOverdue,
+                 event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
+                 event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
 
 } // namespace ckpt

@@ -129,9 +129,12 @@ TEST_F(ShimSteps, OneThatHasEndedIsAnsweredAndNotRunAgain) {
     const pid_t pid = stand_in("echo run >>$DIR/runs; seq 1 60000; exit 9");
     pollfd look{m_out.read.get(), POLLIN, 0};
     ASSERT_TRUE(serve_until([&] { return ::poll(&look, 1, 0) > 0; }));
+    (void)settle(); // takes all that is written, so that srun can end
+    m_steps->go_on();
+    ASSERT_TRUE(serve_until([&] { return !m_doubted.empty(); }));
     wire::ShimState state = settle();
     ASSERT_EQ(state.steps.size(), 1u);
-    EXPECT_TRUE(state.steps[0].ended);
+    EXPECT_TRUE(state.steps[0].ended); // it was no end of the job's
     restore(state);
     m_does_not_read = false;
     EXPECT_EQ(WEXITSTATUS(end_of(pid)), 9);
@@ -296,7 +299,7 @@ TEST_F(ShimSteps, OneThatFailsDuringACutIsRunOnceMoreWithItsInput) {
     in.read.reset();
     ASSERT_TRUE(serve_until([&] { return exists("written"); }));
     (void)settle();
-    ASSERT_EQ(m_sruns.size(), 1u);
+    ASSERT_FALSE(m_sruns.empty());
     std::ofstream(m_dir / "go") << "go";
     siginfo_t ended{};
     ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(m_sruns[0]), &ended, WEXITED | WNOWAIT), 0);
