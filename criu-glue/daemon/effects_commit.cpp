@@ -70,7 +70,7 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         committing != job.state.committing.end())
         for (const StepExit& exit : committing->second.exited)
             request.exited.push_back({exit.task.stand_in, exit.task.task_id, exit.wait_status});
-    request.step_dir = job.step_dir;
+    request.step_dir = generation.step_dir;
     request.compression = m_policy.storage.compression;
     if (!is_last(e.reason) && !is_held_up(job)) { // else the trees may stand still until it is through
         request.bandwidth = share_of_bandwidth();

@@ -83,6 +83,7 @@ void Server::perform(Job& job, const effect::Settle& e) {
 
 void Server::ask_to_settle(Job& job) {
     job.settling->at_rest = true;
+    job.settling->has_stand_ins = false;
     job.settling->sruns.clear();
     std::vector<ConnectionId> shims;
     for (const auto& [key, task] : job.tasks) {
@@ -109,6 +110,7 @@ void Server::on_message(ConnectionId id, const wire::Settled& m) {
     if (!job->settling || !job->settling->asked.contains(connection.task)) return;
     if (m.code != 0) return settle_ended(*job, Error{Code::dump_refused, m.text.substr(0, 400), "", 0});
     job->settling->at_rest = job->settling->at_rest && m.at_rest;
+    job->settling->has_stand_ins = job->settling->has_stand_ins || m.has_stand_ins;
     for (std::size_t i = 0; i < m.sruns.size(); ++i) {
         const std::int32_t pid = m.sruns[i];
         if (job->settling->sruns.contains(pid)) continue;
@@ -151,7 +153,10 @@ void Server::look_at_rest(Job& job) {
             at_rest = false;
         }
     }
-    if (at_rest && now == settling.before) return settle_ended(job, std::nullopt);
+    if (at_rest && now == settling.before) {
+        if (settling.has_stand_ins) job.generations[settling.generation].step_dir = job.step_dir;
+        return settle_ended(job, std::nullopt);
+    }
     settling.before = at_rest ? std::move(now) : std::map<pid_t, Activity>();
     if (!at_rest) settling.before[0] = {}; // unlike any that has come to rest
     const auto took =

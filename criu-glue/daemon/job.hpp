@@ -65,6 +65,7 @@ struct Task {
 struct Generation {
     std::int64_t taken_at = 0;
     std::map<TaskKey, wire::Part> parts;
+    std::string step_dir;                 // where stand-ins of srun were bound; "" = there were none
     std::optional<effect::Commit> commit; // under way
     std::optional<DumpNeed> need;         // of all its dumps
 };
@@ -74,6 +75,7 @@ struct Settling {
     std::uint32_t generation = 0;
     std::set<TaskKey> asked;              // and have not answered yet
     bool at_rest = true;                  // as far as those say that have
+    bool has_stand_ins = false;           // likewise
     std::map<pid_t, std::uint64_t> sruns; // with their stand-ins
     bool has_foreign = false;             // one of them talks to a slurmstepd that we do not know
     std::map<pid_t, Activity> before;     // of slurmstepds and sruns, in the round before

@@ -143,8 +143,10 @@ Result<std::string> move_addresses(std::string_view image, const NewAddress& new
 }
 
 Status move_addresses_here(int images) {
-    return rewrite_image(images, k_files_image,
-                         [](std::string_view image) { return move_addresses(image, address_here); });
+    const Status moved = rewrite_image(
+        images, k_files_image, [](std::string_view image) { return move_addresses(image, address_here); });
+    if (!moved && moved.error().code == Code::store_corrupt) return {}; // CRIU says more about it
+    return moved;
 }
 
 } // namespace ckpt

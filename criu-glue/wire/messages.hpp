@@ -175,9 +175,10 @@ struct Settled {
     bool at_rest = false;            // nothing is left in pipes or in the shim that could be passed on
     std::vector<std::int32_t> sruns; // processes of the real srun that the shim has started and that live
     std::vector<std::uint64_t> stand_ins; // whose those are, in the same order
+    bool has_stand_ins = false; // of the batch script: some stand-ins of srun are bound in their directory
     template <class V>
     void fields(V& v) {
-        v(code, text, at_rest, sruns, stand_ins);
+        v(code, text, at_rest, sruns, stand_ins, has_stand_ins);
     }
 };
 

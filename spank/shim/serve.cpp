@@ -215,7 +215,8 @@ void Service::settle() {
 Status Service::settle(wire::Settled& answer) {
     wire::ShimState state;
     state.environment = m_environment;
-    state.dir = m_steps.dir();
+    answer.has_stand_ins = m_steps.has_stand_ins();
+    if (answer.has_stand_ins) state.dir = m_steps.dir();
     answer.at_rest = true;
     CKPT_CHECK(m_streams.settle(state, answer.at_rest));
     CKPT_CHECK(m_steps.settle(state, answer));

@@ -13,6 +13,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstddef>
+#include <filesystem>
 #include <format>
 #include <iterator>
 #include <utility>
@@ -50,6 +51,14 @@ Result<Steps> Steps::open(const std::string& dir) {
     if (!events) return fail_errno(Code::os, "make an epoll descriptor");
     const int epoll = events.get();
     return Steps(std::move(events), Watched(epoll, k_socket_mark, std::move(socket)), dir);
+}
+
+bool Steps::has_stand_ins() const {
+    if (!m_socket) return false;
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(m_dir, error), end; !error && at != end; at.increment(error))
+        if (at->path().filename() != wire::k_shim_name) return true;
+    return static_cast<bool>(error);
 }
 
 std::string Steps::path_of(std::uint64_t stand_in) const {

@@ -37,6 +37,8 @@ public:
     Status settle(wire::ShimState& state, wire::Settled& answer);
     void go_on();
     [[nodiscard]] const std::string& dir() const { return m_dir; }
+    // Whether somebody else is bound there, or cannot be told: where a restored tree looks for it.
+    [[nodiscard]] bool has_stand_ins() const;
     // Slurm's SIGTERM is held back: what srun does about it is not for the tree to see, which may go on from
     // here elsewhere. As after settle(), until go_on().
     void job_ends();

@@ -11,10 +11,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "command.hpp"
 #include "launcher_daemon.hpp"
+#include "os/files.hpp"
 #include "real_srun.hpp"
 #include "shim/ending.hpp"
 #include "shim/signals.hpp"
@@ -27,6 +29,7 @@ using namespace ckpt;
 
 constexpr int k_not_found = 127; // as a shell says it
 constexpr int k_not_run = 126;
+constexpr std::size_t k_cgroup_max = 1 << 16;
 
 [[noreturn]] void give_up(const std::string& program, int errnum) {
     (void)std::fprintf(stderr, "srun: %s: %s\n", program.c_str(), std::strerror(errnum));
@@ -41,7 +44,8 @@ constexpr int k_not_run = 126;
 
 // Our socket is gone when it returns.
 template <typename Become>
-Result<wire::StepEnded> run_outside(const char* dir, const wire::StepCommand& command, Become become_it) {
+Result<wire::StepEnded> run_outside(const std::string& dir, const wire::StepCommand& command,
+                                    Become become_it) {
     auto stand_in = StandIn::start(dir, command);
     if (!stand_in) become_it();
     return stand_in->wait();
@@ -51,6 +55,29 @@ Result<wire::StepEnded> run_outside(const char* dir, const wire::StepCommand& co
 bool is_of_this_job(const std::string& dir) {
     const char* job = std::getenv("SLURM_JOB_ID");
     return job != nullptr && dir.ends_with("/" + wire::step_dir_name(::getuid(), job));
+}
+
+// That of the job that this process is in; what the environment says may be that of the job which its
+// script's checkpoint is of, where several may go on from the same one. "" = not there.
+std::string dir_of_own_job() {
+    const Fd file(::open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC));
+    const auto text = file ? read_all(file.get(), k_cgroup_max) : Result<std::string>(std::string());
+    if (!text) return {};
+    constexpr std::string_view k_job = "/job_"; // slurm src/plugins/cgroup
+    const std::size_t at = text->find(k_job);
+    if (at == std::string::npos) return {};
+    const std::size_t begin = at + k_job.size();
+    const std::string job = text->substr(begin, text->find_first_not_of("0123456789", begin) - begin);
+    std::string dir = std::string(wire::k_step_dirs) + "/" + wire::step_dir_name(::getuid(), job);
+    return !job.empty() && ::access(dir.c_str(), X_OK) == 0 ? dir : std::string();
+}
+
+std::string steps_dir() {
+    const char* given = std::getenv(wire::k_steps_variable);
+    if (given == nullptr) return {};
+    std::string own = dir_of_own_job();
+    if (!own.empty()) return own;
+    return is_of_this_job(given) ? given : std::string();
 }
 
 // What srun would open and read itself is opened here: then how far it was read belongs to the script's tree,
@@ -97,14 +124,13 @@ int main(int argc, char** argv) {
     const char* path = std::getenv("PATH");
     const std::string program = find_real_srun(path != nullptr ? path : "", "/proc/self/exe");
     if (program.empty()) give_up("no other srun is in the PATH", ENOENT);
-    const char* dir = std::getenv(wire::k_steps_variable);
+    const std::string dir = steps_dir();
     const std::vector<std::string> words(argv, argv + argc);
-    if (const std::size_t at = launcher_daemon_at(words);
-        at != 0 && dir != nullptr && is_of_this_job(dir) && has_one_node())
+    if (const std::size_t at = launcher_daemon_at(words); at != 0 && !dir.empty() && has_one_node())
         become_launcher_daemon(argv + at, mask);
     const SrunOptions options = read_srun_options(words);
     // A terminal cannot be handed to somebody outside.
-    if (dir == nullptr || options.pty || !is_of_this_job(dir)) become(program, argv, mask);
+    if (dir.empty() || options.pty) become(program, argv, mask);
     const wire::StepCommand command = command_of(open_input(words, options), program, mask);
     const auto ended = run_outside(dir, command, [&] { become(program, argv, mask); });
     if (!ended) {

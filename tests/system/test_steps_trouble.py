@@ -38,6 +38,13 @@ cat out-1 out-2 out-3 out-4
 . /shared/programs/gate.sh
 gate go
 """
+BETWEEN = """#!/bin/bash
+. /shared/programs/gate.sh
+echo before
+gate go
+srun --ntasks=1 sh -c 'echo "step of $SLURM_JOB_ID"'
+echo "status $?"
+"""
 EXPECTED = [*(f"line {i}" for i in range(1, 61)), "status 3"]
 
 
@@ -102,6 +109,22 @@ class StepsTrouble(SystemTest):
         self.assertEqual(application_lines(other.output())[-1], "status 3")
         self.assertEqual(job.path("copy").read_text().splitlines(), EXPECTED[:-1])
         assert_clean(other)
+
+    def test_two_jobs_go_on_side_by_side(self):
+        """From a checkpoint in which no srun was under way: each has its own from then on."""
+        source = submit(BETWEEN, "--checkpoint-interval=none", node="n1", name="between")
+        source.wait_output("before\n")
+        cluster.run("n1", "sckpt", "create", source.id, user=source.user)
+        source.as_user("scancel", source.id)
+        self.assertEqual(end(source)["JobState"], "CANCELLED")
+        jobs = [submit(BETWEEN, f"--checkpoint-restore={source.id}@1", node="n2", name=f"beside-{number}") for number in (1, 2)]
+        for job in jobs:
+            job.wait_output(f"restored generation 1 of job {source.id} ")
+        source.path("go").touch()
+        for job in jobs:
+            self.assert_ended(end(job))
+            self.assertEqual(application_lines(job.output())[-2:], [f"step of {job.id}", "status 0"])
+        assert_clean(source, *jobs)
 
     def test_one_task_has_ended(self):
         reference = submit(ONE_HAS_ENDED, "--ntasks=2", node="n2", name="ended-reference")
