@@ -37,6 +37,12 @@ def log_of(job, process):
     return path.read_text().splitlines() if path.exists() else []
 
 
+def slurmctld_has_sent_all():
+    """Its agents send what was asked for, each on its own: what comes later may arrive sooner (slurm src/slurmctld/agent.c)."""
+    agents = [line for line in cluster.run("ctl", "sdiag").splitlines() if line.strip().startswith("Agent ")]
+    return len(agents) == 3 and all(line.split()[-1] == "0" for line in agents)
+
+
 class Signals:
     """Signals to several jobs at once, and which of them each process got: `got[case][job]`."""
 
@@ -56,6 +62,7 @@ class Signals:
         if case.endswith("TERM"):
             for job in self.jobs:
                 wait_for(f"{job} has got SIGTERM", lambda: "TERM" in self.new(job, "script"))
+        wait_for(f"slurmctld has sent {case}", slurmctld_has_sent_all)
         self.send("--full", f"--signal={LAST}")
         self.got[case] = {}
         for job in self.jobs:
