@@ -12,6 +12,7 @@
 #include "server.hpp"
 #include "server_send.hpp"
 #include "slurmctld.hpp"
+#include "state_steps.hpp"
 
 namespace ckpt {
 
@@ -225,11 +226,17 @@ void Server::on_message(ConnectionId id, const wire::StepsKnown& m) {
 void Server::on_message(ConnectionId id, const wire::StepDoubt& m) {
     const Job* job = job_of_script(id);
     if (job == nullptr) return;
-    if (has_step(job->state, m.stand_in)) return send(id, wire::StepCleared{m.stand_in});
-    ask_news(m_workers, job->facts.job_id, [this, id, stand_in = m.stand_in](const JobNews& news) {
-        if (news.cause == Cause::running || news.cause == Cause::unknown)
-            send(id, wire::StepCleared{stand_in});
-    });
+    // The script has its SIGTERM and runs on: it sees whatever happens to it until its end.
+    if (has_step(job->state, m.stand_in) || state::is_settled(job->state))
+        return send(id, wire::StepCleared{m.stand_in});
+    ask_news(m_workers, job->facts.job_id,
+             [this, id, stand_in = m.stand_in, job_id = job->facts.job_id,
+              serial = job->serial](const JobNews& news) {
+                 const Job* still = find_job(job_id, serial);
+                 if (still == nullptr) return;
+                 const bool runs_on = news.cause == Cause::running || news.cause == Cause::unknown;
+                 if (runs_on || state::is_settled(still->state)) send(id, wire::StepCleared{stand_in});
+             });
 }
 
 void Server::perform(Job& job, const effect::ForgetTask& e) {

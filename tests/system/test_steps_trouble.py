@@ -45,6 +45,11 @@ gate go
 srun --ntasks=1 sh -c 'echo "step of $SLURM_JOB_ID"'
 echo "status $?"
 """
+CLEANS_UP = """#!/bin/bash
+trap 'srun --overlap --ntasks=1 true || echo "no step"; echo "cleaned up"; exit 0' TERM
+echo ready
+while :; do sleep 0.1; done
+"""
 EXPECTED = [*(f"line {i}" for i in range(1, 61)), "status 3"]
 
 
@@ -125,6 +130,17 @@ class StepsTrouble(SystemTest):
             self.assert_ended(end(job))
             self.assertEqual(application_lines(job.output())[-2:], [f"step of {job.id}", "status 0"])
         assert_clean(source, *jobs)
+
+    def test_a_failure_after_sigterm_is_told(self):
+        """The script cleans up, and no step can be had any more."""
+        jobs = [submit(CLEANS_UP, *options, node="n1", name=name) for name, options in (("cleans-natively", ()), ("cleans", ("--checkpoint",)))]
+        for job in jobs:
+            job.wait_output("ready\n")
+            job.as_user("scancel", job.id)
+            self.assertEqual(end(job)["JobState"], "CANCELLED")
+        self.assertEqual(*(application_lines(job.output()) for job in jobs))
+        self.assertEqual(application_lines(jobs[1].output())[-1], "cleaned up")
+        assert_clean(*jobs)
 
     def test_one_task_has_ended(self):
         reference = submit(ONE_HAS_ENDED, "--ntasks=2", node="n2", name="ended-reference")
