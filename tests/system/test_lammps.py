@@ -6,10 +6,10 @@ import re
 
 from lib import *
 
-STEPS = 12000
+STEPS, REST = 9000, 3000
 # Debian's lmp is an Open MPI program: although it runs alone it has a segment in /dev/shm, which travels, and a listener.
 SCRIPT = f"""#!/bin/bash
-lmp -in /shared/programs/melt.in -var steps {STEPS}
+lmp -in /shared/programs/melt_held.in -var steps {STEPS} -var rest {REST}
 """
 
 
@@ -26,13 +26,15 @@ class Lammps(SystemTest):
         requeue(job, to="n2")
         # On the other node: Open MPI in lmp listens on the first free port from 1024, and a restored one needs its old port.
         reference = submit(SCRIPT, node="n1", name="reference")
+        reference.path("go").touch()
         job.wait_output("restored generation")
+        job.path("go").touch()
         ended, expected = end(job), end(reference)
 
         self.assert_ended(ended)
         self.assert_ended(expected)
         self.assertEqual((ended["BatchHost"], ended["Restarts"]), ("n2", "1"))
-        self.assertEqual(len(thermo(reference.output())), STEPS // 50 + 1)
+        self.assertEqual(len(thermo(reference.output())), (STEPS + REST) // 50 + 2)  # where it is held it is written twice
         self.assertEqual(thermo(job.output()), thermo(reference.output()))
         self.assertEqual(thermo(job.path("log.lammps").read_text()), thermo(reference.path("log.lammps").read_text()))
         trajectories = [each.path("melt.lammpstrj").read_bytes() for each in (job, reference)]
