@@ -78,8 +78,13 @@ std::optional<std::set<std::uint64_t>> sockets_of(int proc) {
     std::set<std::uint64_t> inodes;
     const Fd fds(::openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fds) return std::nullopt;
-    const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(::dup(fds.get())), ::closedir);
-    if (!dir) return std::nullopt;
+    const int copy = ::dup(fds.get()); // closedir(3) closes it
+    if (copy < 0) return std::nullopt;
+    const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(copy), ::closedir);
+    if (!dir) {
+        ::close(copy);
+        return std::nullopt;
+    }
     std::size_t count = 0;
     while (const dirent* entry = ::readdir(dir.get())) { // NOLINT(concurrency-mt-unsafe): a stream of our own
         if (++count > k_fds_max) return std::nullopt;

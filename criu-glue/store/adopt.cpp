@@ -109,7 +109,7 @@ private:
             CKPT_TRY(from,
                      choose_other_job(m_store, m_spec.owner, m_spec.other_job, m_spec.other_generation));
         }
-        if (!from || m_spec.before) return Try::passed_over;
+        if (!from || !from->of || !from->from || m_spec.before) return Try::passed_over;
         const Owner owner{m_spec.owner.cluster, m_spec.owner.uid, from->of->job_id, from->of->uuid};
         CKPT_TRY(const JobAt other, job_at(m_store, owner));
         CKPT_TRY(const auto candidates, generations_up_to(other, *from->from));
@@ -234,7 +234,7 @@ private:
         if (!choice.doubt.empty()) m_result.skipped.push_back(choice.doubt + "; what is older is not used");
         if (choice.lost)
             m_result.skipped.push_back(to_text(*choice.lost) + " is lost; it had been adopted before");
-        if (m_other_lost) m_result.skipped.push_back("the other job has no generation any more");
+        if (m_other_lost) m_result.skipped.emplace_back("the other job has no generation any more");
         if (!choice.candidates.empty() || !choice.doubtful.empty() || choice.hidden || choice.lost ||
             choice.elsewhere || (m_spec.other_job != 0 && !choice.completed)) {
             m_result.found = Found::unusable;

@@ -57,7 +57,7 @@ Status sweep(const JobAt& job, std::uint32_t incarnation) {
     for (const std::string& name : names)
         if (name.starts_with(k_temp_prefix) &&
             generation_of(std::string_view(name).substr(k_temp_prefix.size())))
-            CKPT_CHECK(job.volume.remove(dir + "/" + name));
+            CKPT_CHECK(job.volume.remove(std::format("{}/{}", dir, name)));
     (void)sweep_packs(job, incarnation);
     return {};
 }
@@ -113,7 +113,7 @@ private:
         const ImagesPlace place{m_job.volume, m_job.dir, m_temp + "/" + name, m_job.keys.sealing()};
         const PartEntry* before = part_before(source.about);
         const std::uint32_t incarnation = m_spec.id.incarnation;
-        if (before == nullptr)
+        if (before == nullptr || !m_parent)
             return seal_images(source.dir, place, nullptr, incarnation, m_spec.compression);
         const std::string name_before = index_name(before->step_id, before->task_id);
         const Parent parent{

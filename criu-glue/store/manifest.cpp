@@ -70,7 +70,10 @@ bool read_part(const Json& object, PartEntry& part) {
     part.image_bytes = fields.u64("image_bytes");
     part.processes = fields.u32("processes");
     part.criu_version = fields.text("criu_version");
-    if (fields.has("stand_in") && (part.stand_in = fields.u64("stand_in")) == 0) return false;
+    if (fields.has("stand_in")) {
+        part.stand_in = fields.u64("stand_in");
+        if (part.stand_in == 0) return false;
+    }
     return fields.ok() && fields.has("images") && read_images(object["images"], part.images);
 }
 

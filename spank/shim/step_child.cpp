@@ -20,6 +20,7 @@ namespace {
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
     std::vector<char*> all;
+    all.reserve(texts.size() + 1);
     for (std::string& text : texts)
         all.push_back(text.data());
     all.push_back(nullptr);
@@ -55,8 +56,10 @@ private:
     bool place_descriptors() {
         m_report = ::fcntl(m_report, F_DUPFD_CLOEXEC, m_above);
         if (m_report < 0) return false;
-        for (std::size_t i = 0; i < m_moved.size(); ++i)
-            if ((m_moved[i] = ::fcntl(m_descriptors[i].get(), F_DUPFD_CLOEXEC, m_above)) < 0) return false;
+        for (std::size_t i = 0; i < m_moved.size(); ++i) {
+            m_moved[i] = ::fcntl(m_descriptors[i].get(), F_DUPFD_CLOEXEC, m_above);
+            if (m_moved[i] < 0) return false;
+        }
         // Whatever else we have is not srun's. Linux 5.11; before, nothing of ours is without the flag.
         ::close_range(static_cast<unsigned>(m_above), ~0U, CLOSE_RANGE_CLOEXEC);
         // What the stand-in had closed is closed.
