@@ -114,13 +114,10 @@ Job* Server::find_job(const Attempt& attempt) {
 // there.
 Status Server::move_step_dir(Job& job, const std::string& name) {
     if (name.empty() || name == job.step_dir || !m_step_dirs) return {};
-    if (!StepDirs::is_of(name, job.facts.uid))
-        return fail(Code::restore_impossible, "the checkpoint's directory of stand-ins is another user's");
-    const bool taken =
-        std::ranges::any_of(m_jobs, [&](const auto& one) { return one.second.step_dir == name; });
-    if (taken)
-        return fail(Code::restore_impossible, "the job that this one goes on from is still on this node",
-                    "scontrol release this one in a moment");
+    std::set<std::string> in_use;
+    for (const auto& [job_id, other] : m_jobs)
+        in_use.insert(other.step_dir);
+    CKPT_CHECK(StepDirs::may_take(name, job.facts.uid, in_use));
     m_step_dirs->remove(job.step_dir);
     job.step_dir = name;
     return m_step_dirs->make(name, {job.user.uid, job.user.gid, {}});

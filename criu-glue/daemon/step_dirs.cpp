@@ -41,6 +41,15 @@ bool StepDirs::is_of(const std::string& name, std::uint32_t uid) {
     return name.starts_with(wire::step_dir_name(uid, "")) && name.find('/') == std::string::npos;
 }
 
+Status StepDirs::may_take(const std::string& name, std::uint32_t uid, const std::set<std::string>& in_use) {
+    if (!is_of(name, uid))
+        return fail(Code::restore_impossible, "the checkpoint's directory of stand-ins is another user's");
+    if (in_use.contains(name))
+        return fail(Code::restore_impossible, "the job that this one goes on from is still on this node",
+                    "scontrol release this one in a moment");
+    return {};
+}
+
 Result<StepDirs> StepDirs::open(const std::string& path, const std::set<std::string>& kept) {
     CKPT_CHECK(make_trusted_dir(path, k_open).map([](const Fd&) {}));
     mount_limited(path);

@@ -22,6 +22,10 @@ public:
     // Whether it is one of that user's.
     static bool is_of(const std::string& name, std::uint32_t uid);
 
+    // Whether a job of that user's may go on with the stand-ins that are bound there; `in_use`: by jobs that
+    // are here. Code::restore_impossible.
+    static Status may_take(const std::string& name, std::uint32_t uid, const std::set<std::string>& in_use);
+
     // Opens (or makes) `path`, and puts aside all directories in it but those in `kept`. What users put there
     // is bounded by a file system of its own, if root may mount one.
     static Result<StepDirs> open(const std::string& path, const std::set<std::string>& kept);
