@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "job.hpp"
-#include "wire/worker.hpp"
+#include "wire/engine_messages.hpp"
 
 namespace ckpt {
 

@@ -9,7 +9,7 @@
 #include "record_again.hpp"
 #include "server.hpp"
 #include "slurmctld.hpp"
-#include "wire/worker.hpp"
+#include "wire/store_messages.hpp"
 
 namespace ckpt {
 

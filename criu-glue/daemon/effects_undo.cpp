@@ -6,7 +6,7 @@
 
 #include "log.hpp"
 #include "server.hpp"
-#include "wire/worker.hpp"
+#include "wire/engine_messages.hpp"
 
 namespace ckpt {
 

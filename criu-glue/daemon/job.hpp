@@ -18,7 +18,7 @@
 #include "policy/resolve.hpp"
 #include "state.hpp"
 #include "wire/messages.hpp"
-#include "wire/worker.hpp"
+#include "wire/store_messages.hpp"
 #include "worker.hpp"
 
 namespace ckpt {

@@ -13,7 +13,7 @@
 #include "result/result.hpp"
 #include "state.hpp"
 #include "wire/messages.hpp"
-#include "wire/worker.hpp"
+#include "wire/store_messages.hpp"
 
 namespace ckpt {
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "state.hpp"
+#include "wire/store_messages.hpp"
 #include "worker.hpp"
 
 namespace ckpt {

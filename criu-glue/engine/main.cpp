@@ -14,7 +14,7 @@
 #include "engine/restore.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
-#include "wire/worker.hpp"
+#include "wire/engine_messages.hpp"
 
 namespace {
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "result/result.hpp"
+#include "wire/engine_messages.hpp"
 
 namespace ckpt {
 

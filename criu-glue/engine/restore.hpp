@@ -6,7 +6,7 @@
 
 #include "os/fd.hpp"
 #include "result/result.hpp"
-#include "wire/worker.hpp"
+#include "wire/engine_messages.hpp"
 
 namespace ckpt {
 

@@ -18,7 +18,7 @@
 #include "engine/rollback_files.hpp"
 #include "engine/saved_output.hpp"
 #include "engine/tails.hpp"
-#include "wire/worker.hpp"
+#include "wire/engine_messages.hpp"
 
 namespace ckpt {
 

@@ -8,7 +8,7 @@
 #include "engine/dump.hpp"
 #include "engine/record.hpp"
 #include "result/result.hpp"
-#include "wire/worker.hpp"
+#include "wire/engine_messages.hpp"
 
 namespace ckpt {
 

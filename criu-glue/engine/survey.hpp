@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "result/result.hpp"
-#include "wire/worker.hpp"
+#include "wire/engine_messages.hpp"
 
 namespace ckpt {
 

@@ -12,7 +12,7 @@
 
 namespace ckpt {
 
-// What every request comes with (wire/worker.hpp).
+// What every request comes with (wire/store_messages.hpp).
 constexpr std::size_t k_stream = 0;
 constexpr std::size_t k_key = 1;
 constexpr std::size_t k_own = 2; // where a request's own descriptors begin

@@ -7,7 +7,7 @@
 #include "os/fd.hpp"
 #include "store/retention.hpp"
 #include "store/room.hpp"
-#include "wire/worker.hpp"
+#include "wire/store_messages.hpp"
 
 namespace ckpt {
 

@@ -19,7 +19,7 @@
 #include "volume/local_volume.hpp"
 #include "volume/pulse.hpp"
 #include "volume/serve.hpp"
-#include "wire/worker.hpp"
+#include "wire/store_messages.hpp"
 #include "writer/user_dir.hpp"
 
 namespace {

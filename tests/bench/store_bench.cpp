@@ -13,7 +13,7 @@
 #include "images.hpp"
 #include "os/files.hpp"
 #include "store/key.hpp"
-#include "wire/worker.hpp"
+#include "wire/store_messages.hpp"
 #include "workers.hpp"
 
 namespace {

@@ -11,7 +11,7 @@
 #include "os/process.hpp"
 #include "os/socket.hpp"
 #include "os/stream.hpp"
-#include "wire/worker.hpp"
+#include "wire/store_messages.hpp"
 
 namespace ckpt::bench {
 namespace {

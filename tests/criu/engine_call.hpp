@@ -8,6 +8,7 @@
 
 #include "result/result.hpp"
 #include "task.hpp"
+#include "wire/engine_messages.hpp"
 
 namespace ckpt::testing {
 

@@ -14,7 +14,7 @@
 #include "os/socket.hpp"
 #include "os/stream.hpp"
 #include "store_testbed.hpp"
-#include "wire/worker.hpp"
+#include "wire/store_messages.hpp"
 
 namespace ckpt::store::test {
 

@@ -3,8 +3,8 @@
 
 #include <random>
 
+#include "wire/engine_messages.hpp"
 #include "wire/messages.hpp"
-#include "wire/worker.hpp"
 
 namespace ckpt::wire {
 namespace {
