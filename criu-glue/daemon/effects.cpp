@@ -220,7 +220,7 @@ void Server::perform(Job& job, const effect::HoldJob& e) {
     if (e.again) {
         m_loop.after(k_hold_again, [this, job_id = job.facts.job_id, serial = job.serial, reason = e.reason] {
             Job* waiting = find_job(job_id, serial);
-            if (waiting != nullptr && has_held_task(waiting->state)) // it may have been cancelled meanwhile
+            if (waiting != nullptr && is_to_be_held(waiting->state)) // it may have been cancelled meanwhile
                 perform(*waiting, effect::HoldJob{reason, false});
         });
         return;

@@ -73,12 +73,25 @@ struct DumpGoOn { // answers DumpStopped and DumpTaken
 struct Settle { // bring to rest what is on its way between the trees and Slurm; SettleEnded
     std::uint32_t generation = 0;
 };
-struct Proceed {}; // the shims pass on again what Settle has stopped
+struct Proceed {};   // the shims pass on again what Settle has stopped
+struct TellJobEnds { // the script's shim: a step has its SIGTERM, or that was not the job's end
+    bool ends = true;
+};
 struct FetchPart { // of the adopted generation: PartFetched
     TaskKey task;
 };
 struct ForgetTask {
     TaskKey task;
+};
+struct ClearStep { // the script may know that this srun has failed
+    std::uint64_t stand_in = 0;
+};
+struct AskDoubt { // slurmctld, whether the job is ending: DoubtKnown
+    std::uint64_t stand_in = 0;
+    bool has_signal = false;
+};
+struct ForgetStep { // this srun has ended
+    std::uint64_t stand_in = 0;
 };
 struct AwaitStarts { // a generation waits for tasks that start: StartsOverdue after some seconds
     std::uint32_t number = 0;
@@ -129,15 +142,14 @@ struct ReleaseEpilog {
 };
 } // namespace effect
 
-using Effect =
-    std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
-                 effect::LetShimLeave, effect::Say, effect::Adopt, effect::AskHistory, effect::Restore,
-                 effect::AskCause, effect::ArmLimit, effect::AskLimit, effect::RequeueJob,
-                 effect::ArmInterval, effect::Dump, effect::DumpGoOn, effect::Settle, effect::Proceed,
-                 effect::FetchPart, effect::ForgetTask, effect::AwaitStarts, effect::Commit,
-                 effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
-                 effect::RecordCompletion, effect::RecordFailure, effect::RecordStop, effect::HoldJob,
-                 effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+using Effect = std::variant<
+    effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave,
+    effect::Say, effect::Adopt, effect::AskHistory, effect::Restore, effect::AskCause, effect::ArmLimit,
+    effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::DumpGoOn, effect::Settle,
+    effect::Proceed, effect::TellJobEnds, effect::FetchPart, effect::ForgetTask, effect::ClearStep,
+    effect::AskDoubt, effect::ForgetStep, effect::AwaitStarts, effect::Commit, effect::DiscardImages,
+    effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion, effect::RecordFailure,
+    effect::RecordStop, effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 } // namespace ckpt

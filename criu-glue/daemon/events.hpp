@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -153,6 +154,18 @@ struct StepUnfit { // a step of this srun runs without us: there are too many ta
 struct StepOver { // its srun has ended, and the script knows how
     std::uint64_t stand_in = 0;
 };
+struct StepDoubted { // this srun has failed, and its stand-in does not know yet
+    std::uint64_t stand_in = 0;
+    bool has_signal = false; // of the script's
+};
+struct DoubtKnown { // what slurmctld says of the job then
+    std::uint64_t stand_in = 0;
+    bool has_signal = false;
+    Cause cause = Cause::unknown;
+};
+struct StepsKnown { // the script's shim: the stand-ins that there are
+    std::set<std::uint64_t> stand_ins;
+};
 struct StartsOverdue { // answers effect::AwaitStarts
     std::uint32_t number = 0;
 };
@@ -180,14 +193,13 @@ struct EpilogArrived {};
 struct EpilogLimitReached {};
 } // namespace event
 
-using Event =
-    std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown,
-                 event::RestoreEnded, event::ShimReturned, event::ShimAway, event::TreeStarted,
-                 event::IntervalElapsed, event::OnDemand, event::TermArrived, event::CauseGraceElapsed,
-                 event::CauseKnown, event::LimitNear, event::LimitKnown, event::RequeueEnded,
-                 event::DumpEnded, event::DumpStopped, event::SettleEnded, event::DumpTaken,
-                 event::PartFetched, event::StepOver, event::StepUnfit, event::StartsOverdue,
-                 event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
-                 event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
+using Event = std::variant<
+    event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown, event::RestoreEnded,
+    event::ShimReturned, event::ShimAway, event::TreeStarted, event::IntervalElapsed, event::OnDemand,
+    event::TermArrived, event::CauseGraceElapsed, event::CauseKnown, event::LimitNear, event::LimitKnown,
+    event::RequeueEnded, event::DumpEnded, event::DumpStopped, event::SettleEnded, event::DumpTaken,
+    event::PartFetched, event::StepOver, event::StepUnfit, event::StepDoubted, event::DoubtKnown,
+    event::StepsKnown, event::StartsOverdue, event::CommitEnded, event::TreeExited, event::CompletionRecorded,
+    event::TaskGone, event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
 
 } // namespace ckpt

@@ -16,6 +16,7 @@
 #include "os/fd.hpp"
 #include "policy/fit.hpp"
 #include "policy/resolve.hpp"
+#include "settle_round.hpp"
 #include "state.hpp"
 #include "wire/messages.hpp"
 #include "wire/store_messages.hpp"
@@ -73,9 +74,8 @@ struct Generation {
 // What is on its way between trees and Slurm is being brought to rest (effects_cut.cpp).
 struct Settling {
     std::uint32_t generation = 0;
-    std::set<TaskKey> asked;              // and have not answered yet
-    bool at_rest = true;                  // as far as those say that have
-    bool has_stand_ins = false;           // likewise
+    SettleRound round;
+    bool has_stand_ins = false;           // of this round, as far as those say that have answered
     std::map<pid_t, std::uint64_t> sruns; // with their stand-ins
     bool has_foreign = false;             // one of them talks to a slurmstepd that we do not know
     std::map<pid_t, Activity> before;     // of slurmstepds and sruns, in the round before
@@ -117,6 +117,7 @@ struct Job {
     std::map<std::uint32_t, Generation> generations; // being taken or committed
     std::map<TaskKey, AdoptedGeneration> adopted;
     std::optional<Settling> settling;
+    std::uint64_t settle_rounds = 0; // so far
     std::map<std::uint64_t, KnownProcess>
         stepds;                              // by stand-in: slurmstepd, which passes the step's streams on
     std::string step_dir;                    // where srun's stand-ins are bound, below wire::k_step_dirs

@@ -12,9 +12,6 @@ namespace ckpt {
 
 namespace {
 
-// Of one job on this node: each is dumped by processes of its own, all at the same time.
-constexpr std::size_t k_tasks_max = 128;
-
 bool is_hex32(const std::string& uuid) {
     return uuid.size() == 32 && uuid.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
@@ -92,13 +89,14 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
     reply(id, {});
 }
 
-// What is more than that, or is there twice, runs natively; without it there is no whole to save.
+// Each is dumped by processes of its own, all at the same time. What is more than that, or is there twice,
+// runs natively; without it there is no whole to save.
 Status Server::admit_step_task(Job& job, const wire::StepTaskRegister& m) {
     const auto& tasks = job.state.tasks;
     const bool twice = std::ranges::any_of(tasks, [&](const auto& one) {
         return one.second.stand_in == m.stand_in && one.first.task_id == m.task_id;
     });
-    if (tasks.size() < k_tasks_max && !twice) return {};
+    if (tasks.size() < wire::k_tasks_max && !twice) return {};
     handle(m.job_id, event::StepUnfit{m.stand_in});
     return fail(Code::dump_refused, twice ? "a step's task that is there already"
                                           : "more tasks of steps than can be checkpointed together");

@@ -152,9 +152,13 @@ private:
     void perform(Job& job, const effect::DumpGoOn& e);
     void perform(Job& job, const effect::Settle& e);
     void perform(Job& job, const effect::Proceed& e);
+    void perform(Job& job, const effect::TellJobEnds& e);
     void perform(Job& job, const effect::FetchPart& e);
     void perform(Job& job, const effect::ForgetTask& e);
     void perform(Job& job, const effect::AwaitStarts& e);
+    void perform(Job& job, const effect::ClearStep& e);
+    void perform(Job& job, const effect::AskDoubt& e);
+    static void perform(Job& job, const effect::ForgetStep& e);
     void perform(Job& job, const effect::Commit& e);
     void perform(Job& job, const effect::DiscardImages& e);
     void perform(Job& job, const effect::Stand& e);
@@ -243,12 +247,11 @@ private:
     void adopted(const Attempt& attempt, const Result<Packet>& result);
     void restored(const Attempt& attempt, Result<Packet> result);
     void restore_ended(Job& job, const TaskKey& task, Result<Packet> packet);
-    // effects_cut.cpp
+    // effects_cut.cpp, effects_settle.cpp, effects_steps.cpp
     void sign_off_dead_tasks(const Job& job);
     bool dump_waits(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
                     const Packet& packet);
     void ask_to_settle(Job& job);
-    void settled(Job& job, const TaskKey& key);
     void look_at_rest(Job& job);
     void settle_ended(Job& job, std::optional<Error> error);
     Status start_fetch(Job& job, const TaskKey& key);

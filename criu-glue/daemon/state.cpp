@@ -38,9 +38,10 @@ bool is_quiet(const JobState& job) {
     return !job.taking && job.committing.empty() && !job.completing && !job.requeue_runs;
 }
 
-bool has_held_task(const JobState& job) {
-    return std::ranges::any_of(job.tasks,
-                               [](const auto& t) { return t.second.phase == TaskState::Phase::held; });
+bool is_to_be_held(const JobState& job) {
+    return job.is_held || std::ranges::any_of(job.tasks, [](const auto& t) {
+               return t.second.phase == TaskState::Phase::held;
+           });
 }
 
 bool is_starting(const JobState& job) {

@@ -102,6 +102,7 @@ struct JobState {
 
     bool ending = false;          // SIGTERM has arrived
     bool script_is_asked = false; // by the SIGTERM: at its shim, not at those of steps alone
+    bool script_is_told = false;  // that a step has its SIGTERM
     bool final_wanted = false;    // and a final generation is to be taken
     bool final_tried = false;     // and its dump was started; it is not tried twice
     bool final_taken = false;     // and its images exist, the trees stand still
@@ -124,6 +125,7 @@ struct JobState {
     std::map<StepTask, std::optional<int>> expected;
     std::set<std::uint64_t> unfit;  // sruns whose steps run without us
     std::set<std::uint64_t> over;   // sruns that have ended, of late: what is said of their steps is late
+    bool is_held = false;           // its script runs, but a step of it cannot be restored
     bool completing = false;        // its end is being recorded
     std::string restore_error;      // of the newest attempt
     std::optional<Failure> before;  // how the incarnation before had ended, if by a failure
@@ -139,8 +141,8 @@ Effects advance(JobState& job, const Event& event);
 // True when nothing of the job is under way, so that its epilog may return.
 bool is_quiet(const JobState& job);
 
-// True while a task stays unstarted until its job is held.
-bool has_held_task(const JobState& job);
+// True while a task stays unstarted, or the script's srun untold, until the job is held.
+bool is_to_be_held(const JobState& job);
 
 // Taken because the job is about to end here.
 bool is_last(Reason reason);

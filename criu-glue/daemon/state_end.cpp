@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <utility>
 
 #include "state_steps.hpp"
 
@@ -51,6 +52,10 @@ void settle_taken(JobState& job, Cause cause, Effects& out) {
     let_shims_leave(job, out); // of what has ended meanwhile
     relay_all(job, out);
     run_on(job, cause, out);
+}
+
+void tell_script(JobState& job, bool ends, Effects& out) {
+    if (std::exchange(job.script_is_told, ends) != ends) out.emplace_back(effect::TellJobEnds{ends});
 }
 
 // The shims leave when the record is durable.
@@ -114,6 +119,7 @@ void relay_all(JobState& job, Effects& out) {
             task.term_held = false;
             out.emplace_back(effect::RelayTerm{key});
         }
+    tell_script(job, false, out);
 }
 
 void run_on(JobState& job, Cause cause, Effects& out) {
@@ -177,6 +183,7 @@ void on(JobState& job, const event::TermArrived& e, Effects& out) {
     task.term_held = true;
     job.script_is_asked = job.script_is_asked || task.stand_in == 0;
     out.emplace_back(effect::HoldBackTerm{e.task});
+    if (task.stand_in != 0) tell_script(job, true, out);
     if (job.ending) return;
     job.ending = true;
     job.cause.reset();

@@ -283,6 +283,7 @@ void on(JobState& job, const event::ShimAway& e, Effects& out) {
         return on(job, event::TaskGone{e.task, {}}, out);
     task.shim_present = false;
     task.term_held = false; // it has delivered it, and made the trees run on
+    if (task.stand_in == 0) job.script_is_told = false;
     if (job.standing) stand_no_more(job, out);
 }
 
@@ -296,14 +297,15 @@ void on(JobState& job, const event::TreeStarted& e, Effects& out) {
 }
 
 void on(JobState& job, const event::HoldEnded& e, Effects& out) {
-    bool any = false;
+    bool any = job.is_held;
     for (auto& [key, task] : job.tasks) {
         if (task.phase != Phase::held) continue;
         any = true;
         if (!e.error) out.emplace_back(effect::StartTask{key, effect::Start::held, {}});
     }
     if (!e.error || !any) return;
-    complain(job, *e.error, "nothing was started, the job waits to be held", out);
+    complain(job, *e.error,
+             job.is_held ? "the job waits to be held" : "nothing was started, the job waits to be held", out);
     out.emplace_back(effect::HoldJob{e.reason, true});
 }
 

@@ -12,8 +12,6 @@ namespace {
 
 using Phase = TaskState::Phase;
 
-constexpr std::size_t k_over_max = 1024; // sruns that end within the moment that news take
-
 // The script's processes are dead, or about to be: what starts now would run behind the last checkpoint.
 bool has_script_ended(const JobState& job) {
     return std::ranges::any_of(job.tasks, [](const auto& task) {
@@ -92,22 +90,6 @@ void step_restored(JobState& job, const event::RestoreEnded& e, Effects& out) {
     for (const std::string& line : e.complaints)
         out.emplace_back(effect::Say{line});
     out.emplace_back(effect::StartTask{e.task, effect::Start::restored, {}});
-}
-
-// During a cut it may have begun before it.
-void on(JobState& job, const event::StepUnfit& e, Effects& /*out*/) {
-    if (job.over.contains(e.stand_in)) return;
-    job.unfit.insert(e.stand_in);
-    if (job.taking && !job.taking->error) job.taking->error = why_no_cut(job);
-}
-
-void on(JobState& job, const event::StepOver& e, Effects& /*out*/) {
-    job.unfit.erase(e.stand_in);
-    if (job.over.size() >= k_over_max) job.over.clear();
-    job.over.insert(e.stand_in);
-    std::erase_if(job.expected, [&](const auto& one) { return one.first.stand_in == e.stand_in; });
-    for (auto& [key, task] : job.tasks)
-        if (task.stand_in == e.stand_in) task.over = true;
 }
 
 } // namespace ckpt::state

@@ -37,6 +37,9 @@ void on(JobState& job, const event::DumpTaken& e, Effects& out);
 void on(JobState& job, const event::PartFetched& e, Effects& out);
 void on(JobState& job, const event::StepOver& e, Effects& out);
 void on(JobState& job, const event::StepUnfit& e, Effects& out);
+void on(JobState& job, const event::StepsKnown& e, Effects& out);
+void on(JobState& job, const event::StepDoubted& e, Effects& out);
+void on(JobState& job, const event::DoubtKnown& e, Effects& out);
 void on(JobState& job, const event::StartsOverdue& e, Effects& out);
 
 // end

@@ -2,20 +2,12 @@
 // ckptd restarted or upgraded under running jobs: what is kept on file of each, how its tasks are found
 // again, and how their shims come back. Their trees need us for nothing meanwhile: they report their end to
 // the shim.
-#include <fcntl.h>
-
 #include <algorithm>
-#include <csignal>
 #include <ctime>
-#include <set>
-#include <sstream>
 
+#include "find_again.hpp"
+#include "job_on_file.hpp"
 #include "log.hpp"
-#include "os/cgroup.hpp"
-#include "os/files.hpp"
-#include "os/process.hpp"
-#include "os/procfs.hpp"
-#include "os/tree.hpp"
 #include "server.hpp"
 
 namespace ckpt {
@@ -24,169 +16,9 @@ namespace {
 
 // Between job_prolog and the first task there may be the prologs of other nodes.
 constexpr std::chrono::minutes k_without_task{10};
-constexpr std::size_t k_procs_max = 1 << 20;
 
 std::int64_t now() {
     return static_cast<std::int64_t>(std::time(nullptr));
-}
-
-TaskOnFile on_file(const Task& task, const TaskState* state) {
-    TaskOnFile file;
-    file.stand_in = task.stand_in;
-    if (state != nullptr) {
-        file.restoring = state->phase == TaskState::Phase::restoring;
-        file.tasks_here = state->tasks_here;
-        file.step_nodes = state->step_nodes;
-        file.has_ended = state->stand_in != 0 && state->exit_status.has_value();
-        file.wait_status = state->exit_status.value_or(0);
-    }
-    file.registered = task.registered;
-    file.shim = {task.shim_pid, task.shim_start_time};
-    file.mount_namespace = task.mount_namespace_id;
-    file.pid_namespace = task.pid_namespace_id;
-    file.root = {task.root_pid, task.root_start_time};
-    file.root_pid_inside = task.root_pid_inside;
-    file.init = {task.init_pid, task.init_start_time};
-    file.memory_cgroup = task.memory_cgroup;
-    file.oom_kills_before = task.oom_kills_before;
-    return file;
-}
-
-PendingOnFile on_file(const effect::Commit& commit, const Generation& generation, const JobState& state) {
-    PendingOnFile file{
-        commit.generation, commit.reason, commit.tree_was_stopped, generation.taken_at, {}, {}};
-    for (const auto& [key, part] : generation.parts)
-        file.parts.push_back(part);
-    if (const auto found = state.committing.find(commit.generation); found != state.committing.end())
-        for (const StepExit& exit : found->second.exited)
-            file.exited.push_back({exit.task.stand_in, exit.task.task_id, exit.wait_status});
-    return file;
-}
-
-// What is still to come of the generation that the script came from.
-void put_expected(const Job& job, JobFile& file) {
-    file.step_dir = job.step_dir;
-    for (const auto& [stand_in, stepd] : job.stepds)
-        file.stepds.push_back({stand_in, stepd});
-    for (const auto& [task, ended] : job.state.expected)
-        file.expected.push_back({task.stand_in, task.task_id, ended.has_value(), ended.value_or(0)});
-    if (job.adopted.empty()) return;
-    file.adopted_incarnation = job.adopted.begin()->second.incarnation;
-    file.adopted_generation = job.adopted.begin()->second.generation;
-}
-
-JobFile on_file(const Job& job) {
-    JobFile file;
-    file.open = job.facts;
-    file.plan = to_file(job.state.plan);
-    file.managed = !job.state.unmanaged;
-    file.opened_at = job.opened_at;
-    file.checkpoint_due = job.checkpoint_due;
-    file.last_generation = job.state.last_generation;
-    file.saved = job.state.saved;
-    file.newest_bytes = job.newest_bytes;
-    file.dump_rate = static_cast<std::uint64_t>(job.rates.dump);
-    file.commit_rate = static_cast<std::uint64_t>(job.rates.commit);
-    file.pause_s = static_cast<std::uint64_t>(job.last_cost.count());
-    file.cause = job.state.cause ? static_cast<std::uint8_t>(1 + static_cast<int>(*job.state.cause)) : 0;
-    file.can_requeue = job.state.can_requeue;
-    for (const auto& [number, generation] : job.generations)
-        if (generation.commit && is_last(generation.commit->reason))
-            file.pending.push_back(on_file(*generation.commit, generation, job.state));
-    for (const auto& [key, task] : job.tasks) {
-        const auto state = job.state.tasks.find(key);
-        file.tasks.push_back(on_file(task, state != job.state.tasks.end() ? &state->second : nullptr));
-    }
-    for (const auto& [key, state] : job.state.tasks) // of which nothing is left but how they have ended
-        if (state.stand_in != 0 && state.exit_status && !job.tasks.contains(key)) {
-            Task ended;
-            ended.registered.job_id = job.facts.job_id;
-            ended.registered.step_id = key.step_id;
-            ended.registered.task_id = key.task_id;
-            ended.stand_in = state.stand_in;
-            file.tasks.push_back(on_file(ended, &state));
-        }
-    put_expected(job, file);
-    return file;
-}
-
-// A namespace that was pinned by the daemon before us. Its own processes are asked: slurmstepd, pid 1 of a
-// namespace of ours, which its user cannot trace, and ourselves. The user's shim is believed only where the
-// kernel never gives the same identity twice.
-Result<Fd> open_again(const TaskOnFile& task, const std::string& name, const NamespaceId& wanted) {
-    std::vector<pid_t> candidates{::getpid()};
-    if (task.init.pid != 0 && open_pidfd(task.init)) candidates.push_back(task.init.pid);
-    if (const auto shim = process_info(task.shim.pid)) {
-        const auto parent = process_info(shim->ppid);
-        if (parent && parent->uid == 0 && parent->euid == 0) candidates.push_back(parent->pid);
-    }
-    if (wanted.unique != 0) candidates.push_back(task.shim.pid);
-    for (const pid_t pid : candidates)
-        if (auto fd = open_namespace(pid, name, wanted)) return fd;
-    return fail(Code::not_found, "the task's " + name + " namespace cannot be found again");
-}
-
-Status find_namespaces(Task& task, const TaskOnFile& file) {
-    CKPT_TRY(task.mount_namespace, open_again(file, "mnt", file.mount_namespace));
-    CKPT_TRY(task.pid_namespace, open_again(file, "pid", file.pid_namespace));
-    task.mount_namespace_id = file.mount_namespace;
-    task.pid_namespace_id = file.pid_namespace;
-    return {};
-}
-
-// The task as it was, without its namespaces; Code::not_found when it has ended.
-Result<Task> find_task(const TaskOnFile& file) {
-    Task task;
-    CKPT_TRY(task.shim_pidfd, open_pidfd(file.shim));
-    task.registered = file.registered;
-    task.shim_pid = file.shim.pid;
-    task.shim_start_time = file.shim.start_time;
-    task.user = {file.registered.uid, file.registered.gid, file.registered.groups};
-    task.init_pid = file.init.pid;
-    task.init_start_time = file.init.start_time;
-    task.memory_cgroup = file.memory_cgroup;
-    task.oom_kills_before = file.oom_kills_before;
-    task.was_restoring = file.restoring;
-    task.stand_in = file.stand_in;
-    if (file.root.pid == 0) return task;
-    auto root = open_pidfd(file.root);
-    if (!root) return task; // it has ended, and its shim will say how
-    task.root_pidfd = std::move(*root);
-    task.root_pid = file.root.pid;
-    task.root_start_time = file.root.start_time;
-    task.root_pid_inside = file.root_pid_inside;
-    return task;
-}
-
-std::vector<pid_t> processes_in(const std::string& cgroup) {
-    std::vector<pid_t> pids;
-    const Fd file(::open((cgroup + "/cgroup.procs").c_str(), O_RDONLY | O_CLOEXEC));
-    const auto text = file ? read_all(file.get(), k_procs_max) : Result<std::string>(std::string());
-    std::istringstream in(text ? *text : std::string());
-    for (pid_t pid = 0; in >> pid;)
-        pids.push_back(pid);
-    return pids;
-}
-
-// A tree that the daemon before us had restored, and of which it could not tell the shim any more.
-void kill_untold_tree(const Job& job, const Task& task) {
-    const auto cgroup = cgroup_dir(task.shim_pid);
-    // With another proctrack than cgroup it would hold other processes of the user's.
-    const std::string name = "/job_" + std::to_string(task.registered.job_id) + "/";
-    if (!cgroup || cgroup->find(name) == std::string::npos) return;
-    std::set<pid_t> others; // of the step, which share it
-    for (const auto& [key, other] : job.tasks)
-        for (const pid_t root : {other.shim_pid, other.root_pid, other.init_pid})
-            if (&other != &task && root != 0)
-                if (const auto pids = tree_pids(root)) others.insert(pids->begin(), pids->end());
-    for (const pid_t pid : processes_in(*cgroup)) {
-        if (pid == task.shim_pid || others.contains(pid)) continue;
-        const auto pidfd = open_pidfd(pid);
-        const auto info = process_info(pid);
-        const auto now_in = cgroup_dir(pid);
-        if (pidfd && info && info->uid == task.user.uid && now_in && *now_in == *cgroup)
-            (void)signal_pidfd(pidfd->get(), SIGKILL);
-    }
 }
 
 } // namespace

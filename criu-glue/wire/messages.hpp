@@ -4,6 +4,7 @@
 // of the next release: what a message is made of never changes, a new form gets a new type.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -163,14 +164,17 @@ struct TaskHello {
 // the file TaskHello::state, and answer with Settled. Comes again until everything is at rest.
 struct Settle {
     static constexpr std::uint16_t k_type = 17;
+    std::uint64_t round = 0;
     template <class V>
     void fields(V& v) {
-        v();
+        v(round);
     }
 };
 struct Settled {
     static constexpr std::uint16_t k_type = 18;
-    std::uint32_t code = 0; // 0, or why there can be no checkpoint
+    static constexpr std::size_t k_sruns_max = 1024; // with more there is no checkpoint
+    std::uint64_t round = 0;                         // Settle's: an answer may come late
+    std::uint32_t code = 0;                          // 0, or why there can be no checkpoint
     std::string text;
     bool at_rest = false;            // nothing is left in pipes or in the shim that could be passed on
     std::vector<std::int32_t> sruns; // processes of the real srun that the shim has started and that live
@@ -178,7 +182,7 @@ struct Settled {
     bool has_stand_ins = false; // of the batch script: some stand-ins of srun are bound in their directory
     template <class V>
     void fields(V& v) {
-        v(code, text, at_rest, sruns, stand_ins, has_stand_ins);
+        v(round, code, text, at_rest, sruns, stand_ins, has_stand_ins);
     }
 };
 
@@ -188,9 +192,10 @@ struct Settled {
 struct StepDoubt {
     static constexpr std::uint16_t k_type = 28;
     std::uint64_t stand_in = 0;
+    bool has_signal = false; // the script has sent it one
     template <class V>
     void fields(V& v) {
-        v(stand_in);
+        v(stand_in, has_signal);
     }
 };
 struct StepCleared { // its failure is its own
@@ -206,6 +211,7 @@ struct StepCleared { // its failure is its own
 // Of others nothing is to be awaited or kept.
 struct StepsKnown {
     static constexpr std::uint16_t k_type = 20;
+    static constexpr std::size_t k_stand_ins_max = 4096; // the shim takes no more at a time
     std::vector<std::uint64_t> stand_ins;
     template <class V>
     void fields(V& v) {
@@ -275,7 +281,11 @@ enum class Order : std::uint8_t {
     stand = 4,  // keep every SIGCONT back: the tree is about to stand still
     run_on = 5, // no longer
     known = 6,  // to a shim that came back: its tree is known; `line` says what is not as before
-    go_on = 7   // what Settle has stopped goes on
+    go_on = 7,  // what Settle has stopped goes on
+    // To the batch script's shim: a SIGTERM has come to a step, so the job may be about to end. What its
+    // sruns say of that is not for the tree, until the job goes on.
+    job_ends = 8,
+    job_goes_on = 9
 };
 
 struct ShimOrder {
@@ -321,7 +331,7 @@ struct ListRequest {
     }
 };
 
-// Removes what the policy does not keep; answered as ListRequest is (worker.hpp: PruneRequest).
+// Removes what the policy does not keep; answered as ListRequest is (store_messages.hpp: PruneRequest).
 struct PruneCommand {
     static constexpr std::uint16_t k_type = 27;
     bool dry_run = false;

@@ -28,8 +28,8 @@ Service::Service(Parts parts)
     : m_ckptd(std::move(parts.ckptd)), m_tree(std::move(parts.tree)), m_status(std::move(parts.status)),
       m_state(std::move(parts.state)), m_streams(std::move(parts.streams)), m_steps(std::move(parts.steps)),
       m_environment(std::move(parts.environment)), m_checkpoint_signal(parts.checkpoint_signal),
-      m_socket(std::move(parts.socket)), m_complain_ms(parts.complain_ms), m_canary(Canary::start()),
-      m_judge(static_cast<bool>(m_canary)) {
+      m_socket(std::move(parts.socket)), m_complain_ms(parts.complain_ms), m_doubt_ms(parts.doubt_ms),
+      m_canary(Canary::start()), m_judge(static_cast<bool>(m_canary)) {
     if (auto signals = signal_descriptor(every_signal())) m_signals = std::move(*signals);
     ::fcntl(m_status.get(), F_SETFL, O_NONBLOCK);
     if (m_streams.carries_errors()) say_through([this](std::string_view text) { m_streams.say(text); });
@@ -50,6 +50,7 @@ int Service::timeout_ms() const {
     if (const auto absence = m_absence.wait_ms(now)) at_most(*absence);
     if (m_term == Term::asked) at_most(std::max<std::int64_t>(m_term_deadline - now, 0));
     if (m_continue_at) at_most(std::max<std::int64_t>(*m_continue_at - now, 0));
+    if (m_doubts_until) at_most(std::max<std::int64_t>(*m_doubts_until - now, 0));
     return static_cast<int>(wait);
 }
 
@@ -69,6 +70,7 @@ void Service::poll_once() {
     deliver_judged();
     if (m_term == Term::asked && now_ms() >= m_term_deadline) lose_ckptd(); // it must learn of the delivery
     if (m_continue_at && now_ms() >= *m_continue_at) continue_once_more();
+    if (m_doubts_until && now_ms() >= *m_doubts_until) end_doubts();
     if (fds[5].revents != 0) m_steps.serve();
     tell_steps_over();
     m_streams.serve(std::span(fds).subspan(ours));
@@ -157,7 +159,7 @@ void Service::read_ckptd() {
         return;
     }
     if (const auto* order = std::get_if<wire::ShimOrder>(&*message)) obey(*order);
-    if (std::holds_alternative<wire::Settle>(*message)) settle();
+    if (const auto* asked = std::get_if<wire::Settle>(&*message)) settle(asked->round);
     if (const auto* cleared = std::get_if<wire::StepCleared>(&*message)) m_steps.clear(cleared->stand_in);
     const auto* answer = std::get_if<wire::Answer>(&*message);
     if (answer == nullptr) return;
@@ -186,6 +188,14 @@ void Service::obey(const wire::ShimOrder& order) {
         return welcome(order.line.empty());
     case wire::Order::go_on:
         return go_on();
+    case wire::Order::job_ends:
+        m_job_ends = true;
+        return m_steps.job_ends();
+    case wire::Order::job_goes_on:
+        m_job_ends = false;
+        if (m_term != Term::none) return;
+        m_steps.clear_all();
+        return m_steps.go_on();
     case wire::Order::run_on:
         m_stands = false;
         m_steps.clear_all();
@@ -200,10 +210,13 @@ void Service::obey(const wire::ShimOrder& order) {
     }
 }
 
-void Service::settle() {
+void Service::settle(std::uint64_t round) {
     wire::Settled answer;
+    answer.round = round;
     if (const Status settled = settle(answer); !settled) {
         const Error& error = settled.error();
+        answer.sruns.clear();
+        answer.stand_ins.clear();
         answer.at_rest = false;
         answer.code = static_cast<std::uint32_t>(error.code);
         answer.text = error.what + (error.hint.empty() ? "" : "; " + error.hint);
@@ -225,12 +238,13 @@ Status Service::settle(wire::Settled& answer) {
 
 void Service::go_on() {
     m_streams.go_on();
-    m_steps.go_on();
-    if (m_term != Term::none) m_steps.job_ends(); // that of a checkpoint before the last one
+    if (m_term == Term::none && !m_job_ends) return m_steps.go_on();
+    m_steps.job_ends(); // it was a checkpoint before the last one
 }
 
 void Service::disconnect() {
     m_ckptd.close();
+    m_job_ends = false;
     m_steps.clear_all();
     go_on();
 }
@@ -257,10 +271,17 @@ void Service::tell_stand_ins() {
     if (m_ckptd && m_steps.descriptor() >= 0) m_ckptd.send(wire::StepsKnown{m_steps.stand_ins()});
 }
 
+void Service::end_doubts() {
+    m_doubts_until.reset();
+    if (m_term == Term::none && !m_stands && !m_job_ends) m_steps.clear_all();
+}
+
 void Service::tell_steps_over() {
+    if (!m_steps.has_doubts()) m_doubts_until.reset();
     for (const std::uint64_t stand_in : m_steps.take_doubts()) {
+        if (!m_doubts_until) m_doubts_until = now_ms() + m_doubt_ms;
         if (m_ckptd)
-            m_ckptd.send(wire::StepDoubt{stand_in});
+            m_ckptd.send(wire::StepDoubt{stand_in, m_steps.has_signal(stand_in)});
         else
             m_steps.clear(stand_in);
     }

@@ -31,6 +31,7 @@ public:
         bool lost_ckptd = false;                  // it went away when the tree had been started
         std::string socket = wire::k_socket_path; // where a ckptd that has gone comes back
         std::int64_t complain_ms = 10'000;        // a ckptd that is only restarted is no news
+        std::int64_t doubt_ms = 15'000;           // more than slurmctld's word takes that ckptd asks for
         // NOLINTBEGIN(readability-redundant-member-init): GCC warns of aggregates without them
         StateFile state{};
         Streams streams{};
@@ -50,7 +51,7 @@ private:
     void read_canary();
     void read_ckptd();
     void obey(const wire::ShimOrder& order);
-    void settle();
+    void settle(std::uint64_t round);
     Status settle(wire::Settled& answer);
     void go_on();
     // Nobody is there who could say that what Settle has stopped goes on.
@@ -59,6 +60,8 @@ private:
     void look_for_ckptd();
     void tell_stand_ins();
     void tell_steps_over();
+    // A ckptd that hangs keeps no step's end from its script.
+    void end_doubts();
     bool return_to_ckptd();
     void welcome(bool as_before);
     void give_up_ckptd();
@@ -97,6 +100,8 @@ private:
     int m_checkpoint_signal;
     std::string m_socket;
     std::int64_t m_complain_ms;
+    std::int64_t m_doubt_ms;
+    std::optional<std::int64_t> m_doubts_until; // there are some that ckptd has been asked about
     Absence m_absence;
     std::optional<std::int64_t> m_continue_at; // once more: criu may have outlived its ckptd for a moment
     bool m_term_delivered = false;             // to the application, without ckptd's knowledge
@@ -106,6 +111,7 @@ private:
     Fd m_signals;
     Term m_term = Term::none;
     wire::SignalScope m_term_scope = wire::SignalScope::process;
+    bool m_job_ends = false;                 // Order::job_ends
     std::optional<wire::SignalScope> m_cont; // a SIGCONT that came while a SIGTERM is held back
     bool m_left = false;                     // the tree has ended, and ckptd has that on record
     bool m_stands = false;                   // the tree stands still, or is about to, before the time limit

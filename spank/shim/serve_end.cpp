@@ -98,7 +98,7 @@ bool Service::pass_on(int limit_ms) {
 Service::Word Service::hear_ckptd() {
     const auto message = m_ckptd.receive(0);
     if (!message) return message.error().code == Code::deadline ? Word::other : Word::gone;
-    if (std::holds_alternative<wire::Settle>(*message)) settle();
+    if (const auto* asked = std::get_if<wire::Settle>(&*message)) settle(asked->round);
     if (std::holds_alternative<wire::Answer>(*message)) m_absence.give_up(); // it does not know us
     const auto* order = std::get_if<wire::ShimOrder>(&*message);
     if (order == nullptr) return Word::other;

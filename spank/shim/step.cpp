@@ -188,7 +188,8 @@ void Step::job_ends(bool ends) {
     m_err.job_ends(ends);
 }
 
-void Step::signal(int signal) const {
+void Step::signal(int signal) {
+    m_has_signal = true;
     if (m_child_pidfd) (void)signal_pidfd(m_child_pidfd.get(), signal);
 }
 

@@ -42,7 +42,8 @@ public:
     Status settle(bool& moved);
     void pause();
     void job_ends(bool ends);
-    void signal(int signal) const;
+    void signal(int signal);
+    [[nodiscard]] bool has_signal() const { return m_has_signal; }
     // `in_doubt`: what its end was is not for the script, it is run once more (Steps::is_in_doubt).
     [[nodiscard]] wire::StepRecord record(bool in_doubt) const;
     [[nodiscard]] std::vector<std::int32_t> processes() const;
@@ -79,7 +80,8 @@ private:
     wire::StepEnded m_end;
     bool m_answered = false;
     std::string m_input_left; // that srun had not taken when it ended
-    FileNumbers m_given;      // the files that srun has from its stand-in
+    bool m_has_signal = false;
+    FileNumbers m_given; // the files that srun has from its stand-in
     OutRelay m_out;
     OutRelay m_err;
     InRelay m_in;

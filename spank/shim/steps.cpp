@@ -112,6 +112,11 @@ bool Steps::is_in_doubt(const Step& step) {
     return true;
 }
 
+bool Steps::has_signal(std::uint64_t stand_in) {
+    const Step* const step = find(stand_in);
+    return step != nullptr && step->has_signal();
+}
+
 void Steps::clear(std::uint64_t stand_in) {
     if (m_doubted.erase(stand_in) == 0) return;
     m_cleared.insert(stand_in);
@@ -166,12 +171,15 @@ void Steps::obey(Datagram message) {
 }
 
 void Steps::start(std::uint64_t stand_in, Datagram message) {
+    const auto refuse = [&](int errnum) {
+        (void)send_datagram(m_socket.get(), path_of(stand_in), wire::encode(wire::StepEnded{0, errnum}));
+    };
+    const bool is_known = m_records.contains(stand_in);
+    if (!is_known && m_steps.size() + m_records.size() >= wire::StepsKnown::k_stand_ins_max)
+        return refuse(EAGAIN);
     auto request = read_step_request(stand_in, std::move(message));
     if (!request && request.error().code == Code::not_found) return;
-    if (!request) {
-        (void)send_datagram(m_socket.get(), path_of(stand_in), wire::encode(wire::StepEnded{0, EINVAL}));
-        return;
-    }
+    if (!request) return refuse(EINVAL);
     const auto record = m_records.find(stand_in);
     prepare(*request, record != m_records.end());
     m_steps.emplace_back(m_events.get(), std::move(*request),
@@ -211,6 +219,8 @@ Status Steps::settle(wire::ShimState& state, wire::Settled& answer) {
     }
     for (const auto& [stand_in, record] : m_records)
         state.steps.push_back(record);
+    if (answer.sruns.size() > wire::Settled::k_sruns_max)
+        return fail(Code::dump_refused, "the script has very many sruns at once");
     answer.at_rest &= !moved;
     return {};
 }
@@ -238,7 +248,7 @@ void Steps::go_on() {
 }
 
 void Steps::leave() {
-    for (const Step& step : m_steps)
+    for (Step& step : m_steps)
         step.signal(SIGKILL);
 }
 

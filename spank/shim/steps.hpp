@@ -51,6 +51,8 @@ public:
     // Those that have failed, and of which ckptd is to be asked whether that is the job's end
     // (wire::StepDoubt).
     std::vector<std::uint64_t> take_doubts() { return std::exchange(m_doubts, {}); }
+    [[nodiscard]] bool has_doubts() const { return !m_doubted.empty(); }
+    [[nodiscard]] bool has_signal(std::uint64_t stand_in); // it was given one of the script's
     void clear(std::uint64_t stand_in);
     void clear_all(); // the job runs on, or nobody can be asked
 

@@ -80,9 +80,11 @@ protected:
                                  checkpoint_signal,
                                  m_lost,
                                  m_socket,
-                                 m_complain_ms};
+                                 m_complain_ms,
+                                 m_doubt_ms};
             parts.state = std::move(m_state);
             parts.streams = std::move(m_streams);
+            parts.steps = std::move(m_steps);
             parts.environment = m_environment;
             Service(std::move(parts)).run();
         }
@@ -147,10 +149,12 @@ protected:
     Fd m_ckptd;
     StateFile m_state;
     Streams m_streams;
+    Steps m_steps;
     std::vector<std::string> m_environment;
     bool m_lost = false;
     std::string m_socket = "/nonexistent/ckptd.sock";
     std::int64_t m_complain_ms = 0;
+    std::int64_t m_doubt_ms = 300;
     pid_t m_tree = 0;
     pid_t m_shim = 0;
 };

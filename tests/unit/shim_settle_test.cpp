@@ -183,8 +183,8 @@ protected:
     void put(const std::string& text) const {
         ASSERT_EQ(::write(m_tree_err.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
     }
-    wire::Settled settle() const {
-        EXPECT_TRUE(send_packet(m_ckptd.get(), wire::encode(wire::Settle{})));
+    wire::Settled settle(std::uint64_t round = 1) const {
+        EXPECT_TRUE(send_packet(m_ckptd.get(), wire::encode(wire::Settle{round})));
         const auto packet = receive_packet(m_ckptd.get(), 2s);
         if (!packet) return {};
         return wire::decode<wire::Settled>(packet->bytes).value_or(wire::Settled{});
@@ -198,7 +198,8 @@ protected:
 
 TEST_F(ShimSettles, ABatchScriptsShimSavesItsEnvironment) {
     start(true);
-    const auto answer = settle();
+    const auto answer = settle(7);
+    EXPECT_EQ(answer.round, 7U);
     EXPECT_EQ(answer.code, 0U);
     EXPECT_TRUE(answer.at_rest);
     EXPECT_THAT(m_state.read()->environment, testing::ElementsAre("SLURM_JOB_NODELIST=n1"));

@@ -35,6 +35,27 @@ inline std::string read_file(const std::filesystem::path& path) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
+// srun's stand-in for `script` in this process, with these streams.
+[[noreturn]] inline void be_stand_in(const std::string& dir, const std::string& script, int in, int out) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    ::dup2(in, STDIN_FILENO);
+    ::dup2(out, STDOUT_FILENO);
+    ::dup2(out, STDERR_FILENO);
+    ::close_range(3, ~0U, 0);
+    sigset_t none;
+    ::sigemptyset(&none);
+    const wire::StepCommand command = command_of({"sh", "-c", script}, "/bin/sh", none);
+    int status = 0xff00;
+    if (auto stand_in = StandIn::start(dir, command))
+        if (const auto ended = stand_in->wait()) status = ended->wait_status;
+    if (!WIFSIGNALED(status)) ::_exit(WEXITSTATUS(status));
+    sigset_t all = every_signal();
+    ::signal(WTERMSIG(status), SIG_DFL);
+    ::sigprocmask(SIG_UNBLOCK, &all, nullptr);
+    ::kill(::getpid(), WTERMSIG(status));
+    ::_exit(1);
+}
+
 class ShimSteps : public testing::Test {
 protected:
     void SetUp() override {
@@ -64,7 +85,9 @@ protected:
     // srun's stand-in for `script`, with standard input `in`; output and error go to m_out.
     pid_t stand_in(const std::string& script, int in = -1) {
         const pid_t pid = ::fork();
-        if (pid == 0) be_stand_in(script, in);
+        if (pid == 0)
+            be_stand_in(m_dir.string(), script, in < 0 ? ::open("/dev/null", O_RDONLY | O_CLOEXEC) : in,
+                        m_out.write.get());
         m_stand_ins.push_back(pid);
         return pid;
     }
@@ -151,28 +174,6 @@ protected:
     std::optional<Steps> m_steps;
     std::vector<std::int32_t> m_sruns;
     std::vector<pid_t> m_stand_ins;
-
-private:
-    [[noreturn]] void be_stand_in(const std::string& script, int in) {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        if (in < 0) in = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-        ::dup2(in, STDIN_FILENO);
-        ::dup2(m_out.write.get(), STDOUT_FILENO);
-        ::dup2(m_out.write.get(), STDERR_FILENO);
-        ::close_range(3, ~0U, 0);
-        sigset_t none;
-        ::sigemptyset(&none);
-        const wire::StepCommand command = command_of({"sh", "-c", script}, "/bin/sh", none);
-        int status = 0xff00;
-        if (auto stand_in = StandIn::start(m_dir.string(), command))
-            if (const auto ended = stand_in->wait()) status = ended->wait_status;
-        if (!WIFSIGNALED(status)) ::_exit(WEXITSTATUS(status));
-        sigset_t all = every_signal();
-        ::signal(WTERMSIG(status), SIG_DFL);
-        ::sigprocmask(SIG_UNBLOCK, &all, nullptr);
-        ::kill(::getpid(), WTERMSIG(status));
-        ::_exit(1);
-    }
 };
 
 } // namespace ckpt::steps_test

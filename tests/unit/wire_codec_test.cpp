@@ -5,6 +5,7 @@
 
 #include "wire/engine_messages.hpp"
 #include "wire/messages.hpp"
+#include "wire/store_messages.hpp"
 
 namespace ckpt::wire {
 namespace {
@@ -73,6 +74,38 @@ TEST(Codec, RandomDamageNeverCrashes) {
         (void)decode<JobOpen>(bytes);
         (void)decode<DumpRequest>(bytes);
     }
+}
+
+// ---- lists that grow with what a job runs ----
+
+constexpr std::size_t k_packet_max = 64 * 1024; // os/socket.hpp
+
+TEST(Packets, HoldAllThatAShimMayName) {
+    StepsKnown known;
+    known.stand_ins.resize(StepsKnown::k_stand_ins_max);
+    EXPECT_LT(encode(known).size(), k_packet_max);
+    Settled settled;
+    settled.sruns.resize(Settled::k_sruns_max);
+    settled.stand_ins.resize(Settled::k_sruns_max);
+    EXPECT_LT(encode(settled).size(), k_packet_max);
+}
+
+TEST(Packets, HoldAllTasksOfAJob) {
+    const std::string long_name(100, 'n');
+    CommitRequest commit;
+    commit.place.base = commit.leases = std::string(4096, 'p');
+    commit.parts.resize(k_tasks_max);
+    for (Part& part : commit.parts)
+        part.node = part.criu_version = long_name;
+    EXPECT_LT(encode(commit).size(), k_packet_max);
+    AdoptResult adopted;
+    adopted.steps.resize(k_tasks_max);
+    adopted.exited.resize(k_tasks_max);
+    adopted.skipped.assign(33, std::string(400, 's')); // as ckpt-sealer bounds them
+    EXPECT_LT(encode(adopted).size(), k_packet_max);
+    DumpRequest dump;
+    dump.outsiders.resize(2 * k_tasks_max);
+    EXPECT_LT(encode(dump).size(), k_packet_max);
 }
 
 } // namespace

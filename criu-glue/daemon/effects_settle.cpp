@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// In a cut, what is on its way between trees, slurmstepd and srun comes to rest before the first tree is
+// looked at.
+#include <algorithm>
+
+#include "os/cgroup.hpp"
+#include "os/process.hpp"
+#include "server.hpp"
+#include "server_send.hpp"
+
+namespace ckpt {
+
+namespace {
+
+constexpr std::chrono::seconds k_settle_limit{5};
+constexpr std::chrono::milliseconds k_settle_pause{1};
+constexpr std::size_t k_sruns_max = 256; // of one job: what a shim says is its user's word
+constexpr int k_pause_factor = 4;        // of the time that a look takes, which others wait for
+
+Error no_rest() {
+    return {Code::dump_failed, "what the job's steps read and write does not come to rest",
+            "it will be tried again with the next checkpoint", 0};
+}
+
+Error runs_elsewhere() {
+    return {Code::dump_refused,
+            "a step of the job runs where it cannot be saved: on another node, in a container, or "
+            "started while ckptd was away",
+            "the job is checkpointed when that step has ended", 0};
+}
+
+bool has_step(const JobState& state, std::uint64_t stand_in) {
+    return std::ranges::any_of(state.tasks, [&](const auto& one) { return one.second.stand_in == stand_in; });
+}
+
+// A process of the job, whoever has named it.
+bool is_of_job(pid_t pid, std::uint32_t job_id) {
+    const auto cgroup = cgroup_dir(pid);
+    return cgroup && cgroup->find("/job_" + std::to_string(job_id) + "/") != std::string::npos;
+}
+
+} // namespace
+
+void Server::perform(Job& job, const effect::Settle& e) {
+    job.settling = Settling{};
+    job.settling->generation = e.generation;
+    m_loop.after(k_settle_limit,
+                 [this, job_id = job.facts.job_id, serial = job.serial, generation = e.generation] {
+                     Job* still = find_job(job_id, serial);
+                     if (still == nullptr || !still->settling || still->settling->generation != generation)
+                         return;
+                     settle_ended(*still, still->settling->has_foreign ? runs_elsewhere() : no_rest());
+                 });
+    ask_to_settle(job);
+}
+
+void Server::ask_to_settle(Job& job) {
+    job.settling->sruns.clear();
+    job.settling->has_stand_ins = false;
+    std::set<TaskKey> asked;
+    std::vector<ConnectionId> shims;
+    for (const auto& [key, task] : job.tasks) {
+        const auto state = job.state.tasks.find(key);
+        const bool has_tree =
+            state != job.state.tasks.end() && (state->second.phase == TaskState::Phase::running ||
+                                               state->second.phase == TaskState::Phase::ended);
+        if (!has_tree || !state->second.gated) continue;
+        if (task.shim == 0 && state->second.phase == TaskState::Phase::running)
+            return settle_ended(job, Error{Code::dump_failed, "a task of the job does not answer", "", 0});
+        if (task.shim == 0) continue;
+        asked.insert(key);
+        shims.push_back(task.shim);
+    }
+    job.settling->round = SettleRound(++job.settle_rounds, std::move(asked));
+    for (const ConnectionId shim : shims)
+        send(shim, wire::Settle{job.settle_rounds});
+    if (shims.empty()) look_at_rest(job);
+}
+
+void Server::on_message(ConnectionId id, const wire::Settled& m) {
+    const Connection& connection = m_connections.at(id);
+    Job* job = find_job(connection.job_id);
+    if (!connection.is_shim || job == nullptr) return drop_connection(id);
+    if (!job->settling || !job->settling->round.awaits(connection.task, m.round)) return;
+    if (m.code != 0) return settle_ended(*job, Error{Code::dump_refused, m.text.substr(0, 400), "", 0});
+    for (std::size_t i = 0; i < m.sruns.size(); ++i) {
+        const std::int32_t pid = m.sruns[i];
+        if (job->settling->sruns.contains(pid)) continue;
+        if (job->settling->sruns.size() >= k_sruns_max)
+            return settle_ended(*job,
+                                Error{Code::dump_refused, "the script has very many sruns at once", "", 0});
+        if (is_of_job(pid, job->facts.job_id))
+            job->settling->sruns[pid] = i < m.stand_ins.size() ? m.stand_ins[i] : 0;
+    }
+    job->settling->has_stand_ins = job->settling->has_stand_ins || m.has_stand_ins;
+    job->settling->round.answered(connection.task, m.at_rest);
+    if (job->settling->round.is_complete()) look_at_rest(*job);
+}
+
+// At rest twice in a row, and nothing has run in between.
+void Server::look_at_rest(Job& job) {
+    Settling& settling = *job.settling;
+    std::set<pid_t> pids;
+    for (const auto& [pid, stand_in] : settling.sruns)
+        pids.insert(pid);
+    settling.has_foreign = false;
+    for (const auto& [stand_in, stepd] : job.stepds)
+        if (open_pidfd(stepd)) pids.insert(stepd.pid);
+    const auto began = std::chrono::steady_clock::now();
+    TcpQueues queues;
+    std::map<pid_t, Activity> now;
+    bool at_rest = settling.round.is_at_rest();
+    for (const pid_t pid : pids) {
+        const auto activity = activity_of(pid, queues);
+        if (!activity) return settle_ended(job, activity.error());
+        now[pid] = *activity;
+        at_rest = at_rest && activity->at_rest;
+        // It talks to a slurmstepd that has not told us.
+        if (const auto srun = settling.sruns.find(pid);
+            srun != settling.sruns.end() && activity->connected && !has_step(job.state, srun->second)) {
+            settling.has_foreign = true;
+            at_rest = false;
+        }
+    }
+    if (at_rest && now == settling.before) {
+        if (settling.has_stand_ins) job.generations[settling.generation].step_dir = job.step_dir;
+        return settle_ended(job, std::nullopt);
+    }
+    settling.before = at_rest ? std::move(now) : std::map<pid_t, Activity>();
+    if (!at_rest) settling.before[0] = {}; // unlike any that has come to rest
+    const auto took =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+    m_loop.after(std::max(k_settle_pause, k_pause_factor * took),
+                 [this, job_id = job.facts.job_id, serial = job.serial, generation = settling.generation] {
+                     Job* still = find_job(job_id, serial);
+                     if (still != nullptr && still->settling && still->settling->generation == generation)
+                         ask_to_settle(*still);
+                 });
+}
+
+// Later, since whoever has brought this about may hold the job.
+void Server::settle_ended(Job& job, std::optional<Error> error) {
+    const std::uint32_t generation = job.settling->generation;
+    job.settling.reset();
+    m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, serial = job.serial,
+                                                generation, error = std::move(error)] {
+        if (find_job(job_id, serial) != nullptr) handle(job_id, event::SettleEnded{generation, error});
+    });
+}
+
+} // namespace ckpt
