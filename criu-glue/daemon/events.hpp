@@ -71,6 +71,7 @@ struct AdoptEnded {
     LastEnd last_end{};             // of the incarnation before
     std::uint64_t memory_limit = 0; // of this one, bytes; 0 = none
     // What it has of steps: nothing = images, else how the task had ended.
+    // NOLINTNEXTLINE(readability-redundant-member-init): GCC warns of aggregates without it
     std::map<StepTask, std::optional<int>> steps{};
 };
 // The images of a step's task are here, or cannot be had.
@@ -183,6 +184,7 @@ struct CompletionRecorded {}; // or the failure
 struct TaskGone {             // slurmstepd reaped the task, or its shim has ended
     TaskKey task;
     MemoryFacts memory{};
+    // NOLINTNEXTLINE(readability-redundant-member-init): GCC warns of aggregates without it
     std::optional<int> wait_status{}; // as slurmstepd says
 };
 struct HoldEnded {

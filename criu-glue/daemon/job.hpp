@@ -31,29 +31,29 @@ using ConnectionId = std::uint64_t;
 struct Task {
     wire::TaskRegister registered;
     std::int32_t shim_pid = 0;
-    std::uint64_t shim_start_time = 0;
     Fd shim_pidfd;
+    std::uint64_t shim_start_time = 0;
     wire::UserIds user;
     std::string script; // slurmstepd's first argument
 
     ConnectionId shim = 0;                    // its connection, 0 = none
-    std::int32_t status_pipe = -1;            // in the shim: write end, for the tree that will be restored
-    std::vector<std::int32_t> stdio{0, 1, 2}; // in the shim: the tree's
-    std::int32_t state = -1;                  // in the shim: wire::TaskHello::state
     std::uint64_t stand_in = 0;               // of a step's task, else 0
-    Fd restored_state;                        // for the shim of a restored tree: what the one before had kept
+    std::vector<std::int32_t> stdio{0, 1, 2}; // in the shim: the tree's
+    std::int32_t status_pipe = -1;            // in the shim: write end, for the tree that will be restored
+    std::int32_t state = -1;                  // in the shim: wire::TaskHello::state
 
-    Fd mount_namespace; // of the tree: pinned at registration, or made by our restore
-    Fd pid_namespace;
-    NamespaceId mount_namespace_id;
+    NamespaceId mount_namespace_id; // of the tree: pinned at registration, or made by our restore
     NamespaceId pid_namespace_id;
-    std::int32_t root_pid = 0; // here
+    Fd mount_namespace;
+    Fd pid_namespace;
+    Fd restored_state; // for the shim of a restored tree: what the one before had kept
+    Fd root_pidfd;
     std::uint64_t root_start_time = 0;
+    std::uint64_t init_start_time = 0;
+    std::int32_t root_pid = 0;        // here
     std::int32_t root_pid_inside = 0; // in pid_namespace
     std::int32_t init_pid = 0;        // pid 1 of a namespace made by us, 0 = the host's
-    std::uint64_t init_start_time = 0;
-    Fd root_pidfd;
-    Workers::Id worker = 0;    // adopting, restoring or dumping
+    Workers::Id worker = 0;           // adopting, restoring or dumping
     std::uint64_t attempt = 0; // at a start; what an earlier one has brought under way is not waited for
 
     std::string memory_cgroup;          // os/cgroup.hpp; "" = not looked for yet, or none

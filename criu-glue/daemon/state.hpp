@@ -79,6 +79,7 @@ struct Committing {
     Reason reason = Reason::interval;
     std::uint64_t frozen_us = 0;
     std::uint64_t image_bytes = 0;
+    // NOLINTNEXTLINE(readability-redundant-member-init): GCC warns of aggregates without it
     std::vector<StepExit> exited{};
 };
 

@@ -25,6 +25,7 @@ struct WorkerRuns {
     std::optional<Identity> as; // else as root
     bool in_background = false; // after all else on the node, until hurry() is called
     // Whether a message of it is not its result yet: then that was all that is to be done about it.
+    // NOLINTNEXTLINE(readability-redundant-member-init): GCC warns of aggregates without it
     std::function<bool(const Packet&)> interim{};
 };
 
