@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <format>
 
+#include "crypto/hkdf.hpp"
 #include "store/hex.hpp"
 
 namespace ckpt::store {

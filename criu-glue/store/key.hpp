@@ -11,9 +11,9 @@
 #include <utility>
 #include <vector>
 
+#include "crypto/secret.hpp"
 #include "os/fd.hpp"
 #include "result/result.hpp"
-#include "store/secret.hpp"
 
 namespace ckpt::store {
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "crypto/hkdf.hpp"
 #include "store/block_cipher.hpp"
 
 namespace ckpt::store {

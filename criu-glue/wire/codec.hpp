@@ -5,10 +5,14 @@
 // fields.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "result/result.hpp"
@@ -53,6 +57,26 @@ struct IsVector : std::false_type {};
 template <typename T>
 struct IsVector<std::vector<T>> : std::true_type {};
 
+template <typename T>
+struct IsOptional : std::false_type {};
+template <typename T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+
+template <typename T>
+struct IsVariant : std::false_type {};
+template <typename... T>
+struct IsVariant<std::variant<T...>> : std::true_type {};
+
+// The fields of a type that is not a message of its own are named by itself, or by fields_of(v, value) beside
+// it.
+template <typename V, typename T>
+void visit_fields(V& v, T& value) {
+    if constexpr (requires { value.fields(v); })
+        value.fields(v);
+    else
+        fields_of(v, value);
+}
+
 struct Encoder {
     Writer& out;
     template <typename... T>
@@ -73,8 +97,14 @@ struct Encoder {
             out.number(field.size(), 4);
             for (auto& item : field)
                 one(item);
+        } else if constexpr (IsOptional<T>::value) {
+            out.number(field ? 1 : 0, 1);
+            if (field) one(*field);
+        } else if constexpr (IsVariant<T>::value) {
+            out.number(field.index(), 1);
+            std::visit([this](auto& value) { one(value); }, field);
         } else
-            field.fields(*this);
+            visit_fields(*this, field);
     }
 };
 
@@ -100,8 +130,18 @@ struct Decoder {
                 field.emplace_back();
                 one(field.back());
             }
+        } else if constexpr (IsOptional<T>::value) {
+            field.reset();
+            if (in.number(1) != 0) one(field.emplace());
+        } else if constexpr (IsVariant<T>::value) {
+            alternative(field, in.number(1), std::make_index_sequence<std::variant_size_v<T>>{});
         } else
-            field.fields(*this);
+            visit_fields(*this, field);
+    }
+    template <typename T, std::size_t... I>
+    void alternative(T& field, std::uint64_t index, std::index_sequence<I...> /*all*/) {
+        const bool known = ((index == I && (one(field.template emplace<I>()), true)) || ...);
+        if (!known) in.refuse();
     }
 };
 
