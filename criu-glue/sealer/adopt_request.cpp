@@ -73,9 +73,9 @@ Status adopt_images(const wire::AdoptRequest& request, std::vector<Fd>& fds, wir
         result.fault_again = adoption.last_failure.fault_again;
     }
     result.skipped = bounded(std::move(adoption.skipped));
-    if (adoption.steps.size() + adoption.exited.size() > wire::k_tasks_max)
+    if (adoption.steps.size() + adoption.exited.size() > wire::k_job_tasks_max)
         return fail(Code::restore_impossible,
-                    std::format("the checkpoint has more than {} tasks of steps", wire::k_tasks_max));
+                    std::format("the checkpoint has more than {} tasks of steps", wire::k_job_tasks_max));
     for (const store::StepPart& part : adoption.steps)
         result.steps.push_back({part.stand_in, part.step_id, part.task_id});
     for (const store::ExitedTask& task : adoption.exited)

@@ -18,7 +18,11 @@ namespace ckpt {
 namespace {
 
 Status run(const wire::CommitRequest& request, std::vector<Fd>& fds, wire::CommitResult& result) {
-    return commit_images(request, fds, result);
+    return commit(request, fds, result);
+}
+
+Status run(const wire::SealRequest& request, std::vector<Fd>& fds, wire::SealResult& result) {
+    return seal(request, fds, result);
 }
 
 Status run(const wire::AdoptRequest& request, std::vector<Fd>& fds, wire::AdoptResult& result) {
@@ -112,6 +116,8 @@ std::string serve(const std::string& bytes, std::vector<Fd>& fds) {
     switch (*type) {
     case wire::CommitRequest::k_type:
         return answer<wire::CommitRequest, wire::CommitResult>(bytes, fds);
+    case wire::SealRequest::k_type:
+        return answer<wire::SealRequest, wire::SealResult>(bytes, fds);
     case wire::AdoptRequest::k_type:
         return answer<wire::AdoptRequest, wire::AdoptResult>(bytes, fds);
     case wire::PartRequest::k_type:

@@ -40,13 +40,6 @@ enum class Found : std::uint8_t {
     unusable    // generations exist, none may be used here; nothing was adopted
 };
 
-struct StepPart {
-    std::uint64_t stand_in = 0;
-    std::uint32_t step_id = 0;
-    std::uint32_t task_id = 0;
-    bool operator==(const StepPart&) const = default;
-};
-
 struct Adoption {
     Found found = Found::nothing;
     GenerationId id;

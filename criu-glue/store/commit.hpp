@@ -3,18 +3,22 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "result/result.hpp"
 #include "store/job_at.hpp"
 #include "store/manifest.hpp"
+#include "store/seal_part.hpp"
 
 namespace ckpt::store {
 
-struct PartSource {
-    PartEntry about; // its `images` are filled in by the commit
-    int dir = -1;    // the images, flat
+// Parts that other nodes seal meanwhile (seal_elsewhere.hpp). Without any nobody is asked.
+struct Elsewhere {
+    std::vector<StepPart> parts;
+    std::function<Status()> ready; // they can begin
+    std::function<Status()> wait;  // until all of them are sealed; an error gives the commit up
 };
 
 struct CommitSpec {
@@ -29,6 +33,7 @@ struct CommitSpec {
     // and not made anew (Code::store_unwritable).
     bool has_generations = false;
     std::vector<PartSource> parts;
+    Elsewhere elsewhere;
     std::vector<ExitedTask> exited;
     std::string step_dir; // manifest.hpp
 };
@@ -39,8 +44,9 @@ struct CommitDone {
 };
 
 // On failure no trace of the generation stays and the others are as they were: store_full, store_unwritable,
-// or not_permitted when a later incarnation has taken the job over or the job has ended. One commit at a time
-// per job and incarnation: the caller sees to that.
+// or not_permitted when a later incarnation has taken the job over or the job has ended; store_corrupt when
+// the parts elsewhere are not those that were to come. One commit at a time per job and incarnation: the
+// caller sees to that.
 Result<CommitDone> commit(const Store& store, const CommitSpec& spec);
 
 } // namespace ckpt::store

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct ImagesPlace {
 struct SealedImages {
     ImagesEntry entry;
     std::uint64_t stored_bytes = 0; // written: the new pack and the index
+    std::optional<PackName> new_pack;
 };
 
 struct Parent {
@@ -56,7 +58,7 @@ inline constexpr std::uint64_t k_check_turns = 8;
 // Stores every file of the directory `source` (flat, regular files with plain names; anything else is
 // Code::internal): pages that `parent` has at the same place are not written again, nor are zeros.
 // `incarnation` and the random id name the new pack; no page new, no pack. `level`: zstd's. A parent that
-// cannot be read is no parent. On failure the new pack and the index may be left behind.
+// cannot be read is no parent. On failure the index may be left behind.
 Result<SealedImages> seal_images(int source, const ImagesPlace& place, const Parent* parent,
                                  std::uint32_t incarnation, int level);
 

@@ -2,6 +2,7 @@
 #include "store/job_at.hpp"
 
 #include <cerrno>
+#include <utility>
 
 namespace ckpt::store {
 
@@ -30,6 +31,11 @@ Status require_job_dir(const JobAt& job) {
 Status make_job_dir(const JobAt& job) {
     CKPT_CHECK(job.volume.make_dir(job.owner.cluster));
     return job.volume.make_dir(job.dir);
+}
+
+Error no_job_dir(const JobAt& job, std::string what) {
+    return {Code::store_unwritable, std::move(what),
+            "is its file system mounted on this node? If it was removed: mkdir -p " + describe(job), ENOENT};
 }
 
 Error store_error(Error error, const std::string& action) {

@@ -36,6 +36,8 @@ Result<JobAt> job_at(const Store& store, const Owner& owner);
 // Code::not_found only when it does not exist: a store that cannot be read is not an empty one.
 Status require_job_dir(const JobAt& job);
 Status make_job_dir(const JobAt& job);
+// Of a directory that has to be there: the store is not where it was. `what` says why it has to.
+Error no_job_dir(const JobAt& job, std::string what);
 
 // `error` as an error of the store: "ACTION: what", store_full for ENOSPC and EDQUOT, store_unwritable for
 // other failed system calls.

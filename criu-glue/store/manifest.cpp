@@ -2,79 +2,37 @@
 #include "store/manifest.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
-#include "store/hex.hpp"
-#include "store/json_fields.hpp"
+#include "store/part_json.hpp"
 #include "store/sealed_file.hpp"
 
 namespace ckpt::store {
 namespace {
 
-Json to_object(const ImagesEntry& images) {
-    Json packs = Json::array();
-    for (const PackName& pack : images.packs)
-        packs.push_back({{"incarnation", pack.incarnation}, {"id", pack.id}});
-    return {{"index", images.index_id}, {"blocks", images.blocks}, {"tables_at", images.tables_at},
-            {"files", images.files},    {"bytes", images.bytes},   {"packs", std::move(packs)}};
-}
-
-Json to_object(const PartEntry& part) {
-    Json object = {{"step", part.step_id},
-                   {"task", part.task_id},
-                   {"node", part.node},
-                   {"frozen_us", part.frozen_us},
-                   {"image_bytes", part.image_bytes},
-                   {"processes", part.processes},
-                   {"criu_version", part.criu_version},
-                   {"images", to_object(part.images)}};
-    if (part.stand_in != 0) object["stand_in"] = part.stand_in;
-    return object;
+// Nested deeper than any manifest. The parser could leave such values out, but takes time with the square of
+// their number for that.
+bool is_deep(std::string_view json) {
+    constexpr int k_depth_max = 16; // manifest, parts, part, images, packs, pack; and what may come
+    int depth = 0;
+    bool in_text = false;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        const char c = json[i];
+        if (c == '"')
+            in_text = !in_text;
+        else if (in_text)
+            i += c == '\\' ? 1 : 0;
+        else if (c == '[' || c == '{')
+            ++depth;
+        else if (c == ']' || c == '}')
+            --depth;
+        if (depth > k_depth_max) return true;
+    }
+    return false;
 }
 
 Json to_object(const ExitedTask& task) {
     return {{"stand_in", task.stand_in}, {"task", task.task_id}, {"wait_status", task.wait_status}};
-}
-
-bool is_id(std::string_view text) {
-    return text.size() == 32 && std::ranges::all_of(text, [](char c) { return hex_value(c) >= 0; });
-}
-
-bool read_images(const Json& object, ImagesEntry& images) {
-    Fields fields(object);
-    images.index_id = fields.text("index");
-    for (const Json& block : fields.list("blocks")) {
-        if (!block.is_number_unsigned() ||
-            block.get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max())
-            return false;
-        images.blocks.push_back(block.get<std::uint32_t>());
-    }
-    images.tables_at = fields.u32("tables_at");
-    images.files = fields.u32("files");
-    images.bytes = fields.u64("bytes");
-    for (const Json& item : fields.list("packs")) {
-        Fields pack(item);
-        images.packs.push_back({pack.u32("incarnation"), pack.text("id")});
-        if (!pack.ok() || !is_id(images.packs.back().id)) return false;
-    }
-    return fields.ok() && is_id(images.index_id) && images.tables_at <= images.blocks.size();
-}
-
-bool read_part(const Json& object, PartEntry& part) {
-    Fields fields(object);
-    part.step_id = fields.u32("step");
-    part.task_id = fields.u32("task");
-    part.node = fields.text("node");
-    part.frozen_us = fields.u64("frozen_us");
-    part.image_bytes = fields.u64("image_bytes");
-    part.processes = fields.u32("processes");
-    part.criu_version = fields.text("criu_version");
-    if (fields.has("stand_in")) {
-        part.stand_in = fields.u64("stand_in");
-        if (part.stand_in == 0) return false;
-    }
-    return fields.ok() && fields.has("images") && read_images(object["images"], part.images);
 }
 
 bool read_exited(const Json& object, ExitedTask& task) {
@@ -128,7 +86,7 @@ std::string to_json(const Manifest& manifest) {
     object["stored_bytes"] = manifest.stored_bytes;
     Json& parts = object["parts"] = Json::array();
     for (const PartEntry& part : manifest.parts)
-        parts.push_back(to_object(part));
+        parts.push_back(part_to_json(part));
     if (!manifest.step_dir.empty()) object["step_dir"] = manifest.step_dir;
     if (!manifest.exited.empty()) {
         Json& exited = object["exited"] = Json::array();
@@ -139,10 +97,9 @@ std::string to_json(const Manifest& manifest) {
 }
 
 Result<Manifest> parse_manifest(std::string_view json) {
-    constexpr int k_depth = 6; // manifest, parts, part, images, packs, pack
-    if (json.size() > k_manifest_max) return fail(Code::store_corrupt, "too long for a manifest");
-    const auto is_kept = [](int depth, Json::parse_event_t, const Json&) { return depth <= k_depth; };
-    const Json object = Json::parse(json, is_kept, false);
+    if (json.size() > k_manifest_max || is_deep(json))
+        return fail(Code::store_corrupt, "too long, or nested too deep, for a manifest");
+    const Json object = Json::parse(json, nullptr, false);
     Fields fields(object);
     Manifest manifest;
     const FileIdentity identity = take_identity(fields, k_format, "manifest");
@@ -156,13 +113,15 @@ Result<Manifest> parse_manifest(std::string_view json) {
     manifest.stored_bytes = fields.u64("stored_bytes");
     for (const Json& item : fields.list("parts")) {
         PartEntry part;
-        if (!read_part(item, part)) fields.refuse();
+        if (!fields.ok()) break; // nonsense must not grow on the way
+        if (!part_from_json(item, part)) fields.refuse();
         manifest.parts.push_back(std::move(part));
     }
     if (fields.has("step_dir")) manifest.step_dir = fields.text("step_dir");
     if (fields.has("exited")) {
         for (const Json& item : fields.list("exited")) {
             ExitedTask task;
+            if (!fields.ok()) break;
             if (!read_exited(item, task)) fields.refuse();
             manifest.exited.push_back(task);
         }

@@ -17,10 +17,11 @@ namespace ckpt::store {
 
 constexpr std::uint64_t k_format = 2;
 // Parsed before its seal can be checked, when its owner is not known: the key depends on the whole UUID and
-// the uid, which only the manifest tells. So it is short; the parser neither recurses nor throws, keeps
-// nothing that is nested deeper than a manifest is, and takes a bounded multiple of this
-// (tests/unit/store_tamper_test.cpp feeds it with nonsense).
-constexpr std::size_t k_manifest_max = std::size_t{1} << 20U;
+// the uid, which only the manifest tells. So it is short and not deep; the parser neither recurses nor
+// throws, and takes a bounded multiple of this in memory, and of its time
+// (tests/unit/store_tamper_test.cpp feeds it with nonsense). 2 KiB for each of a job's 2048 tasks
+// (wire/worker.hpp): so much says of one of 4 GiB in 16 packs what it consists of.
+constexpr std::size_t k_manifest_max = std::size_t{4} << 20U;
 
 // One task's images.
 struct PartEntry {
@@ -35,6 +36,14 @@ struct PartEntry {
     // Of a step's task: which srun of the script it belongs to, a random number that outlives Slurm's step
     // ids. 0 = of the batch script.
     std::uint64_t stand_in = 0;
+};
+
+// Which part that is.
+struct StepPart {
+    std::uint64_t stand_in = 0;
+    std::uint32_t step_id = 0;
+    std::uint32_t task_id = 0;
+    bool operator==(const StepPart&) const = default;
 };
 
 // A task of a step that had ended at the cut, while others of it ran.

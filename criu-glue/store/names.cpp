@@ -58,6 +58,9 @@ std::string generation_dir_name(std::uint32_t generation) {
 std::string index_name(std::uint32_t step, std::uint32_t task) {
     return std::format("index-{}-{}", step, task);
 }
+std::string part_name(std::uint32_t step, std::uint32_t task) {
+    return std::format("{}{}-{}", k_part_prefix, step, task);
+}
 
 std::optional<std::uint32_t> incarnation_of(std::string_view name) {
     return number_behind(name, "inc-", incarnation_dir_name);

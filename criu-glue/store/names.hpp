@@ -42,6 +42,7 @@ std::string job_dir_name(const Owner& owner);                   // "4711-0a1b2c3
 std::string incarnation_dir_name(std::uint32_t incarnation);    // "inc-0"
 std::string generation_dir_name(std::uint32_t generation);      // "gen-000007"
 std::string index_name(std::uint32_t step, std::uint32_t task); // "index-0-1"
+std::string part_name(std::uint32_t step, std::uint32_t task);  // "part-0-1"
 std::optional<std::uint32_t> incarnation_of(std::string_view name);
 std::optional<std::uint32_t> generation_of(std::string_view name);
 std::optional<std::uint32_t> job_id_of(std::string_view name); // of a job's directory
@@ -56,6 +57,8 @@ inline constexpr std::string_view k_completed_name = "completed";
 inline constexpr std::string_view k_failed_name = "failed";
 inline constexpr std::string_view k_stopped_name = "stopped";
 inline constexpr std::string_view k_claimed_name = "claimed";
+inline constexpr std::string_view k_begun_name = "begun";
+inline constexpr std::string_view k_part_prefix = "part-";
 inline constexpr std::string_view k_temp_prefix = ".tmp-";
 inline constexpr std::string_view k_trash_prefix = ".trash-";
 

@@ -45,6 +45,11 @@ Status PackWriter::finish() {
     return m_place.volume.sync(m_place.job_dir + "/packs");
 }
 
+void PackWriter::discard() {
+    m_blocks.reset();
+    if (!m_name.id.empty()) (void)m_place.volume.remove(pack_path(m_place.job_dir, m_name));
+}
+
 PackTable PackWriter::table() const {
     if (!m_blocks) return {};
     return {m_name, m_pages, m_pages, m_blocks->lengths()};

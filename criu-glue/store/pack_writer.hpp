@@ -22,6 +22,8 @@ public:
     Result<std::uint64_t> add(const char* page);
     // Durable after this, name and all.
     Status finish();
+    // Removes what there is of it, as far as that can be done.
+    void discard();
     // What the index says of it; after finish(); nothing when it has no pages.
     [[nodiscard]] PackTable table() const;
     [[nodiscard]] std::uint64_t stored() const { return m_blocks ? m_blocks->stored() : 0; }

@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "crypto/secret.hpp"
 #include "store/key.hpp"
 #include "store/names.hpp"
-#include "store/secret.hpp"
 
 namespace ckpt::store {
 
@@ -21,10 +21,6 @@ struct SealKey {
     Secret secret;
 };
 Result<SealKey> derive_seal_key(const ClusterKey& key, const Owner& owner);
-
-// RFC 5869 with SHA-256.
-Status hkdf_sha256(std::span<const unsigned char> key, std::string_view salt, std::string_view info,
-                   std::span<unsigned char> out);
 
 // The keys of one job, one for each of the cluster's.
 struct JobKeys {

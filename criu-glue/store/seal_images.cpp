@@ -19,12 +19,14 @@ public:
         : m_parent(std::move(parent)), m_choice(place, m_parent ? m_parent->packs() : m_no_packs, turn),
           m_pack(place, incarnation, level), m_index(std::move(index)), m_hasher(std::move(hasher)) {}
 
+    Result<SealedImages> seal(int dir, const std::vector<ImageFile>& files, std::string index_id);
+    void discard() { m_pack.discard(); }
+
+private:
     Status add(int dir, const ImageFile& file);
     Status zeros(std::uint64_t pages) override;
     Status data(const char* page) override;
     Result<SealedImages> finish(std::string index_id);
-
-private:
     Result<Location> place_for(std::uint64_t address, const PageHash& hash, const char* page);
 
     const std::vector<PackTable> m_no_packs;
@@ -97,13 +99,18 @@ Result<SealedImages> Sealer::finish(std::string index_id) {
     sealed.entry.bytes = m_bytes;
     for (const PackTable& pack : packs)
         sealed.entry.packs.push_back(pack.name);
+    if (own.pages > 0) sealed.new_pack = own.name;
     sealed.stored_bytes = m_pack.stored() + m_index.blocks().stored();
     return sealed;
 }
 
-Error about(Error error, const std::string& name) {
-    error.what = name + ": " + error.what;
-    return error;
+Result<SealedImages> Sealer::seal(int dir, const std::vector<ImageFile>& files, std::string index_id) {
+    for (const ImageFile& image : files)
+        if (auto added = add(dir, image); !added) {
+            added.error().what = image.name + ": " + added.error().what;
+            return tl::unexpected(added.error());
+        }
+    return finish(std::move(index_id));
 }
 
 } // namespace
@@ -118,10 +125,9 @@ Result<SealedImages> seal_images(int source, const ImagesPlace& place, const Par
     Sealer sealer(place, parent != nullptr ? ParentPages::open(*parent) : std::nullopt,
                   parent != nullptr ? parent->turn : 0, incarnation, level,
                   IndexWriter(BlockWriter(std::move(file), std::move(blocks))), std::move(hasher));
-    for (const ImageFile& image : files)
-        if (auto added = sealer.add(source, image); !added)
-            return tl::unexpected(about(added.error(), image.name));
-    return sealer.finish(std::move(index_id));
+    auto sealed = sealer.seal(source, files, std::move(index_id));
+    if (!sealed) sealer.discard();
+    return sealed;
 }
 
 } // namespace ckpt::store

@@ -56,12 +56,24 @@ struct DumpRequest {
     }
 };
 
+// A file or memory of which a restore makes a new one (engine/shared_inodes.hpp).
+struct HeldInode {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    bool is_written = false; // the tree may write to it
+    template <class V>
+    void fields(V& v) {
+        v(device, inode, is_written);
+    }
+};
 // While a dump is under way: its tree stands still.
 struct DumpStopped {
     static constexpr std::uint16_t k_type = 48;
+    static constexpr std::size_t k_held_max = 3000; // what a packet holds
+    std::vector<HeldInode> held;                    // of a tree that is not the only one
     template <class V>
     void fields(V& v) {
-        v();
+        v(held);
     }
 };
 // While a dump is under way: its images are complete, and its tree stands still.

@@ -77,12 +77,13 @@ struct StepTaskRegister {
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
     std::vector<std::uint32_t> groups;
-    std::uint64_t stand_in = 0;   // which one; untrusted, means something within the user's own job only
-    std::uint32_t tasks_here = 0; // of the step, on this node
-    std::uint32_t step_nodes = 0; // of the step
+    std::uint64_t stand_in = 0;      // which one; untrusted, means something within the user's own job only
+    std::uint32_t step_tasks = 0;    // of the step, on all its nodes
+    std::uint32_t step_nodes = 0;    // of the step
+    std::vector<OptionText> options; // --checkpoint and --checkpoint-interval, as srun got them
     template <class V>
     void fields(V& v) {
-        v(job_id, step_id, task_id, pid, uid, gid, groups, stand_in, tasks_here, step_nodes);
+        v(job_id, step_id, task_id, pid, uid, gid, groups, stand_in, step_tasks, step_nodes, options);
     }
 };
 

@@ -103,7 +103,9 @@ struct Retention {
     }
 };
 
-// Makes the images in the descriptors (one directory per part, same order) a generation.
+// Makes the images in the descriptors (one directory per part, same order) a generation; with parts that
+// other nodes seal (SealRequest), all of them or nothing. Then it says CommitReady, and when its own are
+// sealed it waits for CommitGoOn.
 struct CommitRequest {
     static constexpr std::uint16_t k_type = 50;
     StorePlace place;
@@ -120,11 +122,31 @@ struct CommitRequest {
     bool has_generations = false; // the job's directory has to be there
     std::vector<Part> parts;
     std::vector<ExitedTask> exited;
-    std::string step_dir; // AdoptResult's
+    std::string step_dir;            // AdoptResult's
+    std::vector<StepPart> elsewhere; // parts that other nodes seal
+    std::uint32_t elsewhere_ms = 0;  // how long it waits for them when its own are sealed
     template <class V>
     void fields(V& v) {
         v(place, generation, keep, taken_at, reason, tree_was_stopped, compression, bandwidth, leases,
-          lease_slots, retention, has_generations, parts, exited, step_dir);
+          lease_slots, retention, has_generations, parts, exited, step_dir, elsewhere, elsewhere_ms);
+    }
+};
+// While a commit with parts elsewhere is under way: other nodes can seal theirs now.
+struct CommitReady {
+    static constexpr std::uint16_t k_type = 63;
+    template <class V>
+    void fields(V& v) {
+        v();
+    }
+};
+// ckptd's answer, at any time after it: all parts elsewhere are sealed. With an error, or without it, the
+// commit is given up.
+struct CommitGoOn {
+    static constexpr std::uint16_t k_type = 64;
+    Outcome outcome;
+    template <class V>
+    void fields(V& v) {
+        v(outcome);
     }
 };
 struct CommitResult {
@@ -135,6 +157,31 @@ struct CommitResult {
     template <class V>
     void fields(V& v) {
         v(outcome, stored_bytes, notes);
+    }
+};
+
+// Seals the images in the descriptors (one directory per part, same order) for a generation that another node
+// commits, and which has said CommitReady. Durable when it is answered; a part of a generation only when that
+// commit succeeds.
+struct SealRequest {
+    static constexpr std::uint16_t k_type = 65;
+    StorePlace place;
+    std::uint32_t generation = 0;
+    std::uint32_t compression = 0; // zstd's level
+    std::uint64_t bandwidth = 0;   // bytes per second, 0 = no limit
+    std::vector<Part> parts;
+    template <class V>
+    void fields(V& v) {
+        v(place, generation, compression, bandwidth, parts);
+    }
+};
+struct SealResult {
+    static constexpr std::uint16_t k_type = 66;
+    Outcome outcome;
+    std::uint64_t stored_bytes = 0;
+    template <class V>
+    void fields(V& v) {
+        v(outcome, stored_bytes);
     }
 };
 

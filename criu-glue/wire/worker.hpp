@@ -18,6 +18,8 @@ constexpr int k_worker_fd = 3;
 // Tasks of one job on one node that are saved together, so that lists of them fit into a packet
 // (os/socket.hpp:k_packet_max).
 constexpr std::size_t k_tasks_max = 128;
+// On all its nodes, with the script. What a packet, and a manifest (store/manifest.hpp), says of each fits.
+constexpr std::size_t k_job_tasks_max = 2048;
 
 // How a worker's failure travels; code 0 = success.
 struct Outcome {

@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 
 #include <csignal>
-#include <functional>
 #include <random>
 #include <set>
 
@@ -32,21 +31,6 @@ protected:
         fs::create_directory(m_base);
         must_commit({0, 1});
         must_commit({0, 2});
-    }
-    // Runs `work` in a process that ends at its `call`-th system call; false when it came to its end before.
-    static bool dies_at(int call, const std::function<bool()>& work) {
-        const pid_t child = ::fork();
-        if (child == 0) {
-            Faults faults;
-            faults.die_at(call);
-            const bool done = work();
-            ::_exit(done ? 0 : 1);
-        }
-        int status = 0;
-        EXPECT_EQ(::waitpid(child, &status, 0), child);
-        EXPECT_TRUE(WIFEXITED(status));
-        EXPECT_THAT(WEXITSTATUS(status), AnyOf(0, Faults::k_died)) << "at call " << call;
-        return WEXITSTATUS(status) == Faults::k_died;
     }
     // Whatever directories are there as generations are whole.
     void expect_all_whole(int call) {

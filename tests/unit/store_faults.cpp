@@ -3,7 +3,10 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -91,6 +94,21 @@ bool Faults::struck() const {
 }
 const std::vector<Event>& Faults::events() const {
     return g_plan->events;
+}
+
+bool dies_at(int call, const std::function<bool()>& work) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        Faults faults;
+        faults.die_at(call);
+        const bool done = work();
+        ::_exit(done ? 0 : 1);
+    }
+    int status = 0;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status));
+    EXPECT_THAT(WEXITSTATUS(status), ::testing::AnyOf(0, Faults::k_died)) << "at call " << call;
+    return WEXITSTATUS(status) == Faults::k_died;
 }
 
 } // namespace ckpt::store::test

@@ -46,4 +46,7 @@ private:
     void arm();
 };
 
+// Runs `work` in a process that ends at its `call`-th system call; false when it came to its end before.
+bool dies_at(int call, const std::function<bool()>& work);
+
 } // namespace ckpt::store::test

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <sys/stat.h>
 
+#include "crypto/hkdf.hpp"
 #include "store/hex.hpp"
 #include "store/seal.hpp"
 #include "store_testbed.hpp"

@@ -86,6 +86,26 @@ TEST_F(SealerTest, TheTasksOfAStep) {
     EXPECT_NE(must_ask<wire::PartResult>(part, {}, false).outcome.code, 0U) << "where to?";
 }
 
+// As many as a job may have, in one packet there and back; what would not fit is refused, not cut.
+TEST_F(SealerTest, AllTasksOfAJob) {
+    const Fd batch = open_path(make_local(images({0, 1})));
+    wire::CommitRequest commit = commit_request(0, 1);
+    while (commit.exited.size() < wire::k_job_tasks_max)
+        commit.exited.push_back({7, static_cast<std::uint32_t>(commit.exited.size()), 256});
+    ASSERT_EQ(must_ask<wire::CommitResult>(commit, {batch.get()}, true).outcome.code, 0U);
+    const auto adopted = adopt_by(1, make_local({}), false);
+    ASSERT_EQ(adopted.outcome.code, 0U) << adopted.outcome.what;
+    EXPECT_EQ(adopted.found, wire::Found::generation);
+    EXPECT_EQ(adopted.exited.size(), wire::k_job_tasks_max);
+
+    commit.generation = 2;
+    commit.place = place(1);
+    commit.exited.push_back({8, 0, 0});
+    ASSERT_EQ(must_ask<wire::CommitResult>(commit, {batch.get()}, true).outcome.code, 0U);
+    const auto refused = adopt_by(2, make_local({}), false);
+    EXPECT_EQ(refused.outcome.code, static_cast<std::uint32_t>(Code::restore_impossible));
+}
+
 TEST_F(SealerTest, AFailureTravelsToTheNextIncarnation) {
     ASSERT_EQ(commit_of(0, 1, images({0, 1})).outcome.code, 0U);
     wire::CompleteRequest end;

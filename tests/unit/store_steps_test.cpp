@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "store_testbed.hpp"
+#include "wire/worker.hpp"
 
 namespace ckpt::store::test {
 namespace {
@@ -110,6 +111,50 @@ TEST_F(StepsTest, WithoutStepsThereIsNoMemberMore) {
     EXPECT_FALSE(object.contains("step_dir"));
     EXPECT_FALSE(object["parts"][0].contains("stand_in"));
     EXPECT_THAT(must_adopt(1).adoption.steps, IsEmpty());
+}
+
+// As large as a job may be.
+TEST_F(StepsTest, AllTasksOfAJobComeBack) {
+    const auto all = [](CommitSpec& spec) {
+        const PartSource one = spec.parts.back();
+        while (spec.parts.size() < wire::k_job_tasks_max) {
+            spec.parts.push_back(one);
+            spec.parts.back().about.task_id = static_cast<std::uint32_t>(spec.parts.size());
+        }
+        spec.exited.clear();
+    };
+    for (const std::uint32_t generation : {1U, 2U}) { // the second has a parent
+        const auto done = commit_steps(m_owner, {0, generation}, tasks("all"), all);
+        ASSERT_TRUE(done) << one_line(done.error());
+        EXPECT_THAT(done->notes, IsEmpty());
+    }
+    const auto taken = must_adopt(1);
+    ASSERT_EQ(taken.adoption.found, Found::generation);
+    EXPECT_EQ(taken.adoption.id.generation, 2U);
+    EXPECT_EQ(taken.adoption.steps.size(), wire::k_job_tasks_max - 1);
+}
+
+// Each of 4 GiB, with pages in 16 packs.
+TEST_F(StepsTest, AManifestHoldsAllTasksOfAJob) {
+    must_commit_steps({0, 1}, tasks("one"));
+    Manifest manifest = manifest_of({0, 1});
+    PartEntry part = manifest.parts.back();
+    part.node.assign(64, 'n');
+    part.frozen_us = part.image_bytes = std::numeric_limits<std::uint32_t>::max();
+    part.images.bytes = part.image_bytes;
+    part.images.blocks.assign(82, 262'160);
+    part.images.packs.assign(16, {10, std::string(32, 'a')});
+    part.stand_in = k_first;
+    manifest.parts.clear();
+    while (manifest.parts.size() < wire::k_job_tasks_max) {
+        part.task_id = static_cast<std::uint32_t>(1000 + manifest.parts.size());
+        manifest.parts.push_back(part);
+    }
+    const std::string text = to_json(manifest);
+    EXPECT_LT(text.size(), k_manifest_max);
+    const auto again = parse_manifest(text);
+    ASSERT_TRUE(again) << one_line(again.error());
+    EXPECT_EQ(again->parts.size(), wire::k_job_tasks_max);
 }
 
 TEST_F(StepsTest, AnyWaitStatusComesBack) {

@@ -330,6 +330,17 @@ TEST(ParseManifest, NestingWithoutEnd) {
     EXPECT_FALSE(parse_manifest(std::string(k_manifest_max + 1, ' ')));
 }
 
+TEST(ParseManifest, ListsWithoutEnd) {
+    for (const char* list : {"[", "{\"parts\":[", "{\"exited\":["})
+        for (const char* item : {"1,", "\"\",", "[],", "{},", "{\"\":0},"}) {
+            std::string text = list;
+            while (text.size() < k_manifest_max - 100)
+                text += item;
+            text += std::string("0]") + (*list == '{' ? "}" : "");
+            EXPECT_FALSE(parse_manifest(text)) << list << item;
+        }
+}
+
 TEST_F(TamperTest, NonsenseInAManifestIsRefusedOrHarmless) {
     const std::string text = read_file(manifest_path(k_new));
     const std::string body = text.substr(0, text.find('\n'));
