@@ -17,6 +17,7 @@
 #include "engine/release.hpp"
 #include "engine/same_root.hpp"
 #include "engine/save_files.hpp"
+#include "engine/shared_inodes.hpp"
 #include "engine/shim_state.hpp"
 #include "engine/survey.hpp"
 #include "engine/timers.hpp"
@@ -213,7 +214,11 @@ private:
 
     Status when_stopped() {
         if (!m_fds.state) return {};
-        CKPT_CHECK(m_gate.stopped(left()));
+        wire::DumpStopped stopped;
+        if (m_request.together) {
+            CKPT_TRY(stopped.held, held_inodes(m_request.root_pid, m_request.node_local));
+        }
+        CKPT_CHECK(m_gate.stopped(stopped, left()));
         return save_shim_state(m_fds.state.get(), m_fds.images.get());
     }
 

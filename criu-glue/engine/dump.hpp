@@ -24,8 +24,9 @@ struct DumpFds {
 // How a dump that is not alone waits for the others.
 struct DumpGate {
     using Patience = std::chrono::milliseconds;
-    std::function<Status(Patience)> stopped; // the tree stands still; an error gives the dump up
-    std::function<Status(Patience)> taken;   // the images are complete
+    // The tree stands still; an error gives the dump up.
+    std::function<Status(const wire::DumpStopped&, Patience)> stopped;
+    std::function<Status(Patience)> taken; // the images are complete
 };
 
 // Dumps one tree. Whatever goes wrong, the tree runs on as before; the images are then worthless.

@@ -62,8 +62,8 @@ Result<Fd> state_of(const Fd& shim, std::int32_t number) {
 }
 
 template <typename Message>
-Status wait_for_go_on(std::chrono::milliseconds patience) {
-    CKPT_CHECK(answer(Message()));
+Status wait_for_go_on(const Message& message, std::chrono::milliseconds patience) {
+    CKPT_CHECK(answer(message));
     CKPT_TRY(const Packet packet, receive_packet(wire::k_worker_fd, patience));
     CKPT_TRY(const auto go_on, wire::decode<wire::DumpGoOn>(packet.bytes));
     return wire::status_of(go_on.outcome);
@@ -77,7 +77,9 @@ Status serve_dump(Packet& packet) {
     CKPT_TRY(Fd state, state_of(in[4], request.state));
     const DumpFds fds{std::move(in[0]), std::move(in[1]), std::move(in[2]),
                       std::move(in[3]), std::move(stdio), std::move(state)};
-    const DumpGate gate{wait_for_go_on<wire::DumpStopped>, wait_for_go_on<wire::DumpTaken>};
+    const DumpGate gate{wait_for_go_on<wire::DumpStopped>, [](DumpGate::Patience patience) {
+                            return wait_for_go_on(wire::DumpTaken(), patience);
+                        }};
     CKPT_TRY(const wire::DumpResult result, dump(request, fds, gate));
     return answer(result);
 }

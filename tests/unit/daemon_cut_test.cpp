@@ -18,7 +18,7 @@ JobState job_with_step(std::uint32_t step_nodes = 1) {
     advance(job, event::ShimArrived{k_batch, true});
     advance(job, event::TreeStarted{k_batch});
     for (const TaskKey& key : {k_first, k_second})
-        advance(job, event::TaskRegistered{key, k_srun, 2, step_nodes});
+        advance(job, event::TaskRegistered{key, k_srun, {2, step_nodes, 0}});
     for (const TaskKey& key : {k_first, k_second}) {
         advance(job, event::ShimArrived{key, true});
         advance(job, event::TreeStarted{key});
@@ -159,11 +159,11 @@ TEST(Cut, AStepThatIsOnlyPartlyThereIsWaitedFor) {
     JobState job = fresh_job();
     advance(job, event::ShimArrived{k_batch, true});
     advance(job, event::TreeStarted{k_batch});
-    advance(job, event::TaskRegistered{k_first, k_srun, 2, 1});
+    advance(job, event::TaskRegistered{k_first, k_srun, {2, 1, 0}});
     advance(job, event::ShimArrived{k_first, true});
     advance(job, event::TreeStarted{k_first});
     EXPECT_FALSE(has<effect::Dump>(advance(job, event::IntervalElapsed{})));
-    advance(job, event::TaskRegistered{k_second, k_srun, 2, 1});
+    advance(job, event::TaskRegistered{k_second, k_srun, {2, 1, 0}});
     advance(job, event::ShimArrived{k_second, true});
     EXPECT_EQ(all<effect::Dump>(advance(job, event::TreeStarted{k_second})).size(), 3U);
 }
@@ -172,7 +172,7 @@ TEST(Cut, TheLastOneWaitsForAStepThatIsStartingToo) {
     JobState job = fresh_job();
     advance(job, event::ShimArrived{k_batch, true});
     advance(job, event::TreeStarted{k_batch});
-    advance(job, event::TaskRegistered{k_first, k_srun, 1, 1});
+    advance(job, event::TaskRegistered{k_first, k_srun, {1, 1, 0}});
     advance(job, event::TermArrived{k_batch});
     EXPECT_FALSE(has<effect::Dump>(advance(job, event::CauseKnown{Cause::requeued, true})));
     const Effects gone = advance(job, event::TaskGone{k_first, {}});
@@ -274,7 +274,7 @@ TEST(Cut, ATaskOfAnEarlierDaemonMayRunThoughItsShimIsNotBack) {
     JobState job = fresh_job();
     advance(job, event::ShimArrived{k_batch, true});
     advance(job, event::TreeStarted{k_batch});
-    advance(job, event::TaskRegistered{k_first, k_srun, 1, 1, true});
+    advance(job, event::TaskRegistered{k_first, k_srun, {1, 1, 0}, true});
     Effects over = overdue(job, advance(job, event::IntervalElapsed{}));
     EXPECT_FALSE(has<effect::Dump>(over));
     EXPECT_FALSE(has<effect::Say>(over));
@@ -287,7 +287,7 @@ TEST(Cut, AStepThatStartsMeanwhileWaitsAndIsNotInIt) {
     advance(job, event::ShimArrived{k_batch, true});
     advance(job, event::TreeStarted{k_batch});
     advance(job, event::IntervalElapsed{});
-    advance(job, event::TaskRegistered{k_first, k_srun, 1, 1});
+    advance(job, event::TaskRegistered{k_first, k_srun, {1, 1, 0}});
     const Effects arrived = advance(job, event::ShimArrived{k_first, true});
     EXPECT_TRUE(has<effect::HoldBackTerm>(arrived)) << "its patience has no end";
     EXPECT_FALSE(has<effect::StartTask>(arrived));
@@ -320,6 +320,55 @@ TEST(Cut, AfterTheLastOneNothingIsPassedOn) {
     const Effects taken = advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
     EXPECT_FALSE(has<effect::Proceed>(taken));
     EXPECT_EQ(all<effect::KillTree>(taken).size(), 3U);
+}
+
+TEST(Cut, AStepThatComesBackInTheMiddleWasNotStopped) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    stop_all(job);
+    constexpr TaskKey k_late{1, 0};
+    advance(job, event::TaskRegistered{k_late, k_srun + 1, {1, 1, 0}, true});
+    advance(job, event::ShimReturned{k_late, false, true});
+    EXPECT_EQ(given_up(advance(job, event::SettleEnded{1, std::nullopt})), k_all);
+}
+
+TEST(Cut, IsGivenUpBeforeAnythingIsDumpedIfATreeCannotBeRestoredBesideAnother) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpStopped{k_first, 1});
+    EXPECT_EQ(given_up(advance(job, event::DumpStopped{k_second, 1, some_error()})),
+              (std::vector{k_first, k_second}));
+    EXPECT_EQ(given_up(advance(job, event::DumpStopped{k_batch, 1})), std::vector{k_batch});
+}
+
+TEST(Cut, ADumpOfAnEarlierOneIsNoneOfThis) {
+    JobState job = job_with_step();
+    advance(job, event::IntervalElapsed{});
+    for (const TaskKey& key : k_all)
+        advance(job, event::DumpEnded{key, some_error(), 0, 0, 1});
+    advance(job, event::IntervalElapsed{});
+    ASSERT_EQ(job.last_generation, 2U);
+    advance(job, event::DumpEnded{k_first, std::nullopt, 1, 1, 1});
+    EXPECT_TRUE(job.taking->missing.contains(k_first));
+}
+
+// The ckptd of another node has lost us, and has let its tree go.
+TEST(Cut, OfTreesThatMayHaveRunOnIsNotOneOfStoppedTrees) {
+    JobState job = job_with_step();
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseGraceElapsed{});
+    stop_all(job);
+    advance(job, event::SettleEnded{1, std::nullopt});
+    for (const TaskKey& key : k_all)
+        advance(job, event::DumpTaken{key, 1});
+    for (const TaskKey& key : k_all)
+        advance(job, event::DumpEnded{key, std::nullopt, 1, 1, 1});
+    advance(job, event::ShimAway{k_second});
+    const Effects settled = advance(job, event::CauseKnown{Cause::requeued});
+    ASSERT_EQ(all<effect::Commit>(settled).size(), 1U);
+    EXPECT_FALSE(all<effect::Commit>(settled)[0].tree_was_stopped);
+    EXPECT_TRUE(has<effect::KillTree>(advance(job, event::ShimReturned{k_second, false, true})))
+        << "it was not told";
 }
 
 } // namespace
