@@ -88,6 +88,11 @@ struct PolicySlurmctld {
     Seconds spread{10};
 };
 
+// How the ckptd of different nodes reach each other, for jobs whose steps run on several.
+struct PolicyNetwork {
+    std::uint16_t port = 6821; // TCP; 0 = not at all: such steps are not checkpointed
+};
+
 enum class RestoreFailure : std::uint8_t { hold, requeue_elsewhere };
 // What a restore does when somebody else has replaced, removed or changed a file that the job had open.
 enum class ChangedFile : std::uint8_t { refuse, ignore };
@@ -109,6 +114,7 @@ struct Policy {
     PolicyAuto automatic;
     PolicyTimeLimit time_limit;
     PolicySlurmctld slurmctld;
+    PolicyNetwork network;
     PolicyFailure failure;
     // The keys that the file states ("defaults.keep"), so that a stated value can be told from a built-in
     // one.

@@ -110,6 +110,7 @@ constexpr std::array k_rows{
     PolicyRow{"slurmctld", "comment", "true or false", CKPT_READ(slurmctld.comment, parse_bool)},
     PolicyRow{"slurmctld", "comment_every", CKPT_TIME_WORDS, CKPT_READ(slurmctld.comment_every, parse_time)},
     PolicyRow{"slurmctld", "spread", CKPT_TIME_WORDS, CKPT_READ(slurmctld.spread, parse_time)},
+    PolicyRow{"network", "port", "a port from 1024 to 65535, or none", CKPT_READ(network.port, parse_port)},
     PolicyRow{"failure", "restore_impossible", "hold or requeue-elsewhere",
               CKPT_READ(failure.restore_impossible, parse_restore_failure)},
     PolicyRow{"failure", "changed_file", "refuse or ignore",

@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::uint32_t k_keep_max = 1000;
 constexpr std::uint32_t k_restarts_max = 1'000'000;
+constexpr std::uint32_t k_port_min = 1024;
+constexpr std::uint32_t k_port_max = 65535;
 constexpr std::uint32_t k_no_progress_max = 1000;
 constexpr std::uint32_t k_compression_max = 19; // zstd's levels above take memory that belongs to jobs
 constexpr std::uint32_t k_dumps_max = 1000;
@@ -142,6 +144,11 @@ Result<std::uint32_t> parse_restarts(std::string_view text) {
 }
 Result<std::uint32_t> parse_no_progress(std::string_view text) {
     return parse_count(text, 1, k_no_progress_max);
+}
+Result<std::uint16_t> parse_port(std::string_view text) {
+    if (is_none(text)) return std::uint16_t{0};
+    CKPT_TRY(const std::uint32_t port, parse_count(text, k_port_min, k_port_max));
+    return static_cast<std::uint16_t>(port);
 }
 Result<std::uint32_t> parse_compression(std::string_view text) {
     return parse_count(text, 1, k_compression_max);

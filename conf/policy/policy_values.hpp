@@ -40,6 +40,7 @@ Result<Seconds> parse_long_time_or_none(std::string_view text); // 0 = none
 
 Result<std::uint32_t> parse_keep(std::string_view text);
 Result<std::uint32_t> parse_restarts(std::string_view text);
+Result<std::uint16_t> parse_port(std::string_view text); // none = 0
 Result<std::uint32_t> parse_no_progress(std::string_view text);
 Result<std::uint32_t> parse_compression(std::string_view text);
 Result<std::uint32_t> parse_dumps(std::string_view text);   // 0 = no limit

@@ -28,4 +28,9 @@ bool is_ours(const GivenOptions& options, const Settings& settings) {
     return on_by_default(settings, load_policy(settings.policy));
 }
 
+Error heterogeneous_job() {
+    return {Code::unsupported_setting, "a heterogeneous job cannot be checkpointed",
+            "leave --checkpoint away, or submit its components as jobs of their own", 0};
+}
+
 } // namespace ckpt

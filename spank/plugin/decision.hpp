@@ -16,4 +16,7 @@ bool on_by_argument(const Settings& settings, const Result<Policy>& policy);
 // Is this job ours? Reads the policy only when the options leave it open.
 bool is_ours(const GivenOptions& options, const Settings& settings);
 
+// Its components are jobs of their own for slurmctld, with one script: a cut through all of them is not made.
+Error heterogeneous_job();
+
 } // namespace ckpt

@@ -21,9 +21,12 @@ std::string transport_name(const OptionRow& row) {
     return name;
 }
 
+std::string uuid_in_job() {
+    return std::string(k_in_job) + k_uuid;
+}
+
 std::vector<std::string> inherited_variables() {
-    std::vector<std::string> names{"SLURM_RESTART_COUNT", std::string(k_in_job) + k_uuid,
-                                   std::string(k_in_job) + k_open_mode};
+    std::vector<std::string> names{"SLURM_RESTART_COUNT", uuid_in_job(), std::string(k_in_job) + k_open_mode};
     for (const OptionRow& row : option_table()) {
         names.push_back(transport_name(row));
         names.push_back(k_in_job + transport_name(row));

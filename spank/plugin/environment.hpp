@@ -22,6 +22,9 @@ constexpr const char* k_made_append = "made-append";  // we changed truncate to 
 // "_SLURM_SPANK_OPTION_checkpoint_checkpoint_interval" (slurm src/common/spank.c:_opt_env_name)
 std::string transport_name(const OptionRow& row);
 
+// The name of k_uuid in a job's environment.
+std::string uuid_in_job();
+
 // The variables of an outer job that a submission from inside it must not inherit: its options, which Slurm
 // would apply to the new job (spank.c:spank_process_env_options), its identity, and its restart count, which
 // slurmstepd never unsets (slurm src/common/env.c:setup_env).

@@ -47,6 +47,7 @@ std::string cgroup_conf() {
 }
 
 std::string unsupported_here() {
+    if (!text("SLURM_HET_JOB_ID").empty()) return heterogeneous_job().what;
     const slurm_conf_t* conf = slurm_configuration();
     const bool known = conf != nullptr && conf->proctrack_type != nullptr;
     const auto error =

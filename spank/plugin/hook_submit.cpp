@@ -108,7 +108,6 @@ void make_requeueable(const std::optional<SbatchOptions>& sbatch) {
              "with JobRequeue=0 in slurm.conf the job is saved but never goes on by itself", "add --requeue");
 }
 
-// The components of a heterogeneous job come one after the other and share the identity.
 void give_identity(spank_t spank) {
     static const Result<std::string> k_job = make_uuid();
     if (k_job)
@@ -117,12 +116,26 @@ void give_identity(spank_t spank) {
         slurm_info("checkpoint: %s", one_line(k_job.error()).c_str());
 }
 
+// Of the submitted job: those of a heterogeneous one come one after the other, before any of it is submitted
+// (sbatch.c:main).
+unsigned& components_seen() {
+    static unsigned k_seen = 0;
+    return k_seen;
+}
+
+// Without PrologFlags=Alloc the prolog of a node that the batch script does not run on comes with the first
+// step there, and has srun's job control environment (slurmd req.c:_rpc_launch_tasks) instead of the job's.
+void pass_identity_on(spank_t spank) {
+    if (const char* uuid = variable(uuid_in_job().c_str())) spank_job_control_setenv(spank, k_uuid, uuid, 1);
+}
+
 } // namespace
 
 void submit_init(spank_t spank, const Settings& settings) {
     if (!settings.unknown.empty())
         slurm_info("checkpoint: plugstack.conf: unknown argument %s, expected policy=/FILE or default=on|off",
                    settings.unknown.c_str());
+    components_seen() = 0;
     const bool is_srun = program_is("srun");
     if (!is_srun)
         for (const std::string& name : inherited_variables())
@@ -140,12 +153,17 @@ void submit_init(spank_t spank, const Settings& settings) {
 void submit_options_known(spank_t spank, const Settings& settings) {
     if (const Status fits = check_consistent(request_of(given_options()).request); !fits)
         return refuse(one_line(fits.error()));
+    if (program_is("sbatch") && ++components_seen() > 1 && request_of(given_options()).asked_for)
+        return refuse(one_line(heterogeneous_job()));
     if (!is_ours(given_options(), settings)) return;
+    if (program_is("srun") && variable("SLURM_JOB_ID") != nullptr) pass_identity_on(spank);
     if (program_is("salloc") || program_is("srun")) {
         // A step's options are its job's, and the policy's default is not what this user asked for.
-        if (!given_options().empty() && variable("SLURM_JOB_ID") == nullptr)
-            warn(Code::option_conflict, "only batch jobs are checkpointed; this one runs without checkpoints",
-                 "use sbatch");
+        const bool is_news = given_options().list() != options_in_job_environment(variable).list();
+        if (is_news && request_of(given_options()).asked_for && variable(uuid_in_job().c_str()) == nullptr)
+            warn(Code::option_conflict,
+                 "only batch jobs are checkpointed, as a whole; this one runs without checkpoints",
+                 "use sbatch --checkpoint");
         return;
     }
     const auto sbatch = SbatchOptions::find();

@@ -13,6 +13,7 @@
 #include "ckptd.hpp"
 #include "environment.hpp"
 #include "hooks.hpp"
+#include "option_callback.hpp"
 #include "step.hpp"
 #include "wire/shim_state.hpp"
 
@@ -20,6 +21,7 @@ namespace ckpt {
 
 namespace {
 
+constexpr std::size_t k_value_max = 100; // of an option: longer than any valid one
 constexpr const char* k_shim = CKPT_LIBEXEC_DIR "/ckpt-shim";
 
 void log_failure(const char* what, const Result<wire::Reply>& reply) {
@@ -69,10 +71,13 @@ std::string registration_in_step(spank_t spank) {
     wire::StepTaskRegister message;
     const auto stand_in = stand_in_of(spank);
     if (!stand_in || !describe(spank, message) ||
-        spank_get_item(spank, S_JOB_LOCAL_TASK_COUNT, &message.tasks_here) != ESPANK_SUCCESS ||
+        spank_get_item(spank, S_JOB_TOTAL_TASK_COUNT, &message.step_tasks) != ESPANK_SUCCESS ||
         spank_get_item(spank, S_JOB_NNODES, &message.step_nodes) != ESPANK_SUCCESS)
         return "";
     message.stand_in = *stand_in;
+    for (const auto& [name, value] : given_options().list())
+        if (name == option_row(Option::checkpoint).name || name == option_row(Option::interval).name)
+            message.options.push_back({name, value.substr(0, k_value_max)});
     return wire::encode(message);
 }
 

@@ -26,6 +26,7 @@ struct JobRecord {
     std::optional<std::uint32_t> array_task; // of an element of an array
     std::string name;
     std::uint32_t uid = 0; // of its user
+    std::string batch_host;
 };
 
 // One word: running, suspended, requeue, preempted, timeout, cancelled, node_fail, completing (it ended by

@@ -65,7 +65,8 @@ JobRecord record_of(const slurm_job_info_t& job) {
             job.job_id,
             job.array_task_id == NO_VAL ? std::nullopt : std::optional(job.array_task_id),
             text(job.name),
-            job.user_id};
+            job.user_id,
+            text(job.batch_host)};
 }
 
 // The first of what slurmctld sends for `job_id` that is `wanted`.
@@ -94,6 +95,21 @@ Result<JobRecord> load_element(std::uint32_t array_id, std::uint32_t task) {
                     [array_id, task](const slurm_job_info_t& job) {
                         return job.array_job_id == array_id && job.array_task_id == task;
                     });
+}
+
+Result<BatchHost> batch_host(std::uint32_t job_id) {
+    CKPT_TRY(const JobRecord job, load_job(job_id));
+    if (job.batch_host.empty())
+        return fail(Code::slurm_rpc, name_of(job_id) + " has no batch script that runs");
+    std::string name = job.batch_host;
+    node_info_msg_t* raw = nullptr;
+    if (slurm_load_node_single(&raw, name.data(), SHOW_LOCAL) != SLURM_SUCCESS)
+        return refused("ask for " + name);
+    const std::unique_ptr<node_info_msg_t, void (*)(node_info_msg_t*)> message(raw, slurm_free_node_info_msg);
+    for (std::uint32_t i = 0; i < message->record_count; ++i)
+        if (text(message->node_array[i].name) == name)
+            return BatchHost{name, text(message->node_array[i].node_addr)};
+    return fail(Code::slurm_rpc, "slurmctld does not know node " + name);
 }
 
 Status requeue_job(std::uint32_t job_id, bool hold) {

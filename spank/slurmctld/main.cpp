@@ -31,6 +31,8 @@ constexpr const char* k_usage =
     "       ckpt-slurmctld hold JOBID REASON             requeue it held\n"
     "       ckpt-slurmctld comment JOBID TEXT            show it in its comment\n"
     "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n"
+    "       ckpt-slurmctld host JOBID                    print the node that its script runs on, and its "
+    "address\n"
     "       ckpt-slurmctld jobs UID                      print the cluster, and that user's jobs that have "
     "not ended\n";
 
@@ -71,6 +73,13 @@ Status requeue(std::uint32_t job_id, const char* excluded) {
     return excluded != nullptr ? exclude_node(job_id, excluded) : Status{};
 }
 
+// "n1 10.0.0.1"
+Status host(std::uint32_t job_id) {
+    CKPT_TRY(const BatchHost host, batch_host(job_id));
+    std::puts((host.node + " " + host.address).c_str());
+    return {};
+}
+
 // "alpha 7001-7003 7010"
 Status jobs(std::uint32_t uid) {
     CKPT_TRY(const std::string cluster, cluster_name());
@@ -101,7 +110,8 @@ int main(int argc, char** argv) {
         wrong_usage();
     const std::uint32_t job_id = *number;
     const bool excludes = words.size() == 5 && std::string_view(words[3]) == "--exclude";
-    const bool asks = verb == "cause" || verb == "history" || verb == "jobs" || verb == "about";
+    const bool asks =
+        verb == "cause" || verb == "history" || verb == "jobs" || verb == "about" || verb == "host";
     const bool known = (asks && words.size() == 3) ||
                        ((verb == "hold" || verb == "comment") && words.size() == 4) ||
                        (verb == "requeue" && (words.size() == 3 || excludes));
@@ -114,6 +124,7 @@ int main(int argc, char** argv) {
                         : verb == "history" ? history(job_id)
                         : verb == "jobs"    ? jobs(job_id)
                         : verb == "about"   ? about(job_id, task)
+                        : verb == "host"    ? host(job_id)
                         : verb == "hold"    ? hold(job_id, words[3])
                         : verb == "comment" ? explain_job(job_id, words[3])
                                             : requeue(job_id, excludes ? words[4] : nullptr);

@@ -59,8 +59,23 @@ class Submit(SystemTest):
         self.assertEqual((done.returncode != 0, done.stdout), (True, ""))
         self.assertIn("error: --checkpoint-restore=1 has no effect with --checkpoint=off; drop one of them [CKPT-102]\n", done.stderr)
 
+    def test_a_heterogeneous_job(self):
+        """One that asks for checkpoints is not accepted; one that did not ask runs without."""
+        components = ("--nodes=1", ":", "--nodes=1")
+        done = attempt_submit(SCRIPT, "--checkpoint", *components)
+        self.assertEqual((done.returncode != 0, done.stdout), (True, ""))
+        self.assertIn("error: a heterogeneous job cannot be checkpointed; leave --checkpoint away, or submit its components as "
+                      "jobs of their own [CKPT-105]\n", done.stderr)
+        set_policy("ctl", "n1", "n2", defaults={"enabled": "true"})
+        self.addCleanup(clear_policy, "ctl", "n1", "n2")
+        job = submit(SCRIPT, *components, node=None)
+        self.assert_ended(end(job, timeout=120), "FAILED", "3:0")
+        self.assertEqual(application_lines(job.output()), ["done"])
+        self.assertEqual(product_lines(job.output()), ["a heterogeneous job cannot be checkpointed [CKPT-105]; the job runs without checkpoints"])
+        assert_clean(job)
+
     def test_no_batch_job(self):
-        line = "only batch jobs are checkpointed; this one runs without checkpoints; use sbatch [CKPT-102]"
+        line = "only batch jobs are checkpointed, as a whole; this one runs without checkpoints; use sbatch --checkpoint [CKPT-102]"
         for command in ("salloc", "srun"):
             with self.subTest(command):
                 done = cluster.attempt("ctl", command, "--checkpoint", "--nodelist=n1", "sh", "-c", "echo done; exit 3", user="alice")

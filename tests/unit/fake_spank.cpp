@@ -92,8 +92,8 @@ spank_err_t spank_get_item(spank_t /*spank*/, spank_item_t item, ...) {
     case S_TASK_GLOBAL_ID:
         *va_arg(arguments, std::uint32_t*) = fake.task_id;
         break;
-    case S_JOB_LOCAL_TASK_COUNT:
-        *va_arg(arguments, std::uint32_t*) = fake.tasks_here;
+    case S_JOB_TOTAL_TASK_COUNT:
+        *va_arg(arguments, std::uint32_t*) = fake.step_tasks;
         break;
     case S_JOB_NNODES:
         *va_arg(arguments, std::uint32_t*) = fake.step_nodes;

@@ -22,7 +22,7 @@ struct FakeSpank {
     std::vector<gid_t> groups{2001};
     pid_t task_pid = 0;
     std::uint32_t task_id = 0;
-    std::uint32_t tasks_here = 1;
+    std::uint32_t step_tasks = 1;
     std::uint32_t step_nodes = 1;
     std::vector<std::string> job_environment;              // "NAME=value"
     std::map<std::string, std::string> job_script_options; // as prolog and epilog find them

@@ -34,8 +34,8 @@ protected:
     }
     void TearDown() override {
         for (const char* name :
-             {"SBATCH_CHECKPOINT", "SLURM_CHECKPOINT", "SLURM_RESTART_COUNT", "SLURM_SPANK_CKPT_UUID",
-              "SLURM_SPANK__SLURM_SPANK_OPTION_checkpoint_checkpoint"})
+             {"SBATCH_CHECKPOINT", "SLURM_CHECKPOINT", "SLURM_JOB_ID", "SLURM_RESTART_COUNT",
+              "SLURM_SPANK_CKPT_UUID", "SLURM_SPANK__SLURM_SPANK_OPTION_checkpoint_checkpoint"})
             ::unsetenv(name);
     }
     void be(const char* program, spank_context_t context) {
@@ -77,6 +77,18 @@ TEST_F(PluginHooks, SrunKeepsItsJobsOptions) {
     ::setenv("SLURM_SPANK__SLURM_SPANK_OPTION_checkpoint_checkpoint", "1h", 1);
     submit_init(fake_spank().handle(), m_settings);
     EXPECT_STREQ(std::getenv("SLURM_SPANK__SLURM_SPANK_OPTION_checkpoint_checkpoint"), "1h");
+}
+
+// For the prolog of nodes that the batch script does not run on.
+TEST_F(PluginHooks, SrunPassesItsJobsIdentityOn) {
+    be("srun", S_CTX_LOCAL);
+    ::setenv("SLURM_JOB_ID", "7", 1);
+    ::setenv("SLURM_SPANK_CKPT_UUID", "0123456789abcdef0123456789abcdef", 1);
+    submit_init(fake_spank().handle(), m_settings);
+    fake_spank().give("checkpoint", nullptr, false);
+    submit_options_known(fake_spank().handle(), m_settings);
+    EXPECT_EQ(fake_spank().job_control["CKPT_UUID"], "0123456789abcdef0123456789abcdef");
+    EXPECT_THAT(fake_spank().log, IsEmpty());
 }
 
 TEST_F(PluginHooks, TheEnvironmentFormIsHandedToSlurm) {

@@ -40,6 +40,7 @@ engine: {criu: /opt/criu, dump_timeout: 7m, restore_timeout: 1:00:00, ghost_limi
 auto: {node_mtbf: 2000d, max_overhead: 2.5%}
 time_limit: {safety: 2.25, reserve: 20s}
 slurmctld: {comment: false, comment_every: 5m, spread: 2m}
+network: {port: 7000}
 failure: {restore_impossible: requeue-elsewhere, changed_file: ignore, epilog_wait: 2m, no_progress: 7}
 )");
     ASSERT_TRUE(policy) << policy.error().what;
@@ -82,6 +83,7 @@ failure: {restore_impossible: requeue-elsewhere, changed_file: ignore, epilog_wa
     EXPECT_FALSE(policy->slurmctld.comment);
     EXPECT_EQ(policy->slurmctld.comment_every, 5min);
     EXPECT_EQ(policy->slurmctld.spread, 2min);
+    EXPECT_EQ(policy->network.port, 7000);
     EXPECT_EQ(policy->failure.restore_impossible, RestoreFailure::requeue_elsewhere);
     EXPECT_EQ(policy->failure.changed_file, ChangedFile::ignore);
     EXPECT_EQ(policy->failure.epilog_wait, 2min);
@@ -126,7 +128,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{
             "version: 1\ndefault:\n  keep: 2\n",
             "p.yaml:2:1: unknown key \"default\", expected version, defaults, limits, storage, retention, "
-            "admission, engine, auto, time_limit, slurmctld, failure, did you mean \"defaults\""},
+            "admission, engine, auto, time_limit, slurmctld, network, failure, did you mean \"defaults\""},
         BadPolicy{"version: 1\ndefaults:\n  keap: 2\n",
                   "p.yaml:3:3: unknown key \"keap\" in defaults, expected enabled, "
                   "interval, on, method, keep, max_restarts, files, did you mean \"keep\""},
