@@ -56,11 +56,18 @@ void signal_tree_of(const Task& task, int signal) {
 void Server::handle(std::uint32_t job_id, const Event& event) {
     Job* job = find_job(job_id);
     if (job == nullptr) return;
+    if (job->coordinator) {
+        tell_coordinator(*job, event);
+        if (job = find_job(job_id); job != nullptr) keep_on_file(*job);
+        forget_if_over(job_id);
+        if (m_stopping) stop_when_saved();
+        return;
+    }
     const Effects effects = advance(job->state, event);
     for (const Effect& effect : effects) {
         job = find_job(job_id); // an effect may have ended the job
         if (job == nullptr) return;
-        std::visit([&](const auto& e) { perform(*job, e); }, effect);
+        if (!decide_elsewhere(*job, effect)) std::visit([&](const auto& e) { perform(*job, e); }, effect);
     }
     if (job = find_job(job_id); job != nullptr) {
         if (job->commit_runs && is_waited_for(*job)) m_workers.hurry(job->commit_worker);
@@ -84,7 +91,8 @@ void Server::stop_when_saved() {
     const auto unsaved = [this](const auto& one) {
         const JobState& job = one.second.state;
         return has_last_generation_under_way(job) || job.taking || job.completing || is_starting(job) ||
-               (m_starts_awaited && is_launching(job)) || (job.ending && !job.cause);
+               (m_starts_awaited && is_launching(job)) || (job.ending && !job.cause) ||
+               has_parts_under_way(one.second);
     };
     if (std::ranges::none_of(m_jobs, unsaved)) m_loop.stop();
 }
@@ -109,6 +117,7 @@ void Server::perform(Job& job, const effect::StartTask& e) {
     if (found == job.tasks.end()) return;
     Task& task = found->second;
     task.worker = 0;
+    task.told = true;
     wire::ShimStart start{wire_start(e.start), 0, e.line, job.state.plan.signal.value, e.wait_status};
     log::info("job " + std::to_string(job.facts.job_id) + ": task starts" +
               (e.line.empty() ? std::string() : ": " + e.line));
@@ -170,19 +179,26 @@ bool Server::is_suspended(const Job& job) {
     });
 }
 
-void Server::perform(Job& job, const effect::ArmInterval& /*e*/) {
+// Zero: there are none.
+Seconds Server::time_between_checkpoints(const Job& job) const {
+    const Interval interval = interval_of(job.state);
+    if (const auto* fixed = std::get_if<Seconds>(&interval)) return *fixed;
+    if (!std::holds_alternative<IntervalAuto>(interval)) return Seconds{0};
+    return auto_interval(job.last_cost, job.facts.nodes, m_policy.automatic, m_policy.limits.min_interval)
+        .interval;
+}
+
+void Server::perform(Job& job, const effect::ArmInterval& e) {
+    const std::int64_t now = std::time(nullptr);
+    Seconds delay = time_between_checkpoints(job);
+    if (e.not_later && job.interval_timer != 0) {
+        if (delay.count() <= 0 || job.checkpoint_due <= now)
+            return; // it will be asked again when that is over
+        delay = std::min(delay, Seconds(job.checkpoint_due - now));
+    }
     m_loop.cancel(job.interval_timer);
     m_dumps.forget_due(job.facts.job_id);
-    const Interval& interval = job.state.plan.interval.value;
-    Seconds delay{0};
-    if (const auto* fixed = std::get_if<Seconds>(&interval))
-        delay = *fixed;
-    else if (std::holds_alternative<IntervalAuto>(interval))
-        delay =
-            auto_interval(job.last_cost, job.facts.nodes, m_policy.automatic, m_policy.limits.min_interval)
-                .interval;
     if (delay.count() <= 0) return;
-    const std::int64_t now = std::time(nullptr);
     if (job.taken_over && job.interval_timer == 0 && job.checkpoint_due != 0) // as it would have been
         delay = std::clamp(Seconds(job.checkpoint_due - now), Seconds(1), delay);
     job.checkpoint_due = now + delay.count();
@@ -278,6 +294,12 @@ void Server::forget_job(std::uint32_t job_id) {
     m_loop.cancel(job.interval_timer);
     m_loop.cancel(job.cause_timer);
     m_loop.cancel(job.epilog_timer);
+    for (const auto& [node, link] : std::map(job.others.links))
+        drop_link(link);
+    if (job.coordinator) {
+        m_workers.abandon(job.coordinator->worker);
+        drop_link(job.coordinator->link);
+    }
     for (const auto& [key, task] : job.tasks) {
         m_workers.abandon(task.worker);
         drop_connection(task.shim);

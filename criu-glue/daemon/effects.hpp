@@ -57,7 +57,10 @@ struct RequeueJob {
     bool again = false; // an earlier attempt has failed: not at once
     bool now = false;   // it has waited
 };
-struct ArmInterval {}; // the next periodic checkpoint, by the plan's interval
+// The next periodic checkpoint, by interval_of().
+struct ArmInterval {
+    bool not_later = false; // than it is due already
+};
 struct Dump {
     TaskKey task;
     std::uint32_t generation = 0;

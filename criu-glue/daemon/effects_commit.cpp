@@ -70,6 +70,9 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         committing != job.state.committing.end())
         for (const StepExit& exit : committing->second.exited)
             request.exited.push_back({exit.task.stand_in, exit.task.task_id, exit.wait_status});
+    for (const auto& [key, part] : generation.elsewhere)
+        request.elsewhere.push_back({part.stand_in, key.step_id, key.task_id});
+    request.elsewhere_ms = milliseconds(k_store_limit) / 2;
     request.step_dir = generation.step_dir;
     request.compression = m_policy.storage.compression;
     if (!is_last(e.reason) && !is_held_up(job)) { // else the trees may stand still until it is through
@@ -80,34 +83,40 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
     request.retention = retention();
     request.has_generations = job.state.saved > 0;
     const auto began = std::chrono::steady_clock::now();
-    job.commit_worker =
-        start_sealer(store_of(job, !request.has_generations, !is_waited_for(job)), wire::encode(request), fds,
-                     k_store_limit,
-                     [this, job_id = job.facts.job_id, serial = job.serial, gen = e.generation,
-                      began](const Result<Packet>& packet) {
-                         Job* done = find_job(job_id, serial);
-                         if (done == nullptr) return;
-                         done->commit_runs = false;
-                         const auto result = result_of<wire::CommitResult>(packet);
-                         event::CommitEnded ended{gen, std::nullopt, 0};
-                         if (result) {
-                             ended.stored_bytes = result->stored_bytes;
-                             done->rates.commit =
-                                 rate(done->newest_bytes, std::chrono::steady_clock::now() - began);
-                             if (done->newest_bytes >= k_telling_bytes) m_rates.commit = done->rates.commit;
-                             for (const std::string& note : result->notes)
-                                 log::warning("job " + std::to_string(job_id) + ": " + note);
-                         } else {
-                             ended.error = result.error();
-                         }
-                         handle(job_id, ended);
-                         if (Job* still = find_job(job_id, serial)) start_next_commit(*still);
-                     });
+    job.commit_worker = start_sealer(
+        store_of(job, !request.has_generations, !is_waited_for(job)), wire::encode(request), fds,
+        k_store_limit,
+        [this, job_id = job.facts.job_id, serial = job.serial, gen = e.generation,
+         began](const Result<Packet>& packet) {
+            Job* done = find_job(job_id, serial);
+            if (done == nullptr) return;
+            done->commit_runs = false;
+            const auto result = result_of<wire::CommitResult>(packet);
+            event::CommitEnded ended{gen, std::nullopt, 0};
+            if (result) {
+                ended.stored_bytes = result->stored_bytes;
+                done->rates.commit = rate(done->newest_bytes, std::chrono::steady_clock::now() - began);
+                if (done->newest_bytes >= k_telling_bytes) m_rates.commit = done->rates.commit;
+                for (const std::string& note : result->notes)
+                    log::warning("job " + std::to_string(job_id) + ": " + note);
+            } else {
+                ended.error = result.error();
+            }
+            handle(job_id, ended);
+            if (Job* still = find_job(job_id, serial)) start_next_commit(*still);
+        },
+        [this, job_id = job.facts.job_id, serial = job.serial, gen = e.generation](const Packet& packet) {
+            const auto type = wire::type_of(packet.bytes);
+            if (!type || *type != wire::CommitReady::k_type) return false;
+            if (Job* ready = find_job(job_id, serial)) ask_nodes_to_seal(*ready, gen);
+            return true;
+        });
     return {};
 }
 
 void Server::perform(Job& job, const effect::DiscardImages& e) {
-    if (e.is_saved) keep_copies(job, e.generation);
+    if (!job.coordinator) decide_on_all_nodes(job, e);
+    if (e.is_saved && !job.coordinator) keep_copies(job, e.generation);
     const auto found = job.generations.find(e.generation);
     std::set<TaskKey> keys; // a step may be over, and its images are there
     for (const auto& [key, task] : job.tasks)

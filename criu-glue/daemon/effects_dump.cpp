@@ -119,10 +119,9 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
 void Server::perform(Job& job, const effect::Dump& e) {
     const Status started = e.refused ? tl::unexpected(*e.refused) : start_dump(job, e);
     if (started) return;
-    m_loop.after(std::chrono::milliseconds(0),
-                 [this, job_id = job.facts.job_id, key = e.task, error = started.error()] {
-                     handle(job_id, event::DumpEnded{key, error, 0, 0});
-                 });
+    m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, e, error = started.error()] {
+        handle(job_id, event::DumpEnded{e.task, error, 0, 0, e.generation});
+    });
 }
 
 void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
@@ -130,7 +129,7 @@ void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& t
     Job* job = find_job(job_id, serial);
     if (job == nullptr || !job->tasks.contains(task)) return;
     const auto result = result_of<wire::DumpResult>(packet);
-    event::DumpEnded ended{task, std::nullopt, 0, 0};
+    event::DumpEnded ended{task, std::nullopt, 0, 0, generation};
     if (result) {
         ended.frozen_us = result->frozen_us;
         ended.image_bytes = result->image_bytes;
@@ -150,6 +149,7 @@ void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& t
         if (!has_ended)
             log::warning("job " + std::to_string(job_id) + ": no checkpoint: " + one_line(*ended.error));
     }
+    if (job->coordinator && dump_was_left(*job, ended)) return;
     const bool has_ended = ended.error && ended.error->code == Code::not_found;
     handle(job_id, ended);
     if (has_ended) await_status(job_id, serial, task);

@@ -178,6 +178,8 @@ void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {
 Status Server::start_restore(Job& job, const effect::Restore& e) {
     Task& task = job.tasks.at(e.task);
     if (!m_local) return fail(Code::restore_impossible, "the local directory for images is not usable");
+    const auto from = job.adopted.find(e.task);
+    if (from == job.adopted.end()) return fail(Code::internal, "it is not known what to restore");
     CKPT_TRY(const Fd images, m_local->open(job.local_name, LocalTier::restore_name(e.task)));
     CKPT_TRY(const Fd tails, m_local->tails(job.local_name));
     CKPT_TRY(auto cgroups, cgroup_dirs(task.shim_pid));
@@ -189,7 +191,7 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     request.timeout_ms = milliseconds(m_policy.engine.restore_timeout);
     request.script = task.script;
     request.status_pipe = task.status_pipe;
-    request.tree_was_stopped = job.adopted.at(e.task).tree_was_stopped && !task.was_restoring;
+    request.tree_was_stopped = from->second.tree_was_stopped && !task.was_restoring;
     request.files = files_of(job);
     request.ignore_changed = m_policy.failure.changed_file == ChangedFile::ignore;
     request.tail_limit = m_policy.engine.tail_limit;
@@ -232,7 +234,8 @@ void Server::restored(const Attempt& attempt, Result<Packet> packet) {
 void Server::restore_ended(Job& job, const TaskKey& key, Result<Packet> packet) {
     Task& task = job.tasks.at(key);
     const std::uint32_t job_id = job.facts.job_id;
-    const AdoptedGeneration& from = job.adopted.at(key);
+    const auto found = job.adopted.find(key);
+    const AdoptedGeneration from = found != job.adopted.end() ? found->second : AdoptedGeneration{};
     event::RestoreEnded ended{key,
                               std::nullopt,
                               from.incarnation,

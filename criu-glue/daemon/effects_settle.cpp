@@ -24,13 +24,25 @@ Error no_rest() {
 
 Error runs_elsewhere() {
     return {Code::dump_refused,
-            "a step of the job runs where it cannot be saved: on another node, in a container, or "
-            "started while ckptd was away",
+            "a step of the job runs where it cannot be saved: in a container, on a node whose ckptd does not "
+            "answer, or started while ckptd was away",
             "the job is checkpointed when that step has ended", 0};
 }
 
 bool has_step(const JobState& state, std::uint64_t stand_in) {
     return std::ranges::any_of(state.tasks, [&](const auto& one) { return one.second.stand_in == stand_in; });
+}
+
+bool is_running(const Task& task) {
+    return task.root_pidfd && pidfd_alive(task.root_pidfd.get());
+}
+
+// Whether its shim has streams that have to come to rest.
+bool settles(const Job& job, const TaskKey& key, const Task& task) {
+    if (job.coordinator) return task.root_pid != 0 && task.state >= 0;
+    const auto state = job.state.tasks.find(key);
+    if (state == job.state.tasks.end() || !state->second.gated) return false;
+    return state->second.phase == TaskState::Phase::running || state->second.phase == TaskState::Phase::ended;
 }
 
 // A process of the job, whoever has named it.
@@ -60,21 +72,18 @@ void Server::ask_to_settle(Job& job) {
     std::set<TaskKey> asked;
     std::vector<ConnectionId> shims;
     for (const auto& [key, task] : job.tasks) {
-        const auto state = job.state.tasks.find(key);
-        const bool has_tree =
-            state != job.state.tasks.end() && (state->second.phase == TaskState::Phase::running ||
-                                               state->second.phase == TaskState::Phase::ended);
-        if (!has_tree || !state->second.gated) continue;
-        if (task.shim == 0 && state->second.phase == TaskState::Phase::running)
+        if (!settles(job, key, task)) continue;
+        if (task.shim == 0 && is_running(task))
             return settle_ended(job, Error{Code::dump_failed, "a task of the job does not answer", "", 0});
         if (task.shim == 0) continue;
         asked.insert(key);
         shims.push_back(task.shim);
     }
-    job.settling->round = SettleRound(++job.settle_rounds, std::move(asked));
+    job.settling->round = SettleRound(++job.settle_rounds, std::move(asked), nodes_to_rest(job));
     for (const ConnectionId shim : shims)
         send(shim, wire::Settle{job.settle_rounds});
-    if (shims.empty()) look_at_rest(job);
+    if (!ask_nodes_to_rest(job)) return;
+    if (job.settling->round.is_complete()) look_at_rest(job);
 }
 
 void Server::on_message(ConnectionId id, const wire::Settled& m) {
@@ -122,12 +131,12 @@ void Server::look_at_rest(Job& job) {
             at_rest = false;
         }
     }
-    if (at_rest && now == settling.before) {
-        if (settling.has_stand_ins) job.generations[settling.generation].step_dir = job.step_dir;
-        return settle_ended(job, std::nullopt);
-    }
+    const bool for_good = at_rest && now == settling.before;
+    if (for_good && settling.has_stand_ins) job.generations[settling.generation].step_dir = job.step_dir;
+    if (for_good && !job.coordinator) return settle_ended(job, std::nullopt);
     settling.before = at_rest ? std::move(now) : std::map<pid_t, Activity>();
     if (!at_rest) settling.before[0] = {}; // unlike any that has come to rest
+    if (job.coordinator) return tell_rest(job, for_good, std::nullopt);
     const auto took =
         std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
     m_loop.after(std::max(k_settle_pause, k_pause_factor * took),
@@ -142,6 +151,7 @@ void Server::look_at_rest(Job& job) {
 void Server::settle_ended(Job& job, std::optional<Error> error) {
     const std::uint32_t generation = job.settling->generation;
     job.settling.reset();
+    if (job.coordinator) return tell_rest(job, false, std::move(error));
     m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, serial = job.serial,
                                                 generation, error = std::move(error)] {
         if (find_job(job_id, serial) != nullptr) handle(job_id, event::SettleEnded{generation, error});

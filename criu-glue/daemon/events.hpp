@@ -13,6 +13,7 @@
 
 #include "failure.hpp"
 #include "result/result.hpp"
+#include "step_facts.hpp"
 
 namespace ckpt {
 
@@ -48,8 +49,7 @@ namespace event {
 struct TaskRegistered {
     TaskKey task;
     std::uint64_t stand_in = 0; // of the srun that has asked for its step; 0 = the batch script
-    std::uint32_t tasks_here = 1;
-    std::uint32_t step_nodes = 1;
+    StepFacts step{}; // NOLINT(readability-redundant-member-init): GCC warns of aggregates without it
     bool is_taken_over = false; // it was registered with an earlier daemon
 };
 // The shim asks what to start.
@@ -136,10 +136,14 @@ struct DumpEnded {
     std::optional<Error> error;
     std::uint64_t frozen_us = 0;
     std::uint64_t image_bytes = 0;
+    std::uint32_t generation = 0; // 0 = the one under way
 };
 struct DumpStopped { // its tree stands still, and it waits for DumpGoOn
     TaskKey task;
     std::uint32_t generation = 0;
+    // It cannot be restored beside another tree of the job.
+    // NOLINTNEXTLINE(readability-redundant-member-init): GCC warns of aggregates without it
+    std::optional<Error> error{};
 };
 struct SettleEnded { // nothing of the job is on its way from or to a tree, or that cannot be reached
     std::uint32_t generation = 0;

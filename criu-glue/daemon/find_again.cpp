@@ -69,6 +69,7 @@ Result<Task> find_task(const TaskOnFile& file) {
     task.oom_kills_before = file.oom_kills_before;
     task.was_restoring = file.restoring;
     task.stand_in = file.stand_in;
+    task.step = file.step;
     if (file.root.pid == 0) return task;
     auto root = open_pidfd(file.root);
     if (!root) return task; // it has ended, and its shim will say how

@@ -12,6 +12,7 @@
 
 #include "job_files.hpp"
 #include "loop.hpp"
+#include "node_link.hpp"
 #include "os/activity.hpp"
 #include "os/fd.hpp"
 #include "policy/fit.hpp"
@@ -41,6 +42,12 @@ struct Task {
     std::vector<std::int32_t> stdio{0, 1, 2}; // in the shim: the tree's
     std::int32_t status_pipe = -1;            // in the shim: write end, for the tree that will be restored
     std::int32_t state = -1;                  // in the shim: wire::TaskHello::state
+    StepFacts step;
+    // Of a job whose script runs elsewhere:
+    bool told = false;           // what to start; or its tree was found running
+    bool alone = false;          // its tree runs without us
+    bool term_asked = false;     // its shim holds a SIGTERM back
+    bool term_delivered = false; // the coordinator does not know
 
     NamespaceId mount_namespace_id; // of the tree: pinned at registration, or made by our restore
     NamespaceId pid_namespace_id;
@@ -66,9 +73,17 @@ struct Task {
 struct Generation {
     std::int64_t taken_at = 0;
     std::map<TaskKey, wire::Part> parts;
-    std::string step_dir;                 // where stand-ins of srun were bound; "" = there were none
-    std::optional<effect::Commit> commit; // under way
-    std::optional<DumpNeed> need;         // of all its dumps
+    std::uint64_t link = 0; // over which its dumps were ordered, of a job whose script runs elsewhere
+    std::string step_dir;   // where stand-ins of srun were bound; "" = there were none
+    struct Elsewhere {
+        std::uint64_t stand_in = 0;
+        std::string node;
+    };
+    std::map<TaskKey, Elsewhere> elsewhere; // parts whose images are on other nodes
+    std::optional<effect::Commit> commit;   // under way
+    // What its trees here hold, by device and inode: who holds it, and whether one may write to it.
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::pair<TaskKey, bool>> held;
+    std::optional<DumpNeed> need; // of all its dumps
 };
 
 // What is on its way between trees and Slurm is being brought to rest (effects_cut.cpp).
@@ -117,7 +132,9 @@ struct Job {
     std::map<std::uint32_t, Generation> generations; // being taken or committed
     std::map<TaskKey, AdoptedGeneration> adopted;
     std::optional<Settling> settling;
-    std::uint64_t settle_rounds = 0; // so far
+    OtherNodes others;
+    std::optional<Coordinator> coordinator; // its script runs elsewhere
+    std::uint64_t settle_rounds = 0;        // so far
     std::map<std::uint64_t, KnownProcess>
         stepds;                              // by stand-in: slurmstepd, which passes the step's streams on
     std::string step_dir;                    // where srun's stand-ins are bound, below wire::k_step_dirs

@@ -30,14 +30,13 @@ struct TaskOnFile {
     std::uint64_t oom_kills_before = 0;
     // Of a step's task, as in wire::StepTaskRegister.
     std::uint64_t stand_in = 0;
-    std::uint32_t tasks_here = 1;
-    std::uint32_t step_nodes = 1;
+    StepFacts step;
     bool has_ended = false; // and others of its step have not
     std::int32_t wait_status = 0;
     template <class V>
     void fields(V& v) {
         v(registered, shim, mount_namespace, pid_namespace, root, root_pid_inside, init, restoring,
-          memory_cgroup, oom_kills_before, stand_in, tasks_here, step_nodes, has_ended, wait_status);
+          memory_cgroup, oom_kills_before, stand_in, step, has_ended, wait_status);
     }
 };
 

@@ -7,11 +7,12 @@ namespace {
 
 TaskOnFile on_file(const Task& task, const TaskState* state) {
     TaskOnFile file;
+    file.restoring =
+        task.restores || (task.root_pid != 0 && !task.told); // of a job whose script runs elsewhere
     file.stand_in = task.stand_in;
+    file.step = task.step;
     if (state != nullptr) {
         file.restoring = state->phase == TaskState::Phase::restoring;
-        file.tasks_here = state->tasks_here;
-        file.step_nodes = state->step_nodes;
         file.has_ended = state->stand_in != 0 && state->exit_status.has_value();
         file.wait_status = state->exit_status.value_or(0);
     }
@@ -68,7 +69,8 @@ JobFile on_file(const Job& job) {
     file.cause = job.state.cause ? static_cast<std::uint8_t>(1 + static_cast<int>(*job.state.cause)) : 0;
     file.can_requeue = job.state.can_requeue;
     for (const auto& [number, generation] : job.generations)
-        if (generation.commit && is_last(generation.commit->reason))
+        // What is elsewhere of it nobody would bring to the store.
+        if (generation.commit && is_last(generation.commit->reason) && generation.elsewhere.empty())
             file.pending.push_back(on_file(*generation.commit, generation, job.state));
     for (const auto& [key, task] : job.tasks) {
         const auto state = job.state.tasks.find(key);

@@ -9,7 +9,12 @@
 namespace ckpt {
 
 Loop::Id Loop::watch(int fd, std::function<void()> ready) {
-    m_watches.emplace(m_next, Watch{fd, std::move(ready)});
+    m_watches.emplace(m_next, Watch{fd, POLLIN, std::move(ready)});
+    return m_next++;
+}
+
+Loop::Id Loop::watch_writable(int fd, std::function<void()> ready) {
+    m_watches.emplace(m_next, Watch{fd, POLLOUT, std::move(ready)});
     return m_next++;
 }
 
@@ -36,7 +41,7 @@ void Loop::wait_once() {
     std::vector<Id> ids;
     fds.reserve(m_watches.size());
     for (const auto& [id, watch] : m_watches) {
-        fds.push_back({watch.fd, POLLIN, 0});
+        fds.push_back({watch.fd, watch.events, 0});
         ids.push_back(id);
     }
     auto timeout = std::chrono::milliseconds(-1);

@@ -16,6 +16,9 @@ public:
 
     // Calls `ready` whenever `fd` can be read or has hung up. The descriptor stays the caller's.
     Id watch(int fd, std::function<void()> ready);
+    // Calls `ready` whenever `fd` can be written to or has hung up, again and again until it is cancelled:
+    // for as long as something waits to be written. The same descriptor may be watched for reading too.
+    Id watch_writable(int fd, std::function<void()> ready);
     // Calls `due` once after `delay`.
     Id after(std::chrono::milliseconds delay, std::function<void()> due);
     // Forgets a watch or a timer; an unknown id is ignored. Safe from inside callbacks.
@@ -27,6 +30,7 @@ public:
 private:
     struct Watch {
         int fd;
+        short events; // of poll(2)
         std::function<void()> ready;
     };
     struct Timer {

@@ -29,6 +29,22 @@ Result<Plan> plan_of(const wire::JobOpen& m, const Policy& policy) {
     return resolve(request, facts, policy);
 }
 
+// StepFacts::interval. The job's options reach its steps too.
+std::uint32_t interval_of_step(const Job& job, const std::vector<wire::OptionText>& options,
+                               const Policy& policy) {
+    if (options.empty()) return 0;
+    wire::JobOpen open = job.facts;
+    open.options.insert(open.options.end(), options.begin(), options.end());
+    const auto plan = plan_of(open, policy);
+    const auto* fixed = plan ? std::get_if<Seconds>(&plan->interval.value) : nullptr;
+    return fixed != nullptr ? static_cast<std::uint32_t>(fixed->count()) : 0;
+}
+
+// Its batch script runs on this node.
+bool has_script(const Job& job) {
+    return std::ranges::any_of(job.tasks, [](const auto& task) { return task.second.stand_in == 0; });
+}
+
 } // namespace
 
 std::string local_name_of(const wire::JobOpen& open) {
@@ -50,6 +66,8 @@ Job Server::make_job(const wire::JobOpen& m) {
     Job job;
     job.serial = m_next_serial++;
     job.facts = m;
+    m_node_name = m.node;
+    job.state.joins_nodes = m_policy.network.port != 0;
     job.opened_at = std::time(nullptr);
     job.state.job_id = m.job_id;
     job.state.restart_count = m.restart_count;
@@ -92,11 +110,14 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
 // Each is dumped by processes of its own, all at the same time. What is more than that, or is there twice,
 // runs natively; without it there is no whole to save.
 Status Server::admit_step_task(Job& job, const wire::StepTaskRegister& m) {
-    const auto& tasks = job.state.tasks;
-    const bool twice = std::ranges::any_of(tasks, [&](const auto& one) {
+    const auto is_same = [&](const auto& one) {
         return one.second.stand_in == m.stand_in && one.first.task_id == m.task_id;
-    });
-    if (tasks.size() < wire::k_tasks_max && !twice) return {};
+    };
+    const bool twice =
+        std::ranges::any_of(job.state.tasks, is_same) || std::ranges::any_of(job.tasks, is_same);
+    const bool has_room =
+        job.tasks.size() < wire::k_tasks_max && job.state.tasks.size() < wire::k_job_tasks_max;
+    if (has_room && !twice) return {};
     handle(m.job_id, event::StepUnfit{m.stand_in});
     return fail(Code::dump_refused, twice ? "a step's task that is there already"
                                           : "more tasks of steps than can be checkpointed together");
@@ -120,6 +141,7 @@ Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) 
     CKPT_TRY(task.pid_namespace_id, namespace_id(task.pid_namespace.get()));
     task.registered = {m.job_id, m.step_id, m.task_id, m.pid, m.uid, m.gid, m.groups, m.stand_in == 0};
     task.stand_in = m.stand_in;
+    task.step = {m.step_tasks, m.step_nodes, interval_of_step(*job, m.options, m_policy)};
     task.shim_pid = m.pid;
     task.shim_start_time = info.start_time;
     task.user = {m.uid, m.gid, m.groups};
@@ -136,12 +158,13 @@ Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) 
         if (const Status made = m_step_dirs->make(job->step_dir, {m.uid, m.gid, {}}); !made)
             log::warning("job " + std::to_string(m.job_id) + ": " + one_line(made.error()));
     empty_step_dirs();
-    handle(m.job_id, event::TaskRegistered{key, m.stand_in, m.tasks_here, m.step_nodes});
+    if (!has_script(*job)) take_part(*job);
+    handle(m.job_id, event::TaskRegistered{key, m.stand_in, job->tasks.at(key).step});
     return {};
 }
 
 void Server::on_message(ConnectionId id, const wire::TaskRegister& m) {
-    answer_registration(id, {m.job_id, m.step_id, m.task_id, m.pid, m.uid, m.gid, m.groups, 0, 1, 1});
+    answer_registration(id, {m.job_id, m.step_id, m.task_id, m.pid, m.uid, m.gid, m.groups, 0, 1, 1, {}});
 }
 
 void Server::on_message(ConnectionId id, const wire::StepTaskRegister& m) {

@@ -48,6 +48,7 @@ void Server::open_policy_and_tier(const std::set<std::string>& kept) {
         return;
     }
     log::info("policy " + m_config.policy_file + " is in force, store " + m_policy.storage.base);
+    open_node_port();
 }
 
 Status Server::try_to_open(const std::set<std::string>& kept) {
@@ -85,6 +86,7 @@ void Server::reload_policy() {
     m_policy = std::move(*policy);
     m_broken.reset();
     log::info("policy " + m_config.policy_file + " was read again");
+    open_node_port();
     admit_dumps_soon();
 }
 

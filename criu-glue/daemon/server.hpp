@@ -19,6 +19,7 @@
 #include "local_copies.hpp"
 #include "local_tier.hpp"
 #include "loop.hpp"
+#include "node_port.hpp"
 #include "os/socket.hpp"
 #include "policy/fit.hpp"
 #include "policy/margin.hpp"
@@ -26,12 +27,16 @@
 #include "result/result.hpp"
 #include "step_dirs.hpp"
 #include "store_users.hpp"
+#include "wire/link_messages.hpp"
 #include "wire/step_messages.hpp"
 #include "worker.hpp"
 
 namespace ckpt {
 
-struct UserJobs; // slurmctld.hpp
+struct UserJobs;  // slurmctld.hpp
+struct BatchHost; // likewise
+struct Greeting;  // greeting.hpp
+struct LinkKeys;  // likewise
 
 struct ServerConfig {
     std::string policy_file = "/etc/slurm/checkpoint.yaml";
@@ -148,6 +153,7 @@ private:
     void perform(Job& job, const effect::AskLimit& e);
     void perform(Job& job, const effect::RequeueJob& e);
     void perform(Job& job, const effect::ArmInterval& e);
+    [[nodiscard]] Seconds time_between_checkpoints(const Job& job) const;
     void perform(Job& job, const effect::Dump& e);
     void perform(Job& job, const effect::DumpGoOn& e);
     void perform(Job& job, const effect::Settle& e);
@@ -158,7 +164,7 @@ private:
     void perform(Job& job, const effect::AwaitStarts& e);
     void perform(Job& job, const effect::ClearStep& e);
     void perform(Job& job, const effect::AskDoubt& e);
-    static void perform(Job& job, const effect::ForgetStep& e);
+    void perform(Job& job, const effect::ForgetStep& e);
     void perform(Job& job, const effect::Commit& e);
     void perform(Job& job, const effect::DiscardImages& e);
     void perform(Job& job, const effect::Stand& e);
@@ -229,7 +235,8 @@ private:
     [[nodiscard]] Status check_key() const;
     // ckpt-sealer with this request, and ckpt-writer, through which it reaches the store.
     Workers::Id start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
-                             std::chrono::milliseconds limit, Workers::Done done);
+                             std::chrono::milliseconds limit, Workers::Done done,
+                             std::function<bool(const Packet&)> interim = {});
     // effects_admission.cpp
     void want_dump(const DumpQueue::Turn& turn);
     void admit_dumps();
@@ -247,8 +254,65 @@ private:
     void adopted(const Attempt& attempt, const Result<Packet>& result);
     void restored(const Attempt& attempt, Result<Packet> result);
     void restore_ended(Job& job, const TaskKey& task, Result<Packet> packet);
+    // links to the ckptd of other nodes (node_links.cpp)
+    void open_node_port();
+    void accept_node(TcpCaller caller);
+    void node_refused(const std::string& why);
+    void node_greets(Fd socket, Result<Greeting> greeting);
+    LinkId add_link(const Job& job, const std::string& node, Link link);
+    void read_link(LinkId id);
+    void send_to_node(LinkId id, const std::string& bytes);
+    void write_link(LinkId id);
+    void drop_link(LinkId id);
+    // a job whose script runs here, with tasks on other nodes (coordinator.cpp)
+    static bool is_elsewhere(const Job& job, const TaskKey& task);
+    template <typename M>
+    bool tell_node(const Job& job, const std::string& node, const M& message);
+    bool decide_elsewhere(Job& job, const Effect& effect);
+    void tell_origin(const Job& job, const std::string& node);
+    void decide_on_all_nodes(const Job& job, const NodeEffect& effect);
+    void limit_dump_elsewhere(const Job& job, const std::string& node, const effect::Dump& dump);
+    void give_up_sealing(Job& job, const std::string& node);
+    static bool has_output_under_way(const Job& job, const std::string& node, const TaskState& task);
+    bool hear_node(Job& job, const std::string& node, const std::string& bytes);
+    bool admit_elsewhere(Job& job, const std::string& node, const event::TaskRegistered& e);
+    bool happened_elsewhere(Job& job, const std::string& node, const NodeEvent& what);
+    void node_lost(Job& job, const std::string& node);
+    void forget_lost_tasks(Job& job, std::uint64_t stand_in);
+    static std::set<std::string> nodes_to_rest(const Job& job);
+    bool ask_nodes_to_rest(Job& job);
+    void node_rests(Job& job, const std::string& node, const node::Rest& rest);
+    void ask_nodes_to_seal(Job& job, std::uint32_t generation);
+    void node_sealed(Job& job, const std::string& node, const node::Sealed& sealed);
+    // a job whose script runs elsewhere (participant.cpp)
+    void take_part(Job& job);
+    void look_for_coordinator(Job& job);
+    void try_failed(Job& job, const Error& error);
+    void introduce(Job& job, const TaskKey& key, Task& task);
+    static bool may_be_restored(const Job& job);
+    void let_go(Job& job, const TaskKey& key, Task& task);
+    void hold_ended(Job& job, const event::HoldEnded& e);
+    bool dump_was_left(Job& job, const event::DumpEnded& ended);
+    [[nodiscard]] bool has_parts_under_way(const Job& job) const;
+    void after_parts(Job& job);
+    void connect_to(Job& job, const BatchHost& host);
+    void coordinator_found(Job& job, Fd socket, LinkKeys keys);
+    void coordinator_not_found(Job& job, const Error& error);
+    void start_alone(Job& job, const Error& error);
+    void coordinator_lost(Job& job);
+    void tell_coordinator(Job& job, const Event& event);
+    bool hear_coordinator(Job& job, const std::string& bytes);
+    void carry_out(Job& job, const NodeEffect& effect);
+    void come_to_rest(Job& job, const node::AskRest& asked);
+    void tell_rest(Job& job, bool at_rest, std::optional<Error> error);
+    Status start_seal(Job& job, std::uint32_t number);
+    void seal_parts(Job& job, std::uint32_t number);
+    void sealed(Job& job, std::uint32_t number, const Status& status);
+    void participant_may_end(Job& job);
     // effects_cut.cpp, effects_settle.cpp, effects_steps.cpp
     void sign_off_dead_tasks(const Job& job);
+    static std::optional<Error> shared_with_another(Job& job, const TaskKey& task, std::uint32_t generation,
+                                                    const Packet& packet);
     bool dump_waits(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
                     const Packet& packet);
     void ask_to_settle(Job& job);
@@ -283,6 +347,11 @@ private:
     std::set<uid_t> m_pruning;     // whose stores are being looked at, of this round or an earlier one
     std::map<ConnectionId, Connection> m_connections;
     ConnectionId m_next_connection = 1;
+    std::string m_node_name; // Slurm's of this one
+    NodePort m_node_port{m_loop, [this](TcpCaller caller) { accept_node(std::move(caller)); },
+                         [this](const std::string& why) { node_refused(why); }};
+    std::map<LinkId, NodeLink> m_links;
+    LinkId m_next_link = 1;
     std::map<std::uint32_t, Job> m_jobs;
     std::uint64_t m_next_serial = 1;
     Policy m_policy;

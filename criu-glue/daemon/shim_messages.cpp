@@ -52,6 +52,8 @@ void Server::on_message(ConnectionId id, const wire::TaskHello& m) {
     task.status_pipe = m.status_pipe;
     task.stdio = m.stdio.size() == 3 ? m.stdio : std::vector<std::int32_t>{0, 1, 2};
     task.state = m.state;
+    task.told = m.returning;
+    task.term_delivered = m.returning && m.term_delivered;
     connection.is_shim = true;
     connection.job_id = job->facts.job_id;
     connection.task = key;

@@ -16,6 +16,7 @@ constexpr std::chrono::seconds k_requeue_limit{15};
 constexpr std::chrono::seconds k_comment_limit{15};
 constexpr std::chrono::seconds k_jobs_limit{15};
 constexpr std::chrono::seconds k_history_limit{15};
+constexpr std::chrono::seconds k_host_limit{5};
 constexpr std::size_t k_ranges_max = 6000; // they travel in one packet
 
 std::string helper() {
@@ -83,6 +84,18 @@ void ask_user_jobs(Workers& workers, std::uint32_t uid, std::function<void(Resul
                      [done = std::move(done)](const Result<std::string>& text) {
                          done(text ? user_jobs_of(*text) : tl::unexpected(text.error()));
                      });
+}
+
+void ask_batch_host(Workers& workers, std::uint32_t job_id, std::function<void(Result<BatchHost>)> done) {
+    workers.run_text(
+        {helper(), "host", std::to_string(job_id)}, k_host_limit,
+        [done = std::move(done)](const Result<std::string>& text) {
+            if (!text) return done(tl::unexpected(text.error()));
+            std::istringstream words(*text);
+            BatchHost host;
+            if (words >> host.node >> host.address) return done(std::move(host));
+            done(fail(Code::slurm_rpc, "what slurmctld says of the batch host is not understood"));
+        });
 }
 
 void ask_history(Workers& workers, std::uint32_t job_id, std::function<void(Result<std::string>)> done) {

@@ -54,6 +54,13 @@ struct UserJobs {
 Result<UserJobs> user_jobs_of(const std::string& line);
 void ask_user_jobs(Workers& workers, std::uint32_t uid, std::function<void(Result<UserJobs>)> done);
 
+// The node that the job's batch script runs on, and its address.
+struct BatchHost {
+    std::string node;
+    std::string address;
+};
+void ask_batch_host(Workers& workers, std::uint32_t job_id, std::function<void(Result<BatchHost>)> done);
+
 // The line that `ckpt-slurmctld cause` prints.
 JobNews news_of(const std::string& line);
 

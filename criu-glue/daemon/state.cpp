@@ -57,6 +57,14 @@ bool can_take_generation(const JobState& job) {
                                [](const auto& t) { return t.second.phase == TaskState::Phase::running; });
 }
 
+Interval interval_of(const JobState& job) {
+    std::optional<Seconds> shortest;
+    for (const auto& [key, task] : job.tasks)
+        if (!task.over && state::has_own_interval(job, task))
+            shortest = std::min(shortest.value_or(Seconds::max()), Seconds(task.step.interval));
+    return shortest ? Interval{*shortest} : job.plan.interval.value;
+}
+
 bool is_coming(const JobState& job) {
     using Phase = TaskState::Phase;
     if (!job.expected.empty()) return true;
@@ -67,7 +75,7 @@ bool is_coming(const JobState& job) {
         const TaskState& task = one.second;
         if (task.phase == Phase::ended || task.phase == Phase::held || task.waits_for_cut || task.is_late)
             return false;
-        const bool is_partly_there = task.stand_in != 0 && here[task.stand_in] < task.tasks_here;
+        const bool is_partly_there = task.stand_in != 0 && here[task.stand_in] < task.step.tasks;
         return task.phase != Phase::running || (is_partly_there && !job.unfit.contains(task.stand_in));
     });
 }

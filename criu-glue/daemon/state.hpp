@@ -36,8 +36,7 @@ struct TaskState {
     bool gated = false; // event::ShimArrived
     // Of a step's task, else 0.
     std::uint64_t stand_in = 0;
-    std::uint32_t tasks_here = 1;   // of its step
-    std::uint32_t step_nodes = 1;   // likewise
+    StepFacts step;
     bool is_late = false;           // its shim has not said hello in time: nothing waits for it
     bool may_run = false;           // an earlier daemon may have started it
     bool waits_for_cut = false;     // it may start when the generation under way is taken: it is not in that
@@ -95,6 +94,7 @@ struct JobState {
     // Its trees were started under an earlier daemon and their namespaces cannot be found again: they cannot
     // be dumped, only their end is awaited.
     bool orphaned = false;
+    bool joins_nodes = false; // its steps may run on several nodes
 
     std::map<TaskKey, TaskState> tasks;
     std::optional<Taking> taking;
@@ -107,6 +107,7 @@ struct JobState {
     bool final_wanted = false;    // and a final generation is to be taken
     bool final_tried = false;     // and its dump was started; it is not tried twice
     bool final_taken = false;     // and its images exist, the trees stand still
+    bool ran_on = false;          // and a tree that should stand still since may have run
     std::optional<Cause> cause;   // known since
     bool can_requeue = false;     // likewise
 
@@ -147,6 +148,9 @@ bool is_to_be_held(const JobState& job);
 
 // Taken because the job is about to end here.
 bool is_last(Reason reason);
+
+// Time between checkpoints: the shortest of the steps that run with one of their own, else the plan's.
+Interval interval_of(const JobState& job);
 
 // True while a task is about to start, or a step is only partly there: what would be taken now would be no
 // whole. Whoever asks for a generation may also be faster than a shim that starts its task, or that comes

@@ -40,13 +40,14 @@ void step_forward(Taking& taking, Effects& out) {
 std::optional<Error> why_no_cut(const JobState& job) {
     if (!job.unfit.empty())
         return Error{Code::dump_refused,
-                     "the job has more tasks of steps on this node than can be saved at once",
-                     "it is checkpointed when fewer run; for such jobs use --checkpoint-method=app:SIG", 0};
-    const auto spans_nodes = [](const auto& task) { return task.second.step_nodes > 1 && !task.second.over; };
-    if (std::ranges::none_of(job.tasks, spans_nodes)) return std::nullopt;
+                     "a step of the job runs without checkpoints: it has more tasks than can be saved at "
+                     "once, or ckptd "
+                     "could not be asked when it began",
+                     "the job is checkpointed when that step has ended", 0};
+    const auto spans_nodes = [](const auto& task) { return task.second.step.nodes > 1 && !task.second.over; };
+    if (job.joins_nodes || std::ranges::none_of(job.tasks, spans_nodes)) return std::nullopt;
     return Error{Code::dump_refused, "a step of the job runs on several nodes at once",
-                 "it is checkpointed when no such step runs; for this one use --checkpoint-method=app:SIG",
-                 0};
+                 "it is checkpointed when no such step runs; the site's policy has no network.port", 0};
 }
 
 std::vector<StepExit> exited_tasks(const JobState& job) {
@@ -63,6 +64,7 @@ void on(JobState& job, const event::DumpStopped& e, Effects& out) {
         return;
     }
     job.taking->at_gate.insert(e.task);
+    if (e.error && !job.taking->error) job.taking->error = e.error;
     step_forward(*job.taking, out);
 }
 

@@ -40,7 +40,8 @@ void settle_taken(JobState& job, Cause cause, Effects& out) {
     for (auto& [generation, commit] : job.committing)
         if (commit.reason == Reason::forced_end) {
             if (wants_final(job, cause))
-                out.emplace_back(effect::Commit{generation, Reason::forced_end, stopped_for_good});
+                out.emplace_back(
+                    effect::Commit{generation, Reason::forced_end, stopped_for_good && !job.ran_on});
             else
                 out.emplace_back(effect::DiscardImages{generation, false});
         }
@@ -141,7 +142,7 @@ void let_shims_leave(JobState& job, Effects& out) {
 }
 
 void forget_ending(JobState& job) {
-    job.ending = job.final_wanted = job.final_tried = job.final_taken = job.can_requeue = false;
+    job.ending = job.final_wanted = job.final_tried = job.final_taken = job.ran_on = job.can_requeue = false;
     job.limit_waits = false;
     job.script_is_asked = false;
     job.requeues = 0;

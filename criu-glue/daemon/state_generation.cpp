@@ -167,7 +167,8 @@ void on(JobState& job, const event::OnDemand& e, Effects& out) {
 }
 
 void on(JobState& job, const event::DumpEnded& e, Effects& out) {
-    if (!job.taking || job.taking->missing.erase(e.task) == 0) return;
+    if (!job.taking || (e.generation != 0 && e.generation != job.taking->generation)) return;
+    if (job.taking->missing.erase(e.task) == 0) return;
     Taking& taking = *job.taking;
     taking.image_bytes += e.image_bytes;
     taking.frozen_us = std::max(taking.frozen_us, e.frozen_us);

@@ -43,9 +43,14 @@ void on(JobState& job, const event::StepOver& e, Effects& out) {
     if (job.over.size() >= k_over_max) job.over.clear();
     job.over.insert(e.stand_in);
     std::erase_if(job.expected, [&](const auto& one) { return one.first.stand_in == e.stand_in; });
-    for (auto& [key, task] : job.tasks)
-        if (task.stand_in == e.stand_in) task.over = true;
+    bool had_interval = false;
+    for (auto& [key, task] : job.tasks) {
+        if (task.stand_in != e.stand_in) continue;
+        task.over = true;
+        had_interval = had_interval || has_own_interval(job, task);
+    }
     out.emplace_back(effect::ForgetStep{e.stand_in});
+    if (had_interval) out.emplace_back(effect::ArmInterval{true});
 }
 
 // What it does not name has ended, and is not awaited any more.

@@ -95,13 +95,13 @@ void hold(TaskState& task, const TaskKey& key, const std::string& reason, Effect
     out.emplace_back(effect::HoldJob{reason});
 }
 
-void on(JobState& job, const event::TaskRegistered& e, Effects& /*out*/) {
+void on(JobState& job, const event::TaskRegistered& e, Effects& out) {
     TaskState& task = job.tasks.try_emplace(e.task).first->second;
     task.stand_in = e.stand_in;
-    task.tasks_here = e.tasks_here;
-    task.step_nodes = e.step_nodes;
+    task.step = e.step;
     task.may_run = e.is_taken_over;
     task.over = e.stand_in != 0 && job.over.contains(e.stand_in);
+    if (has_own_interval(job, task)) out.emplace_back(effect::ArmInterval{true});
 }
 
 void on(JobState& job, const event::ShimArrived& e, Effects& out) {
@@ -250,12 +250,19 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
 
 void on(JobState& job, const event::ShimReturned& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
-    if (task.phase == Phase::ended) task.shim_present = true; // it learns when it may leave
+    if (task.phase == Phase::ended) {
+        task.shim_present = true; // it learns when it may leave
+        if (!task.exit_status)
+            out.emplace_back(effect::KillTree{e.task}); // on another node it may not have been told
+    }
     const bool was_away = task.phase == Phase::running && !task.shim_present;
     if (task.phase != Phase::registered && !was_away) return;
     task.phase = Phase::running;
     task.shim_present = true;
     task.gated = e.gated;
+    // Nobody has stopped it.
+    if (!was_away && job.taking && !job.taking->missing.contains(e.task) && !job.taking->error)
+        job.taking->error = Error{Code::busy, "a step has come back during the checkpoint", "", 0};
     out.emplace_back(effect::WelcomeBack{e.task, job.orphaned ? one_line(not_found_again()) : std::string()});
     if (!job.orphaned && !was_away && task.stand_in == 0) {
         out.emplace_back(effect::ArmInterval{});
@@ -284,6 +291,7 @@ void on(JobState& job, const event::ShimAway& e, Effects& out) {
     task.shim_present = false;
     task.term_held = false; // it has delivered it, and made the trees run on
     if (task.stand_in == 0) job.script_is_told = false;
+    if (job.final_taken) job.ran_on = true;
     if (job.standing) stand_no_more(job, out);
 }
 

@@ -43,6 +43,10 @@ bool is_step(const JobState& job, const TaskKey& key) {
     return found != job.tasks.end() && found->second.stand_in != 0;
 }
 
+bool has_own_interval(const JobState& job, const TaskState& task) {
+    return task.step.interval != 0 && job.plan.interval.value != Interval{Seconds(task.step.interval)};
+}
+
 void step_arrived(JobState& job, const TaskKey& key, Effects& out) {
     TaskState& task = job.tasks.at(key);
     if (job.taking || job.standing || job.final_taken || has_script_ended(job)) {
@@ -51,6 +55,11 @@ void step_arrived(JobState& job, const TaskKey& key, Effects& out) {
         return;
     }
     if (job.unmanaged) return start_unmanaged(*job.unmanaged, task, key, out);
+    if (task.exit_status) { // its shim has not got that answer
+        task.phase = Phase::ended;
+        out.emplace_back(effect::StartTask{key, effect::Start::ended, {}, *task.exit_status});
+        return;
+    }
     const auto found = job.expected.find({task.stand_in, key.task_id});
     if (found == job.expected.end()) return start_fresh(task, key, {}, out);
     if (const std::optional<int> ended = found->second) {

@@ -126,6 +126,8 @@ void settle_standing(JobState& job, Effects& out);
 
 // A SIGTERM was answered, and the trees run on with it.
 bool is_settled(const JobState& job);
+// Its srun has another interval than the job.
+bool has_own_interval(const JobState& job, const TaskState& task);
 // As if that SIGTERM had never come.
 void forget_ending(JobState& job);
 

@@ -48,6 +48,10 @@ void Server::perform(Job& job, const effect::AskDoubt& e) {
 
 void Server::perform(Job& job, const effect::ForgetStep& e) {
     job.stepds.erase(e.stand_in);
+    m_loop.after(std::chrono::milliseconds(0),
+                 [this, job_id = job.facts.job_id, serial = job.serial, stand_in = e.stand_in] {
+                     if (Job* still = find_job(job_id, serial)) forget_lost_tasks(*still, stand_in);
+                 });
 }
 
 void Server::perform(Job& job, const effect::TellJobEnds& e) {

@@ -66,7 +66,8 @@ Result<Server::UserStore> Server::store_of(const std::string& user, uid_t uid, c
 }
 
 Workers::Id Server::start_sealer(const UserStore& store, const std::string& request, std::span<const int> fds,
-                                 std::chrono::milliseconds limit, Workers::Done done) {
+                                 std::chrono::milliseconds limit, Workers::Done done,
+                                 std::function<bool(const Packet&)> interim) {
     auto stream = make_stream_pair();
     auto key = open_key(m_config.key_file);
     if (!stream || !key) {
@@ -89,7 +90,7 @@ Workers::Id Server::start_sealer(const UserStore& store, const std::string& requ
         done(is_silent ? tl::unexpected(no_answer()) : std::move(packet));
     };
     return m_workers.start("ckpt-sealer", request, all, limit, named,
-                           WorkerRuns{0, m_sealer, store.in_background});
+                           WorkerRuns{0, m_sealer, store.in_background, std::move(interim)});
 }
 
 } // namespace ckpt

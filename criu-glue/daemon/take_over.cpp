@@ -62,7 +62,7 @@ Job Server::job_from(const JobFile& file) {
 
 void Server::take_over_task(Job& job, const TaskOnFile& file) {
     const TaskKey key{file.registered.step_id, file.registered.task_id};
-    const event::TaskRegistered registered{key, file.stand_in, file.tasks_here, file.step_nodes, true};
+    const event::TaskRegistered registered{key, file.stand_in, file.step, true};
     auto task = find_task(file);
     if (!task) {
         if (!file.has_ended) return;
@@ -123,15 +123,22 @@ void Server::take_over_jobs(const std::vector<JobFile>& files) {
         Job job = job_from(file);
         for (const TaskOnFile& task : file.tasks)
             take_over_task(job, task);
+        const std::int64_t since = now() - file.opened_at;
+        // On a node without the batch script there may be none between two steps.
+        const bool may_have_steps = file.open.nodes > 1 && now() < file.open.end_time;
         const bool awaits_task =
-            file.tasks.empty() && now() - file.opened_at < std::chrono::seconds(k_without_task).count();
+            file.tasks.empty() && (may_have_steps || since < std::chrono::seconds(k_without_task).count());
         if (job.tasks.empty() && file.pending.empty() && !awaits_task) {
             if (m_job_files) m_job_files->remove(job.facts.job_id);
             continue;
         }
         log::info("job " + std::to_string(job.facts.job_id) + " was here under an earlier ckptd");
         job.epilog_over = job.tasks.empty() && !awaits_task; // it may have ended without us
-        take_over_pending(m_jobs.emplace(job.facts.job_id, std::move(job)).first->second, file);
+        const bool has_script =
+            std::ranges::any_of(file.tasks, [](const auto& one) { return one.stand_in == 0; });
+        Job& taken = m_jobs.emplace(job.facts.job_id, std::move(job)).first->second;
+        take_over_pending(taken, file);
+        if (!has_script && !file.tasks.empty()) take_part(taken);
     }
 }
 

@@ -40,6 +40,7 @@ public:
     // Starts a worker of ours (wire/worker.hpp), sends it the request and calls `done` exactly once.
     Id start(const std::string& program, const std::string& request, std::span<const int> fds,
              std::chrono::milliseconds limit, Done done, const WorkerRuns& how = {});
+    [[nodiscard]] bool runs(Id id) const { return m_running.contains(id); }
     // Somebody waits for it now.
     void hurry(Id id);
     // A word to one that waits for it; nothing happens when it has ended.

@@ -31,8 +31,8 @@ PREEMPTION = (
 
 def up(*options):
     # A job number that no other number in a job's environment is.
-    lines = (f"NodeName=n[1-2] CPUs={CPUS} RealMemory=4000 State=UNKNOWN", "FirstJobId=7001", *PREEMPTION)
-    must(cluster.call("up", *options, *(word for line in lines for word in ("--conf", line))))
+    lines = (f"NodeName=n[1-{len(COMPUTE)}] CPUs={CPUS} RealMemory=4000 State=UNKNOWN", "FirstJobId=7001", *PREEMPTION)
+    must(cluster.call("up", "--nodes", str(len(COMPUTE)), *options, *(word for line in lines for word in ("--conf", line))))
     must(cluster.call("install", "--build", os.environ["CKPT_BUILD"]))
     install_programs()
     cluster.run("ctl", "install", "-d", "-m", "711", STORE)

@@ -50,5 +50,42 @@ class StepsKinds(SystemTest):
         self.assertEqual(complaints(job.output()), [])
         assert_clean(job)
 
+    def test_an_interval_of_its_own(self):
+        """While it runs; the rest of the job has none."""
+        script = "#!/bin/bash\n. /shared/programs/gate.sh\nsrun --checkpoint-interval=1s --ntasks=1 bash -c '. /shared/programs/gate.sh; gate go; exit 3'\necho \"status $?\"\n"
+        job = submit(script, "--checkpoint-interval=none", node="n1", name="interval")
+        job.wait_output("generation 2 saved")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), ["status 3"])
+        self.assertEqual(complaints(job.output()), [])
+        assert_clean(job)
+
+    def test_in_a_job_without_checkpoints_it_has_none_and_says_so(self):
+        script = "#!/bin/bash\nsrun --checkpoint-interval=1s --ntasks=1 sh -c 'echo done; exit 3'\necho \"status $?\"\n"
+        job = submit(script, node="n1", name="plain")
+        self.assert_ended(end(job))
+        ours = [line for line in job.output().splitlines() if "checkpoint: " in line]
+        self.assertEqual([line.partition("checkpoint: ")[2] for line in ours],
+                         ["only batch jobs are checkpointed, as a whole; this one runs without checkpoints; use sbatch --checkpoint [CKPT-102]"])
+        self.assertEqual([line for line in job.output().splitlines() if line not in ours and not line.startswith("srun: ")], ["done", "status 3"])
+
+    def test_tasks_that_share_memory(self):
+        """Each is restored by itself: there is no checkpoint while they share it, and the job says so and runs on."""
+        for kind in ("named", "nameless"):
+            with self.subTest(kind):
+                script = ("#!/bin/bash\nsrun --ntasks=2 /shared/programs/pingpong.py /dev/shm/pingpong-$SLURM_JOB_ID 200 "
+                          f"{kind}\necho \"status $?\"\n. /shared/programs/gate.sh\ngate go\n")
+                job = submit(script, "--checkpoint-interval=1s", "--ntasks=2", node="n1", name=kind)
+                job.wait_output("status 0")
+                job.wait_output(" saved,")
+                job.path("go").touch()
+                self.assert_ended(end(job))
+                for task in (0, 1):
+                    self.assertEqual([line for line in job.output().splitlines() if line.startswith(f"task {task} ")],
+                                     [f"task {task} round {i}" for i in range(10, 201, 10)])
+                self.assert_one_complaint(job, "^tasks of the job share memory, .*CKPT-403")
+                assert_clean(job)
+
 
 main()

@@ -25,8 +25,8 @@ JobState restored_job(std::map<StepTask, std::optional<int>> steps) {
     return job;
 }
 
-Effects arrive(JobState& job, const TaskKey& key, std::uint32_t tasks_here = 1) {
-    advance(job, event::TaskRegistered{key, k_srun, tasks_here, 1});
+Effects arrive(JobState& job, const TaskKey& key, std::uint32_t step_tasks = 1) {
+    advance(job, event::TaskRegistered{key, k_srun, {step_tasks, 1, 0}});
     return advance(job, event::ShimArrived{key, true});
 }
 
@@ -47,6 +47,25 @@ TEST(StepTasks, EndWithoutEndingTheJob) {
     EXPECT_TRUE(has<effect::LetShimLeave>(ended));
     EXPECT_FALSE(has<effect::RecordCompletion>(ended));
     EXPECT_TRUE(has<effect::RecordCompletion>(advance(job, event::TreeExited{k_batch, 0})));
+}
+
+TEST(StepTasks, MayHaveAnIntervalOfTheirOwn) {
+    JobState job = running_job();
+    job.plan.interval.value = Seconds{600};
+    const auto arms = [](const Effects& effects) {
+        const auto found = all<effect::ArmInterval>(effects);
+        return found.size() == 1 && found.front().not_later;
+    };
+    EXPECT_FALSE(arms(advance(job, event::TaskRegistered{k_other, k_srun + 1, {1, 1, 600}})));
+    EXPECT_EQ(interval_of(job), Interval{Seconds{600}});
+    EXPECT_TRUE(arms(advance(job, event::TaskRegistered{k_task, k_srun, {1, 1, 60}})));
+    EXPECT_EQ(interval_of(job), Interval{Seconds{60}});
+    EXPECT_TRUE(arms(advance(job, event::TaskRegistered{{2, 0}, k_srun + 2, {1, 1, 3600}})));
+    EXPECT_EQ(interval_of(job), Interval{Seconds{60}}) << "the shortest";
+    EXPECT_TRUE(arms(advance(job, event::StepOver{k_srun})));
+    EXPECT_EQ(interval_of(job), Interval{Seconds{3600}});
+    EXPECT_TRUE(arms(advance(job, event::StepOver{k_srun + 2})));
+    EXPECT_EQ(interval_of(job), Interval{Seconds{600}});
 }
 
 TEST(StepTasks, AFaultOfOneIsNoFailureOfTheJob) {
@@ -86,6 +105,15 @@ TEST(StepTasks, OfWhichItHasNothingStartFresh) {
 TEST(StepTasks, ThatHadEndedEndAgainTheSameWay) {
     JobState job = restored_job({{{k_srun, 0}, 3 << 8}, {{k_srun, 1}, std::nullopt}});
     const auto starts = all<effect::StartTask>(arrive(job, k_task, 2));
+    ASSERT_EQ(starts.size(), 1U);
+    EXPECT_EQ(starts.front().start, effect::Start::ended);
+    EXPECT_EQ(starts.front().wait_status, 3 << 8);
+}
+
+TEST(StepTasks, AreToldAgainThatTheyHadEnded) {
+    JobState job = restored_job({{{k_srun, 0}, 3 << 8}, {{k_srun, 1}, std::nullopt}});
+    arrive(job, k_task, 2);
+    const auto starts = all<effect::StartTask>(advance(job, event::ShimArrived{k_task, true}));
     ASSERT_EQ(starts.size(), 1U);
     EXPECT_EQ(starts.front().start, effect::Start::ended);
     EXPECT_EQ(starts.front().wait_status, 3 << 8);

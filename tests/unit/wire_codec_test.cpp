@@ -90,19 +90,34 @@ TEST(Packets, HoldAllThatAShimMayName) {
     EXPECT_LT(encode(settled).size(), k_packet_max);
 }
 
+constexpr std::size_t k_node_name_max = 64; // Slurm's, and Linux's
+
+// Those of this node, with the script; those of others, and those that have ended.
 TEST(Packets, HoldAllTasksOfAJob) {
-    const std::string long_name(100, 'n');
     CommitRequest commit;
     commit.place.base = commit.leases = std::string(4096, 'p');
     commit.parts.resize(k_tasks_max);
-    for (Part& part : commit.parts)
-        part.node = part.criu_version = long_name;
-    EXPECT_LT(encode(commit).size(), k_packet_max);
+    for (Part& part : commit.parts) {
+        part.node.assign(k_node_name_max, 'n');
+        part.criu_version.assign(32, 'v');
+    }
+    commit.elsewhere.resize(k_job_tasks_max - k_tasks_max - 1);
+    commit.exited.resize(1);
+    const std::string bytes = encode(commit);
+    EXPECT_LT(bytes.size(), k_packet_max);
+    const auto again = decode<CommitRequest>(bytes);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->elsewhere.size(), commit.elsewhere.size());
     AdoptResult adopted;
-    adopted.steps.resize(k_tasks_max);
-    adopted.exited.resize(k_tasks_max);
+    adopted.steps.resize(k_job_tasks_max - 1);
+    adopted.exited.resize(1);
     adopted.skipped.assign(33, std::string(400, 's')); // as ckpt-sealer bounds them
+    adopted.node.assign(k_node_name_max, 'n');
     EXPECT_LT(encode(adopted).size(), k_packet_max);
+    EXPECT_TRUE(decode<AdoptResult>(encode(adopted)));
+}
+
+TEST(Packets, HoldAllThatATreeMayNotReach) {
     DumpRequest dump;
     dump.outsiders.resize(2 * k_tasks_max);
     EXPECT_LT(encode(dump).size(), k_packet_max);

@@ -11,7 +11,7 @@ from pathlib import Path
 from lib.waiting import wait_for
 
 PROGRAM = Path(__file__).resolve().parents[2] / "cluster" / "cluster"
-COMPUTE = ("n1", "n2")
+COMPUTE = tuple(f"n{i}" for i in range(1, int(os.environ.get("CKPT_NODES", "2")) + 1))
 NODES = ("ctl", *COMPUTE)
 SLURM_CONF = "/etc/slurm/slurm.conf"
 

@@ -123,15 +123,16 @@ def attempt_submit(script, *options, user="alice", prefix=(), directory="/home/a
                            user=user, input=script)
 
 
-def requeue(*jobs, to, hold=False):
-    """Requeue JOBS as their user and have them start again on the node TO. With HOLD they wait there for `scontrol release`."""
+def requeue(*jobs, to, hold=False, wait=True):
+    """Requeue JOBS as their user and have them start again on the node TO, or on the nodes. With HOLD they wait there for
+    `scontrol release`."""
     jobs[0].as_user("scontrol", "requeuehold" if hold else "requeue", ",".join(job.name for job in jobs))
     for job in jobs:
         # COMPLETING until its last epilog has ended; then pending for some seconds, since credentials must expire.
         job.wait_info("is requeued", lambda info: info["JobState"] in ("PENDING", "REQUEUED", "REQUEUE_HOLD"))
     for job in jobs:
         job.as_user("scontrol", "update", f"JobId={job.name}", f"ReqNodeList={to}")
-    if not hold:
+    if wait and not hold:
         for job in jobs:
             job.wait_running(to)
 
