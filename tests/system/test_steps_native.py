@@ -77,7 +77,7 @@ def results(job):
             of_way[name] = []
         elif not line.startswith("srun: Step created"):
             line = re.sub(r"StepId=\d+\.\d+", "StepId=", line).replace(str(job.id), "JOB")
-            line = re.sub(r"(line \d+: +)\d+", r"\1PID", line)
+            line = re.sub(r"(line \d+:) +\d+", r"\1 PID", line)  # bash pads it
             of_way[name].append(re.sub(r"\bn[12]\b", "NODE", line))
     return {name: sorted(lines) for name, lines in of_way.items()}
 
