@@ -126,8 +126,13 @@ bool Server::happened_elsewhere(Job& job, const std::string& node, const NodeEve
         if (!admit_elsewhere(job, node, *registered)) return true;
     } else if (const TaskKey* task = task_of(what)) {
         const auto known = job.others.tasks.find(*task);
-        if (known == job.others.tasks.end() || known->second != node)
-            return true; // it was forgotten meanwhile
+        if (known == job.others.tasks.end() || known->second != node) {
+            // Refused, or forgotten meanwhile: nobody here will ever say what it is to start.
+            if (std::holds_alternative<event::ShimArrived>(what))
+                (void)tell_node(job, node,
+                                node::Decided{effect::StartTask{*task, effect::Start::unmanaged, {}}});
+            return true;
+        }
     }
     const auto* dumped = std::get_if<event::DumpEnded>(&what);
     const auto state = dumped != nullptr ? job.state.tasks.find(dumped->task) : job.state.tasks.end();
@@ -151,7 +156,8 @@ void Server::node_lost(Job& job, const std::string& node) {
         const auto state = job.state.tasks.find(one.first);
         return one.second == node && state != job.state.tasks.end() && !state->second.over;
     });
-    if (is_missed) log::warning("job " + std::to_string(job_id) + ": " + one_line(no_answer(node)));
+    if (is_missed && !job.state.ending)
+        log::warning("job " + std::to_string(job_id) + ": " + one_line(no_answer(node)));
     if (job.settling && job.settling->round.awaits(node)) settle_ended(job, no_answer(node));
     if (job.others.sealing.contains(node)) give_up_sealing(job, node);
     std::vector<TaskKey> tasks;

@@ -118,6 +118,7 @@ void Server::perform(Job& job, const effect::StartTask& e) {
     Task& task = found->second;
     task.worker = 0;
     task.told = true;
+    task.alone = task.alone || (job.coordinator && e.start == effect::Start::unmanaged);
     wire::ShimStart start{wire_start(e.start), 0, e.line, job.state.plan.signal.value, e.wait_status};
     log::info("job " + std::to_string(job.facts.job_id) + ": task starts" +
               (e.line.empty() ? std::string() : ": " + e.line));

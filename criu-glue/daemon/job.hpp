@@ -133,6 +133,7 @@ struct Job {
     std::map<TaskKey, AdoptedGeneration> adopted;
     std::optional<Settling> settling;
     OtherNodes others;
+    std::vector<KnownProcess> without_us;   // shims of steps' tasks that were refused
     std::optional<Coordinator> coordinator; // its script runs elsewhere
     std::uint64_t settle_rounds = 0;        // so far
     std::map<std::uint64_t, KnownProcess>

@@ -225,7 +225,12 @@ void Server::tell_coordinator(Job& job, const Event& event) {
     auto happened = narrowed<NodeEvent>(event);
     if (!happened) return;
     if (auto* asked = std::get_if<event::OnDemand>(&*happened)) asked->is_awaited = false;
-    if (const auto* gone = std::get_if<event::TaskGone>(&event)) perform(job, effect::KillTree{gone->task});
+    if (const auto* gone = std::get_if<event::TaskGone>(&event)) {
+        if (job.tasks.contains(gone->task) && job.tasks.at(gone->task).alone) // nobody else would say so
+            return perform(job, effect::ForgetTask{gone->task});
+        // Linked, the coordinator says so; a dump that is under way has to be heard of there.
+        if (coordinator.link == 0) perform(job, effect::KillTree{gone->task});
+    }
     const auto* arrived = std::get_if<event::ShimArrived>(&event);
     // The answer may take longer than its shim waits for one.
     if (arrived != nullptr && (!coordinator.given_up || may_be_restored(job)))
@@ -234,9 +239,10 @@ void Server::tell_coordinator(Job& job, const Event& event) {
     if (term != nullptr) job.tasks.at(term->task).term_asked = coordinator.link != 0;
     if (coordinator.link != 0) return send_to_node(coordinator.link, wire::encode(node::Happened{*happened}));
     // What is so still is told when there is a link again.
-    const bool has_ended =
-        std::holds_alternative<event::TaskGone>(event) || std::holds_alternative<event::TreeExited>(event);
-    if (has_ended && coordinator.missed.size() < k_missed_max) coordinator.missed.push_back(*happened);
+    const bool is_news = std::holds_alternative<event::TaskGone>(event) ||
+                         std::holds_alternative<event::TreeExited>(event) ||
+                         std::holds_alternative<event::StepUnfit>(event);
+    if (is_news && coordinator.missed.size() < k_missed_max) coordinator.missed.push_back(*happened);
     if (const auto* ended = std::get_if<event::TreeExited>(&event))
         perform(job, effect::LetShimLeave{ended->task});
     if (term != nullptr) {

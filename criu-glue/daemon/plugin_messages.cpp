@@ -108,19 +108,26 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
 }
 
 // Each is dumped by processes of its own, all at the same time. What is more than that, or is there twice,
-// runs natively; without it there is no whole to save.
-Status Server::admit_step_task(Job& job, const wire::StepTaskRegister& m) {
+// has no place in a whole.
+bool Server::may_join(const Job& job, const wire::StepTaskRegister& m) {
     const auto is_same = [&](const auto& one) {
         return one.second.stand_in == m.stand_in && one.first.task_id == m.task_id;
     };
     const bool twice =
         std::ranges::any_of(job.state.tasks, is_same) || std::ranges::any_of(job.tasks, is_same);
-    const bool has_room =
-        job.tasks.size() < wire::k_tasks_max && job.state.tasks.size() < wire::k_job_tasks_max;
-    if (has_room && !twice) return {};
+    return !twice && job.tasks.size() < wire::k_tasks_max && job.state.tasks.size() < wire::k_job_tasks_max;
+}
+
+// The job's output says so when a checkpoint is due; its shim gets a plain answer (shim_messages.cpp).
+Status Server::run_without_us(Job& job, const Peer& peer, const wire::StepTaskRegister& m) {
+    constexpr std::size_t k_known_max = 4096;
+    CKPT_TRY(const KnownProcess task, know_process(m.pid));
+    CKPT_TRY(const ProcessInfo info, process_info(m.pid));
+    if (info.ppid != peer.pid) return fail(Code::not_permitted, "a task that is not the sender's child");
+    if (job.without_us.size() >= k_known_max) job.without_us.clear(); // of steps long over
+    job.without_us.push_back(task);
     handle(m.job_id, event::StepUnfit{m.stand_in});
-    return fail(Code::dump_refused, twice ? "a step's task that is there already"
-                                          : "more tasks of steps than can be checkpointed together");
+    return {};
 }
 
 Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) {
@@ -128,7 +135,7 @@ Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) 
     if (job == nullptr)
         return fail(Code::not_found, "job " + std::to_string(m.job_id) + " was not opened here");
     if (m.uid != job->facts.uid) return fail(Code::not_permitted, "a task of another user");
-    if (m.stand_in != 0) CKPT_CHECK(admit_step_task(*job, m));
+    if (m.stand_in != 0 && !may_join(*job, m)) return run_without_us(*job, peer, m);
     Task task;
     CKPT_TRY(task.shim_pidfd, open_pidfd(m.pid));
     CKPT_TRY(const ProcessInfo info, process_info(m.pid));

@@ -120,7 +120,9 @@ private:
     void reply(ConnectionId id, const Status& status);
     void answer_registration(ConnectionId id, const wire::StepTaskRegister& m);
     Status register_task(const Peer& peer, const wire::StepTaskRegister& m);
-    Status admit_step_task(Job& job, const wire::StepTaskRegister& m);
+    static bool may_join(const Job& job, const wire::StepTaskRegister& m);
+    Status run_without_us(Job& job, const Peer& peer, const wire::StepTaskRegister& m);
+    [[nodiscard]] bool runs_without_us(const Peer& peer) const;
     Job make_job(const wire::JobOpen& m);
     void shim_gone(std::uint32_t job_id, const TaskKey& task);
     static void watch_memory(Task& task);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What ckpt-shim says. It is the user's process: believed only in what concerns its own task, and only after
 // the kernel has said that it is the registered one.
+#include <algorithm>
+
 #include "log.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
@@ -32,6 +34,8 @@ void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
 void Server::on_message(ConnectionId id, const wire::TaskHello& m) {
     Connection& connection = m_connections.at(id);
     const auto [job, key] = task_of(m_jobs, connection.peer);
+    if (job == nullptr && !connection.is_shim && runs_without_us(connection.peer))
+        return send(id, wire::ShimStart{wire::Start::unmanaged, 0, "", 0, 0});
     if (job == nullptr || connection.is_shim) {
         log_nonsense(connection.peer, "no registered task");
         send(id, wire::Answer{static_cast<std::uint32_t>(Code::not_found), 0, "no registered task"});
@@ -60,6 +64,15 @@ void Server::on_message(ConnectionId id, const wire::TaskHello& m) {
     const bool gated = m.state >= 0;
     if (m.returning) return handle(connection.job_id, event::ShimReturned{key, m.term_delivered, gated});
     handle(connection.job_id, event::ShimArrived{key, gated});
+}
+
+bool Server::runs_without_us(const Peer& peer) const {
+    return std::ranges::any_of(m_jobs, [&](const auto& one) {
+        return one.second.facts.uid == peer.uid &&
+               std::ranges::any_of(one.second.without_us, [&](const auto& task) {
+                   return task.pid == peer.pid && open_pidfd(task).has_value();
+               });
+    });
 }
 
 Status Server::know_root(Task& task, pid_t pid) {

@@ -75,7 +75,9 @@ bool is_coming(const JobState& job) {
         const TaskState& task = one.second;
         if (task.phase == Phase::ended || task.phase == Phase::held || task.waits_for_cut || task.is_late)
             return false;
-        const bool is_partly_there = task.stand_in != 0 && here[task.stand_in] < task.step.tasks;
+        const bool comes_here = job.joins_nodes || task.step.nodes == 1; // the rest of the step too
+        const bool is_partly_there =
+            task.stand_in != 0 && comes_here && here[task.stand_in] < task.step.tasks;
         return task.phase != Phase::running || (is_partly_there && !job.unfit.contains(task.stand_in));
     });
 }

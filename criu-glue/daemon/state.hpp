@@ -94,7 +94,9 @@ struct JobState {
     // Its trees were started under an earlier daemon and their namespaces cannot be found again: they cannot
     // be dumped, only their end is awaited.
     bool orphaned = false;
-    bool joins_nodes = false; // its steps may run on several nodes
+    bool asks_doubt = false;              // effect::AskDoubt is under way
+    std::map<std::uint64_t, bool> doubts; // sruns that wait for the next one: event::StepDoubted
+    bool joins_nodes = false;             // its steps may run on several nodes
 
     std::map<TaskKey, TaskState> tasks;
     std::optional<Taking> taking;

@@ -29,6 +29,15 @@ void hold_for_step(JobState& job, Effects& out) {
     out.emplace_back(effect::HoldJob{reason});
 }
 
+// One question at a time, however much the user's shim says.
+void ask_next_doubt(JobState& job, Effects& out) {
+    job.asks_doubt = !job.doubts.empty();
+    if (!job.asks_doubt) return;
+    const auto [stand_in, has_signal] = *job.doubts.begin();
+    job.doubts.erase(job.doubts.begin());
+    out.emplace_back(effect::AskDoubt{stand_in, has_signal});
+}
+
 } // namespace
 
 // During a cut it may have begun before it.
@@ -69,15 +78,20 @@ void on(JobState& job, const event::StepsKnown& e, Effects& out) {
 // Whose tasks had begun has failed by itself. slurmctld refuses steps of a job that it has requeued. A script
 // that has its SIGTERM and runs on sees whatever happens to it until its end.
 void on(JobState& job, const event::StepDoubted& e, Effects& out) {
-    if (has_task(job, e.stand_in) || is_settled(job))
+    if (has_task(job, e.stand_in) || is_settled(job)) {
         out.emplace_back(effect::ClearStep{e.stand_in});
-    else
+    } else if (!std::exchange(job.asks_doubt, true)) {
         out.emplace_back(effect::AskDoubt{e.stand_in, e.has_signal});
+    } else if (job.doubts.size() < k_over_max) { // the shim has patience, and an end of it
+        job.doubts[e.stand_in] = e.has_signal;
+    }
 }
 
 void on(JobState& job, const event::DoubtKnown& e, Effects& out) {
     const bool runs_on = e.cause == Cause::running || e.cause == Cause::unknown;
-    if (!runs_on && !is_settled(job)) return; // its SIGTERM is on the way
+    if (!runs_on && !is_settled(job)) job.doubts.clear(); // its SIGTERM is on the way
+    ask_next_doubt(job, out);
+    if (!runs_on && !is_settled(job)) return;
     if (runs_on && is_expected(job, e.stand_in) && !has_task(job, e.stand_in) && !e.has_signal)
         hold_for_step(job, out);
     else

@@ -112,6 +112,8 @@ std::vector<std::string> open_input(std::vector<std::string> argv, const SrunOpt
     give_up(argv[0], errno);
 }
 
+constexpr const char* k_default_path = "/usr/local/bin:/usr/bin:/bin"; // of a script that has none
+
 bool has_one_node() {
     const char* nodes = std::getenv("SLURM_JOB_NUM_NODES");
     return nodes != nullptr && std::strcmp(nodes, "1") == 0;
@@ -122,7 +124,7 @@ bool has_one_node() {
 int main(int argc, char** argv) {
     const sigset_t mask = block_all_signals();
     const char* path = std::getenv("PATH");
-    const std::string program = find_real_srun(path != nullptr ? path : "", "/proc/self/exe");
+    const std::string program = find_real_srun(path != nullptr ? path : k_default_path, "/proc/self/exe");
     if (program.empty()) give_up("no other srun is in the PATH", ENOENT);
     const std::string dir = steps_dir();
     const std::vector<std::string> words(argv, argv + argc);

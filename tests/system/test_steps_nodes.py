@@ -140,6 +140,47 @@ class StepsOnNodes(SystemTest):
         self.assertEqual(complaints(job.output()), [])
         assert_clean(job, reference)
 
+    def test_switched_off(self):
+        """Without the port such steps run as they are, and one line says why there is no checkpoint."""
+        set_policy("n1", "n2", network={"port": "none"})
+        self.addCleanup(clear_policy, "n1", "n2")
+        job = submit(SCRIPT, "--checkpoint-interval=1s", *OPTIONS, node="n1,n2", name="off")
+        job.wait_output("task 1 line 40\n")
+        self.finish(job, "0")
+        self.assert_one_complaint(job, "^a step of the job runs on several nodes at once; .*network.port.*CKPT-403")
+
+    def test_a_heterogeneous_step_runs_as_it_is(self):
+        script = """#!/bin/bash
+srun --ntasks=1 --nodes=1 sh -c 'sleep 2; echo first' : --ntasks=1 --nodes=1 sh -c 'sleep 2; echo second; exit 3'
+echo "status $?"
+"""
+        job = submit(script, "--checkpoint-interval=1s", *OPTIONS, node="n1,n2", name="heterogeneous")
+        self.assert_ended(end(job))
+        lines = application_lines(job.output())
+        self.assertEqual((sorted(lines[:-1]), lines[-1]), (["first", "second"], "status 3"))
+        self.assertEqual([line for line in complaints(job.output()) if "CKPT-403" not in line], [])
+        assert_clean(job)
+
+    def test_a_task_that_ends_as_the_checkpoint_begins(self):
+        script = """#!/bin/bash
+. /shared/programs/gate.sh
+srun --ntasks=2 --overlap bash -c '. /shared/programs/gate.sh; gate go' &
+for i in $(seq 1 20); do
+    srun --nodes=1 --ntasks=1 --overlap --nodelist=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | tail -1) sckpt create >/dev/null 2>&1
+    echo "asked $i"
+done
+gate go
+wait
+"""
+        job = submit(script, "--checkpoint-interval=none", *OPTIONS, node="n1,n2", name="asks")
+        job.wait_output("asked 20\n", timeout=120)
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), [f"asked {i}" for i in range(1, 21)])
+        self.assertIn(" saved,", job.output())
+        self.assertEqual(complaints(job.output()), [])
+        assert_clean(job)
+
     def test_mpi_over_nodes_runs_on_without_checkpoints(self):
         job = submit(ALLREDUCE, "--checkpoint-interval=1s", *OPTIONS, node="n1,n2", name="mpi")
         self.assert_ended(end(job))

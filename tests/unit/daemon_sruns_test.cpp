@@ -132,6 +132,19 @@ TEST(Doubt, AStepWhoseTasksHadBegunHasFailedByItself) {
     EXPECT_TRUE(is_cleared(advance(job, event::StepDoubted{k_srun, false})));
 }
 
+TEST(Doubt, OneQuestionAtATimeGoesToSlurmctld) {
+    JobState job = script();
+    EXPECT_TRUE(has<effect::AskDoubt>(advance(job, event::StepDoubted{k_srun, false})));
+    for (int i = 0; i < 100; ++i)
+        EXPECT_FALSE(has<effect::AskDoubt>(advance(job, event::StepDoubted{k_other_srun, false})));
+    const Effects known = advance(job, event::DoubtKnown{k_srun, false, Cause::running});
+    EXPECT_TRUE(is_cleared(known));
+    ASSERT_EQ(all<effect::AskDoubt>(known).size(), 1U);
+    EXPECT_EQ(all<effect::AskDoubt>(known).front().stand_in, k_other_srun);
+    EXPECT_FALSE(has<effect::AskDoubt>(advance(job, event::DoubtKnown{k_other_srun, false, Cause::running})));
+    EXPECT_TRUE(has<effect::AskDoubt>(advance(job, event::StepDoubted{k_srun, false})));
+}
+
 TEST(Doubt, SlurmctldSaysWhetherAnotherIsTheJobsEnd) {
     for (const Cause cause : {Cause::running, Cause::unknown}) {
         JobState job = script();
