@@ -41,8 +41,7 @@ std::optional<Error> why_no_cut(const JobState& job) {
     if (!job.unfit.empty())
         return Error{Code::dump_refused,
                      "a step of the job runs without checkpoints: it is heterogeneous, has more tasks than "
-                     "can be saved at "
-                     "once, or ckptd could not be asked when it began",
+                     "can be saved at once, or ckptd could not be asked when it began",
                      "the job is checkpointed when that step has ended", 0};
     const auto spans_nodes = [](const auto& task) { return task.second.step.nodes > 1 && !task.second.over; };
     if (job.joins_nodes || std::ranges::none_of(job.tasks, spans_nodes)) return std::nullopt;
