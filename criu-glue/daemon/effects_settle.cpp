@@ -106,6 +106,14 @@ void Server::on_message(ConnectionId id, const wire::Settled& m) {
     if (job->settling->round.is_complete()) look_at_rest(*job);
 }
 
+// That of a tree that has ended may go; the next round does without it.
+void Server::shim_left_round(Job& job, const TaskKey& key) {
+    if (is_running(job.tasks.at(key)))
+        return settle_ended(job, Error{Code::dump_failed, "a task of the job does not answer", "", 0});
+    job.settling->round.answered(key, false);
+    if (job.settling->round.is_complete()) look_at_rest(job);
+}
+
 // At rest twice in a row, and nothing has run in between.
 void Server::look_at_rest(Job& job) {
     Settling& settling = *job.settling;

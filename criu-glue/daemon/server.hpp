@@ -319,6 +319,7 @@ private:
                     const Packet& packet);
     void ask_to_settle(Job& job);
     void look_at_rest(Job& job);
+    void shim_left_round(Job& job, const TaskKey& key);
     void settle_ended(Job& job, std::optional<Error> error);
     Status start_fetch(Job& job, const TaskKey& key);
     void fetched(const Attempt& attempt, const Status& status);

@@ -121,8 +121,7 @@ void Server::shim_gone(std::uint32_t job_id, const TaskKey& task) {
     const auto found = job->tasks.find(task);
     if (found == job->tasks.end()) return;
     found->second.shim = 0;
-    if (job->settling && job->settling->round.awaits(task))
-        settle_ended(*job, Error{Code::dump_failed, "a task of the job does not answer", "", 0});
+    if (job->settling && job->settling->round.awaits(task)) shim_left_round(*job, task);
     job = find_job(job_id);
     if (job == nullptr || !job->tasks.contains(task)) return;
     if (!pidfd_alive(job->tasks.at(task).shim_pidfd.get()))
