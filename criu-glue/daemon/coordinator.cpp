@@ -47,11 +47,11 @@ bool Server::decide_elsewhere(Job& job, const Effect& effect) {
     if (const auto* forgotten = std::get_if<effect::ForgetTask>(&effect))
         job.others.tasks.erase(forgotten->task);
     if (const auto* dump = std::get_if<effect::Dump>(&effect); dump != nullptr && !told)
-        m_loop.after(std::chrono::milliseconds(0),
-                     [this, job_id = job.facts.job_id, serial = job.serial, key = dump->task, node] {
-                         if (find_job(job_id, serial) != nullptr)
-                             handle(job_id, event::DumpEnded{key, no_answer(node), 0, 0});
-                     });
+        m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, serial = job.serial,
+                                                    lost = *dump, node] {
+            if (find_job(job_id, serial) != nullptr)
+                handle(job_id, event::DumpEnded{lost.task, no_answer(node), 0, 0, lost.generation});
+        });
     if (const auto* dump = std::get_if<effect::Dump>(&effect); dump != nullptr && told)
         limit_dump_elsewhere(job, node, *dump);
     return true;
