@@ -242,6 +242,15 @@ void Server::perform(Job& job, const effect::HoldJob& e) {
         });
         return;
     }
+    if (job.state.in_allocation) {
+        log::warning("job " + std::to_string(job.facts.job_id) + " starts nothing: " + e.reason);
+        m_loop.after(std::chrono::milliseconds(0),
+                     [this, job_id = job.facts.job_id, serial = job.serial, reason = e.reason] {
+                         if (find_job(job_id, serial) != nullptr)
+                             handle(job_id, event::HoldEnded{reason, std::nullopt});
+                     });
+        return;
+    }
     log::warning("job " + std::to_string(job.facts.job_id) + " is held: " + e.reason);
     hold_job(m_workers, job.facts.job_id, "checkpoint: " + e.reason,
              [this, job_id = job.facts.job_id, serial = job.serial,

@@ -16,6 +16,8 @@ namespace ckpt {
 
 namespace effect {
 enum class Start : std::uint8_t { fresh, restored, held, unmanaged, ended, alone };
+// The wait status of a task that was to be restored where nothing can hold its job.
+constexpr int k_not_started = 1 << 8;
 struct StartTask { // answers ShimArrived
     TaskKey task;
     Start start = Start::fresh;

@@ -87,6 +87,7 @@ void Server::adopt_or_fail(Job& job, const effect::Adopt& e, const Result<UserJo
 
 // Going on from a job that still runs, or from which another one does, would cut and put back files under it.
 void Server::perform(Job& job, const effect::Adopt& e) {
+    if (wait_for_leaving(job, e.task, [this, e](Job& still) { perform(still, e); })) return;
     const Attempt attempt = next_attempt(job, e.task);
     if (job.state.plan.restore.value.kind != Restore::Kind::job) return adopt_or_fail(job, e, UserJobs{});
     ask_user_jobs(m_workers, job.facts.uid, [this, attempt, e](const Result<UserJobs>& jobs) {

@@ -66,6 +66,7 @@ Status Server::start_fetch(Job& job, const TaskKey& key) {
 }
 
 void Server::perform(Job& job, const effect::FetchPart& e) {
+    if (wait_for_leaving(job, e.task, [this, e](Job& still) { perform(still, e); })) return;
     const Attempt attempt = next_attempt(job, e.task);
     if (const Status started = start_fetch(job, e.task); !started)
         m_loop.after(std::chrono::milliseconds(0),

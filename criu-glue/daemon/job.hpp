@@ -133,7 +133,14 @@ struct Job {
     std::map<TaskKey, AdoptedGeneration> adopted;
     std::optional<Settling> settling;
     OtherNodes others;
-    std::vector<KnownProcess> without_us;   // shims of steps' tasks that were refused
+    struct WithoutUs {
+        KnownProcess shim;
+        std::string line;   // that it prints
+        bool starts = true; // else it ends at once: it was to go on from a checkpoint
+    };
+    std::vector<WithoutUs> without_us; // tasks of steps that were refused
+    std::vector<Fd>
+        leaving; // processes of what ran in the allocation before: nothing is restored beside them
     std::optional<Coordinator> coordinator; // its script runs elsewhere
     std::uint64_t settle_rounds = 0;        // so far
     std::map<std::uint64_t, KnownProcess>

@@ -259,7 +259,10 @@ void Server::tell_coordinator(Job& job, const Event& event) {
 void Server::hold_ended(Job& job, const event::HoldEnded& e) {
     if (!e.error) {
         for (const auto& [key, task] : job.tasks)
-            if (waits_for_start(task)) perform(job, effect::StartTask{key, effect::Start::held, {}});
+            if (waits_for_start(task))
+                perform(job, job.state.in_allocation
+                                 ? effect::StartTask{key, effect::Start::ended, {}, effect::k_not_started}
+                                 : effect::StartTask{key, effect::Start::held, {}});
         return;
     }
     m_loop.after(k_hold_again, [this, job_id = job.facts.job_id, serial = job.serial, reason = e.reason] {
@@ -308,6 +311,7 @@ void Server::carry_out(Job& job, const NodeEffect& effect) {
     std::visit([&](const auto& e) { perform(job, e); }, effect);
     keep_on_file(job);
     after_parts(job);
+    empty_trash();
 }
 
 } // namespace ckpt

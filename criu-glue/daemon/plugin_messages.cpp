@@ -6,15 +6,12 @@
 #include "log.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
+#include "os/random.hpp"
 #include "server.hpp"
 
 namespace ckpt {
 
 namespace {
-
-bool is_hex32(const std::string& uuid) {
-    return uuid.size() == 32 && uuid.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
 
 Result<Plan> plan_of(const wire::JobOpen& m, const Policy& policy) {
     Request request;
@@ -48,7 +45,7 @@ bool has_script(const Job& job) {
 } // namespace
 
 std::string local_name_of(const wire::JobOpen& open) {
-    return std::to_string(open.job_id) + "-" + (is_hex32(open.uuid) ? open.uuid.substr(0, 8) : "none") +
+    return std::to_string(open.job_id) + "-" + (is_uuid(open.uuid) ? open.uuid.substr(0, 8) : "none") +
            "-inc" + std::to_string(open.restart_count);
 }
 
@@ -73,7 +70,7 @@ Job Server::make_job(const wire::JobOpen& m) {
     job.state.restart_count = m.restart_count;
     job.state.no_progress_limit = m_policy.failure.no_progress;
     job.state.unmanaged = m_broken;
-    job.state.never_saved = !is_hex32(m.uuid);
+    job.state.never_saved = !is_uuid(m.uuid);
     if (job.state.never_saved)
         job.state.unmanaged =
             Error{Code::restore_impossible, "the job carries no identity of its checkpoints",
@@ -118,15 +115,15 @@ bool Server::may_join(const Job& job, const wire::StepTaskRegister& m) {
     return !twice && job.tasks.size() < wire::k_tasks_max && job.state.tasks.size() < wire::k_job_tasks_max;
 }
 
-// The job's output says so when a checkpoint is due; its shim gets a plain answer (shim_messages.cpp).
-Status Server::run_without_us(Job& job, const Peer& peer, const wire::StepTaskRegister& m) {
+// Its shim gets a plain answer (shim_messages.cpp), with `line` to print.
+Status Server::run_without_us(Job& job, const Peer& peer, const wire::StepTaskRegister& m,
+                              const std::string& line, bool starts) {
     constexpr std::size_t k_known_max = 4096;
     CKPT_TRY(const KnownProcess task, know_process(m.pid));
     CKPT_TRY(const ProcessInfo info, process_info(m.pid));
     if (info.ppid != peer.pid) return fail(Code::not_permitted, "a task that is not the sender's child");
     if (job.without_us.size() >= k_known_max) job.without_us.clear(); // of steps long over
-    job.without_us.push_back(task);
-    handle(m.job_id, event::StepUnfit{m.stand_in});
+    job.without_us.push_back({task, line, starts});
     return {};
 }
 
@@ -135,7 +132,11 @@ Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) 
     if (job == nullptr)
         return fail(Code::not_found, "job " + std::to_string(m.job_id) + " was not opened here");
     if (m.uid != job->facts.uid) return fail(Code::not_permitted, "a task of another user");
-    if (m.stand_in != 0 && !may_join(*job, m)) return run_without_us(*job, peer, m);
+    if (m.stand_in != 0 && !may_join(*job, m)) {
+        CKPT_CHECK(run_without_us(*job, peer, m, {}, true));
+        handle(m.job_id, event::StepUnfit{m.stand_in}); // the job's output says so when a checkpoint is due
+        return {};
+    }
     Task task;
     CKPT_TRY(task.shim_pidfd, open_pidfd(m.pid));
     CKPT_TRY(const ProcessInfo info, process_info(m.pid));

@@ -182,6 +182,8 @@ void Server::dispatch(ConnectionId id, Packet packet) {
         return deliver(std::type_identity<wire::TaskRegister>{});
     case wire::StepTaskRegister::k_type:
         return deliver(std::type_identity<wire::StepTaskRegister>{});
+    case wire::AllocationTaskRegister::k_type:
+        return deliver(std::type_identity<wire::AllocationTaskRegister>{});
     case wire::TaskHello::k_type:
         return deliver(std::type_identity<wire::TaskHello>{});
     case wire::Settled::k_type:

@@ -98,6 +98,7 @@ private:
     void on_message(ConnectionId id, const wire::JobOpen& m);
     void on_message(ConnectionId id, const wire::TaskRegister& m);
     void on_message(ConnectionId id, const wire::StepTaskRegister& m);
+    void on_message(ConnectionId id, const wire::AllocationTaskRegister& m);
     void on_message(ConnectionId id, const wire::TaskExit& m);
     void on_message(ConnectionId id, const wire::JobEpilog& m);
     void on_message(ConnectionId id, const wire::ShimHello& m);
@@ -121,8 +122,15 @@ private:
     void answer_registration(ConnectionId id, const wire::StepTaskRegister& m);
     Status register_task(const Peer& peer, const wire::StepTaskRegister& m);
     static bool may_join(const Job& job, const wire::StepTaskRegister& m);
-    Status run_without_us(Job& job, const Peer& peer, const wire::StepTaskRegister& m);
-    [[nodiscard]] bool runs_without_us(const Peer& peer) const;
+    static Status run_without_us(Job& job, const Peer& peer, const wire::StepTaskRegister& m,
+                                 const std::string& line, bool starts);
+    [[nodiscard]] const Job::WithoutUs* runs_without_us(const Peer& peer) const;
+    // a job of salloc (allocation.cpp)
+    Status place_in_allocation(const Peer& peer, const wire::AllocationTaskRegister& m, bool& is_placed);
+    [[nodiscard]] bool is_free_for_script(const Job& job) const;
+    void open_for_script(Job& job, const wire::AllocationTaskRegister& m);
+    // False: nothing is to be waited for. Else `then` comes later.
+    bool wait_for_leaving(Job& job, const TaskKey& task, const std::function<void(Job&)>& then);
     Job make_job(const wire::JobOpen& m);
     void shim_gone(std::uint32_t job_id, const TaskKey& task);
     static void watch_memory(Task& task);

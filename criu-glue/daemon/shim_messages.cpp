@@ -34,8 +34,10 @@ void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
 void Server::on_message(ConnectionId id, const wire::TaskHello& m) {
     Connection& connection = m_connections.at(id);
     const auto [job, key] = task_of(m_jobs, connection.peer);
-    if (job == nullptr && !connection.is_shim && runs_without_us(connection.peer))
-        return send(id, wire::ShimStart{wire::Start::unmanaged, 0, "", 0, 0});
+    if (job == nullptr && !connection.is_shim)
+        if (const auto* task = runs_without_us(connection.peer))
+            return send(id, wire::ShimStart{task->starts ? wire::Start::unmanaged : wire::Start::ended, 0,
+                                            task->line, 0, effect::k_not_started});
     if (job == nullptr || connection.is_shim) {
         log_nonsense(connection.peer, "no registered task");
         send(id, wire::Answer{static_cast<std::uint32_t>(Code::not_found), 0, "no registered task"});
@@ -66,13 +68,13 @@ void Server::on_message(ConnectionId id, const wire::TaskHello& m) {
     handle(connection.job_id, event::ShimArrived{key, gated});
 }
 
-bool Server::runs_without_us(const Peer& peer) const {
-    return std::ranges::any_of(m_jobs, [&](const auto& one) {
-        return one.second.facts.uid == peer.uid &&
-               std::ranges::any_of(one.second.without_us, [&](const auto& task) {
-                   return task.pid == peer.pid && open_pidfd(task).has_value();
-               });
-    });
+const Job::WithoutUs* Server::runs_without_us(const Peer& peer) const {
+    for (const auto& [job_id, job] : m_jobs) {
+        if (job.facts.uid != peer.uid) continue;
+        for (const Job::WithoutUs& task : job.without_us)
+            if (task.shim.pid == peer.pid && open_pidfd(task.shim)) return &task;
+    }
+    return nullptr;
 }
 
 Status Server::know_root(Task& task, pid_t pid) {

@@ -97,6 +97,7 @@ struct JobState {
     bool asks_doubt = false;              // effect::AskDoubt is under way
     std::map<std::uint64_t, bool> doubts; // sruns that wait for the next one: event::StepDoubted
     bool joins_nodes = false;             // its steps may run on several nodes
+    bool in_allocation = false;           // of salloc: nothing can requeue or hold it
 
     std::map<TaskKey, TaskState> tasks;
     std::optional<Taking> taking;

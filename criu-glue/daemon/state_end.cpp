@@ -74,6 +74,14 @@ void note_failure(JobState& job, int wait_status, const MemoryFacts& memory) {
     if (!job.failure) job.failure = failure_of(wait_status, memory);
 }
 
+// Who has killed an srun in an allocation has ended its step, and would have without us. Slurm has killed the
+// real one together with the step that stands for the script.
+void end_steps(JobState& job, Effects& out) {
+    for_running(job, [&](const TaskKey& key, const TaskState& task) {
+        if (task.stand_in != 0) out.emplace_back(effect::KillTree{key});
+    });
+}
+
 } // namespace
 
 bool wants_final(const JobState& job, Cause cause) {
@@ -256,6 +264,7 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
             on(job, event::DumpEnded{e.task, Error{Code::not_found, "the task has ended", "", 0}, 0, 0}, out);
     }
     if (job.taking && job.taking->leaving.contains(e.task)) exited_during_cut(job, e.task, out);
+    if (job.in_allocation && found->second.stand_in == 0) end_steps(job, out);
     if (!any_running(job)) job.standing = false;
 }
 

@@ -21,9 +21,14 @@ bool is_expected(const JobState& job, std::uint64_t stand_in) {
 
 // The script must not take for its step's failure what is one of the restore: the same checkpoint may do
 // elsewhere, or when the job is released.
-void hold_for_step(JobState& job, Effects& out) {
+void hold_for_step(JobState& job, std::uint64_t stand_in, Effects& out) {
     const std::string reason =
         "a step of the checkpoint cannot be started here: its srun has failed, and says above why";
+    if (job.in_allocation) {
+        out.emplace_back(effect::Say{reason});
+        out.emplace_back(effect::ClearStep{stand_in});
+        return;
+    }
     if (std::exchange(job.is_held, true)) return;
     out.emplace_back(effect::Say{reason});
     out.emplace_back(effect::HoldJob{reason});
@@ -93,7 +98,7 @@ void on(JobState& job, const event::DoubtKnown& e, Effects& out) {
     ask_next_doubt(job, out);
     if (!runs_on && !is_settled(job)) return;
     if (runs_on && is_expected(job, e.stand_in) && !has_task(job, e.stand_in) && !e.has_signal)
-        hold_for_step(job, out);
+        hold_for_step(job, e.stand_in, out);
     else
         out.emplace_back(effect::ClearStep{e.stand_in});
 }

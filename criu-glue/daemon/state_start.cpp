@@ -309,7 +309,11 @@ void on(JobState& job, const event::HoldEnded& e, Effects& out) {
     for (auto& [key, task] : job.tasks) {
         if (task.phase != Phase::held) continue;
         any = true;
-        if (!e.error) out.emplace_back(effect::StartTask{key, effect::Start::held, {}});
+        if (e.error) continue;
+        if (job.in_allocation) task.phase = Phase::ended;
+        out.emplace_back(job.in_allocation
+                             ? effect::StartTask{key, effect::Start::ended, {}, effect::k_not_started}
+                             : effect::StartTask{key, effect::Start::held, {}});
     }
     if (!e.error || !any) return;
     complain(job, *e.error,

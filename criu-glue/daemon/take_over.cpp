@@ -44,6 +44,7 @@ Job Server::job_from(const JobFile& file) {
     job.last_cost = Seconds(file.pause_s);
     job.state.last_generation = file.last_generation;
     job.state.saved = file.saved;
+    job.state.in_allocation = file.in_allocation;
     if (!file.step_dir.empty()) job.step_dir = file.step_dir;
     for (const StepdOnFile& one : file.stepds)
         job.stepds[one.stand_in] = one.stepd;

@@ -22,6 +22,7 @@ namespace {
 // How often the choice is made anew because a commit pruned what had been chosen. Every round needs a new
 // commit of the incarnation before, which has ended.
 constexpr int k_rounds = 8;
+constexpr std::uint32_t k_batch_step = 0xfffffffb; // slurm.h: SLURM_BATCH_SCRIPT
 
 // A failure to read the store, as opposed to one to write the local copy or the record.
 Error of_store(Error error) {
@@ -131,6 +132,7 @@ private:
         CKPT_TRY(const Try sound, check_manifest(job, id));
         if (sound != Try::taken) return sound;
         if (of) {
+            CKPT_CHECK(require_script_if_had(*of));
             const Status claimed = claim(job);
             if (!claimed && claimed.error().code == Code::not_found) return Try::vanished;
             if (!claimed) return tl::unexpected(claimed.error());
@@ -142,7 +144,7 @@ private:
         if (!again && again.error().code == Code::not_found) return Try::vanished;
         if (!again) return pass_over(job, id, of_store(again.error()));
         describe_chosen(id, of);
-        const PartEntry* part = m_manifest.part(m_spec.step_id, m_spec.task_id);
+        const PartEntry* part = m_manifest.part_of(0, 0);
         if (part == nullptr) return Try::taken; // the step began after the cut: nothing to unpack
         m_result.node = part->node;
         m_result.is_here = !of && m_spec.here == id;
@@ -153,6 +155,15 @@ private:
         if (!unpacked) return pass_over(job, id, unpacked.error());
         m_result.found = Found::generation;
         return Try::taken;
+    }
+
+    // A shell has its script open, which slurmd has put where only a batch step finds it.
+    [[nodiscard]] Status require_script_if_had(const OtherJob& of) const {
+        if (m_spec.step_id == k_batch_step || m_manifest.part(k_batch_step, 0) == nullptr) return {};
+        return fail(
+            Code::restore_source,
+            std::format("job {} has a batch script, with which no step of salloc can go on", of.job_id),
+            std::format("sbatch --checkpoint-restore={}", of.job_id));
     }
 
     void describe_chosen(GenerationId id, const std::optional<OtherJob>& of) {

@@ -37,11 +37,12 @@ Result<std::optional<Newest>> newest_of(const JobAt& job, std::uint32_t generati
 } // namespace
 
 Status may_go_on(const GoingOn& going, const JobState& state, const ActiveJobs& unfinished) {
-    if (unfinished.contains(going.from_job))
+    // One of salloc is on one checkpoint at a time (daemon/allocation.cpp).
+    if (going.from_job != going.by_job && unfinished.contains(going.from_job))
         return fail(
             Code::restore_source,
             std::format("job {} has not ended, and two cannot go on from where it was", going.from_job),
-            std::format("scancel {} first, then scontrol release this one", going.from_job));
+            std::format("scancel {} first, then scontrol release this one, or try again", going.from_job));
     if (going.generation != 0) return {};
     for (const IncarnationState& inc : state.incarnations)
         for (const Claimed& claim : inc.claims)

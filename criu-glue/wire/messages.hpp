@@ -87,6 +87,18 @@ struct StepTaskRegister {
     }
 };
 
+// task_post_fork of a task in an allocation of salloc (wire/allocation.hpp). Each step that stands for a
+// script there has an identity of its own, which the steps that it asks for have too.
+struct AllocationTaskRegister {
+    static constexpr std::uint16_t k_type = 7;
+    StepTaskRegister task; // stand_in 0: of the step that stands for the script; options: all that srun got
+    std::string uuid;      // as JobOpen::uuid
+    template <class V>
+    void fields(V& v) {
+        v(task, uuid);
+    }
+};
+
 struct TaskExit {
     static constexpr std::uint16_t k_type = 3;
     std::uint32_t job_id = 0;

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "environment.hpp"
 
-#include <sys/random.h>
-
-#include <array>
-
 namespace ckpt {
 
 namespace {
@@ -26,7 +22,8 @@ std::string uuid_in_job() {
 }
 
 std::vector<std::string> inherited_variables() {
-    std::vector<std::string> names{"SLURM_RESTART_COUNT", uuid_in_job(), std::string(k_in_job) + k_open_mode};
+    std::vector<std::string> names{"SLURM_RESTART_COUNT", uuid_in_job(), std::string(k_in_job) + k_open_mode,
+                                   std::string(k_in_job) + k_allocation};
     for (const OptionRow& row : option_table()) {
         names.push_back(transport_name(row));
         names.push_back(k_in_job + transport_name(row));
@@ -60,19 +57,6 @@ bool made_append(const Environment& task_environment) {
 
 bool must_truncate(const Environment& task_environment) {
     return made_append(task_environment) && task_environment("SLURM_RESTART_COUNT") == nullptr;
-}
-
-Result<std::string> make_uuid() {
-    std::array<unsigned char, 16> random{};
-    if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
-        return fail_errno(Code::os, "draw a random number");
-    std::string uuid;
-    for (const unsigned char byte : random) {
-        constexpr std::string_view k_digits = "0123456789abcdef";
-        uuid += k_digits[byte >> 4];
-        uuid += k_digits[byte & 15];
-    }
-    return uuid;
 }
 
 } // namespace ckpt

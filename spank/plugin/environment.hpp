@@ -15,9 +15,10 @@ namespace ckpt {
 // Job control environment (spank_job_control_setenv): kept in the job record across requeues, SPANK_ is put
 // before the name in prolog and epilog, SLURM_SPANK_ in the job's own environment (slurm
 // src/sbatch/sbatch.c:_set_spank_env).
-constexpr const char* k_uuid = "CKPT_UUID";           // 32 hex digits
-constexpr const char* k_open_mode = "CKPT_OPEN_MODE"; // k_made_append
-constexpr const char* k_made_append = "made-append";  // we changed truncate to append
+constexpr const char* k_uuid = "CKPT_UUID";             // 32 hex digits
+constexpr const char* k_open_mode = "CKPT_OPEN_MODE";   // k_made_append
+constexpr const char* k_made_append = "made-append";    // we changed truncate to append
+constexpr const char* k_allocation = "CKPT_ALLOCATION"; // "1": of salloc --checkpoint (docs/steps.md)
 
 // "_SLURM_SPANK_OPTION_checkpoint_checkpoint_interval" (slurm src/common/spank.c:_opt_env_name)
 std::string transport_name(const OptionRow& row);
@@ -44,8 +45,5 @@ GivenOptions options_in_job_environment(const Environment& environment);
 bool made_append(const Environment& task_environment);
 // ... and this is the first start, which empties them all the same.
 bool must_truncate(const Environment& task_environment);
-
-// 32 hex digits from the kernel's generator.
-Result<std::string> make_uuid();
 
 } // namespace ckpt

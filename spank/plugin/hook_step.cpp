@@ -37,7 +37,8 @@ void step_options_known(spank_t spank, const Settings& settings) {
     // The runtime of an OCI container starts the task in a root of its own (stepd container.c), without our
     // shim.
     if (job_variable(spank, "SLURM_CONTAINER") != nullptr) return;
-    if (kind == StepKind::batch ? !is_our_job(spank, settings) : !stand_in_of(spank)) return;
+    const bool is_asked_for = stand_in_of(spank) || stands_for_script(spank);
+    if (kind == StepKind::batch ? !is_our_job(spank, settings) : !is_asked_for) return;
     set_managed(true);
     // System V shared memory can only be dumped in an IPC namespace of the job's own; the tasks of a step
     // share one on each node.

@@ -14,6 +14,7 @@
 #include "hooks.hpp"
 #include "option_callback.hpp"
 #include "options/slurm_settings.hpp"
+#include "os/random.hpp"
 #include "policy/margin.hpp"
 #include "policy/policy_yaml.hpp"
 #include "sbatch_options.hpp"
@@ -22,6 +23,9 @@
 namespace ckpt {
 
 namespace {
+
+constexpr const char* k_stand_in = CKPT_LIBEXEC_DIR "/bin/srun";
+constexpr const char* k_default_path = "/usr/local/bin:/usr/bin:/bin";
 
 bool program_is(std::string_view name) {
     return std::string_view(program_invocation_short_name).starts_with(name);
@@ -123,6 +127,29 @@ unsigned& components_seen() {
     return k_seen;
 }
 
+// A shell on the login node cannot be checkpointed. What it starts with srun can: there the first srun in the
+// PATH is ours (docs/steps.md, "salloc"). Only for who has asked for it: a step more for each srun is no
+// default.
+void prepare_allocation(spank_t spank, const Settings& settings) {
+    const GivenRequest given = request_of(given_options());
+    if (!given.asked_for) return;
+    if (++components_seen() > 1) return refuse(one_line(heterogeneous_job()));
+    if (given.request.restore && given.request.restore->kind == Restore::Kind::job)
+        return refuse(one_line({Code::option_conflict, "an allocation has nothing to go on with",
+                                "give --checkpoint-restore to srun in it", 0}));
+    if (::access(k_stand_in, X_OK) != 0)
+        return warn(Code::not_found,
+                    "srun is not checkpointed here: " CKPT_LIBEXEC_DIR "/bin/srun is missing",
+                    "install slurm-checkpoint on this host");
+    advise(given.request, settings, std::nullopt);
+    advise_on_settings();
+    give_identity(spank);
+    spank_job_control_setenv(spank, k_allocation, "1", 1);
+    const char* path = variable("PATH");
+    const std::string ours = CKPT_LIBEXEC_DIR "/bin";
+    ::setenv("PATH", (path != nullptr ? ours + ":" + path : ours + ":" + k_default_path).c_str(), 1);
+}
+
 // Without PrologFlags=Alloc the prolog of a node that the batch script does not run on comes with the first
 // step there, and has srun's job control environment (slurmd req.c:_rpc_launch_tasks) instead of the job's.
 void pass_identity_on(spank_t spank) {
@@ -157,13 +184,15 @@ void submit_options_known(spank_t spank, const Settings& settings) {
         return refuse(one_line(heterogeneous_job()));
     if (!is_ours(given_options(), settings)) return;
     if (program_is("srun") && variable("SLURM_JOB_ID") != nullptr) pass_identity_on(spank);
-    if (program_is("salloc") || program_is("srun")) {
+    if (program_is("salloc")) return prepare_allocation(spank, settings);
+    if (program_is("srun")) {
         // A step's options are its job's, and the policy's default is not what this user asked for.
         const bool is_news = given_options().list() != options_in_job_environment(variable).list();
         if (is_news && request_of(given_options()).asked_for && variable(uuid_in_job().c_str()) == nullptr)
-            warn(Code::option_conflict,
-                 "only batch jobs are checkpointed, as a whole; this one runs without checkpoints",
-                 "use sbatch --checkpoint");
+            warn(
+                Code::option_conflict,
+                "a step is checkpointed with its script or its allocation; this one runs without checkpoints",
+                "use sbatch --checkpoint, or srun in salloc --checkpoint");
         return;
     }
     const auto sbatch = SbatchOptions::find();

@@ -4,24 +4,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ckptd.hpp"
 #include "environment.hpp"
 #include "hooks.hpp"
 #include "option_callback.hpp"
+#include "srun/kept_environment.hpp"
 #include "step.hpp"
+#include "wire/allocation.hpp"
 #include "wire/shim_state.hpp"
 
 namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_value_max = 100; // of an option: longer than any valid one
+constexpr std::size_t k_value_max = 100;   // of an option: longer than any valid one
+constexpr std::size_t k_option_max = 2048; // of one that may be a path
 constexpr const char* k_shim = CKPT_LIBEXEC_DIR "/ckpt-shim";
 
 void log_failure(const char* what, const Result<wire::Reply>& reply) {
@@ -67,18 +72,38 @@ std::string registration_of_batch(spank_t spank) {
     return wire::encode(message);
 }
 
-std::string registration_in_step(spank_t spank) {
+bool describe_step(spank_t spank, wire::StepTaskRegister& message) {
+    return describe(spank, message) &&
+           spank_get_item(spank, S_JOB_TOTAL_TASK_COUNT, &message.step_tasks) == ESPANK_SUCCESS &&
+           spank_get_item(spank, S_JOB_NNODES, &message.step_nodes) == ESPANK_SUCCESS;
+}
+
+std::string registration_in_step(spank_t spank, std::uint64_t stand_in) {
     wire::StepTaskRegister message;
-    const auto stand_in = stand_in_of(spank);
-    if (!stand_in || !describe(spank, message) ||
-        spank_get_item(spank, S_JOB_TOTAL_TASK_COUNT, &message.step_tasks) != ESPANK_SUCCESS ||
-        spank_get_item(spank, S_JOB_NNODES, &message.step_nodes) != ESPANK_SUCCESS)
-        return "";
-    message.stand_in = *stand_in;
+    if (!describe_step(spank, message)) return "";
+    message.stand_in = stand_in;
     for (const auto& [name, value] : given_options().list())
         if (name == option_row(Option::checkpoint).name || name == option_row(Option::interval).name)
             message.options.push_back({name, value.substr(0, k_value_max)});
     return wire::encode(message);
+}
+
+std::string registration_in_allocation(spank_t spank, std::uint64_t stand_in) {
+    wire::AllocationTaskRegister message;
+    const char* uuid = job_variable(spank, uuid_in_job().c_str());
+    if (uuid == nullptr || !describe_step(spank, message.task)) return "";
+    message.uuid = std::string_view(uuid).substr(0, k_value_max);
+    message.task.stand_in = stand_in;
+    for (const auto& [name, value] : given_options().list())
+        message.task.options.push_back({name, value.substr(0, k_option_max)});
+    return wire::encode(message);
+}
+
+std::string registration(spank_t spank) {
+    if (kind_of(spank) == StepKind::batch) return registration_of_batch(spank);
+    const std::uint64_t stand_in = stands_for_script(spank) ? 0 : stand_in_of(spank).value_or(0);
+    if (is_in_allocation(spank)) return registration_in_allocation(spank, stand_in);
+    return stand_in != 0 ? registration_in_step(spank, stand_in) : "";
 }
 
 // A file is emptied, a pipe or a terminal has nothing to empty.
@@ -105,6 +130,24 @@ void hide_stand_in(spank_t spank) {
     spank_unsetenv(spank, wire::k_unbuffered_variable);
 }
 
+// What the step's own srun was given is not what the srun in it is to take for the user's.
+void give_back_environment(spank_t spank) {
+    char** environment = nullptr;
+    if (spank_get_item(spank, S_JOB_ENV, &environment) != ESPANK_SUCCESS || environment == nullptr) return;
+    std::vector<std::string> here;
+    for (char** variable = environment; *variable != nullptr; ++variable)
+        here.emplace_back(*variable);
+    const std::vector<std::string> there = give_back_slurm_variables(here);
+    const auto name_of = [](const std::string& variable) { return variable.substr(0, variable.find('=')); };
+    for (const std::string& variable : here)
+        if (std::ranges::find(there, variable) == there.end())
+            spank_unsetenv(spank, name_of(variable).c_str());
+    for (const std::string& variable : there)
+        if (std::ranges::find(here, variable) == here.end())
+            spank_setenv(spank, name_of(variable).c_str(), variable.c_str() + name_of(variable).size() + 1,
+                         1);
+}
+
 void prepend_shim(spank_t spank) {
     std::array<const char*, 1> shim{k_shim};
     const spank_err_t error = spank_prepend_task_argv(spank, static_cast<int>(shim.size()), shim.data());
@@ -118,8 +161,7 @@ void prepend_shim(spank_t spank) {
 // The task stands before its exec and waits for us: what ckptd learns about it now, nobody can have changed.
 void task_forked(spank_t spank, const Settings& /*settings*/) {
     if (!is_managed()) return;
-    const std::string message =
-        kind_of(spank) == StepKind::batch ? registration_of_batch(spank) : registration_in_step(spank);
+    const std::string message = registration(spank);
     if (message.empty()) return slurm_info("checkpoint: Slurm does not say which task this is");
     log_failure("register the task", ask_ckptd(message));
 }
@@ -132,6 +174,7 @@ void task_init(spank_t spank, const Settings& /*settings*/) {
         adjust_output(spank);
         hide_stand_in(spank); // set by the user, it would make the shim take the script for a step's task
     }
+    if (stands_for_script(spank)) give_back_environment(spank);
     // In a container's root there may be no shim; the task then runs as it is.
     if (::access(k_shim, X_OK) == 0) return prepend_shim(spank);
     const int reason = errno;

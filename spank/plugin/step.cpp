@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "wire/allocation.hpp"
 #include "wire/shim_state.hpp"
 
 namespace ckpt {
@@ -58,6 +59,16 @@ std::optional<std::uint64_t> stand_in_of(spank_t spank) {
     if (digits.size() != k_digits || error != std::errc() || end != digits.data() + digits.size())
         return std::nullopt;
     return value;
+}
+
+bool is_in_allocation(spank_t spank) {
+    const char* made = job_variable(spank, wire::k_allocation_variable);
+    return made != nullptr && std::strcmp(made, "1") == 0;
+}
+
+bool stands_for_script(spank_t spank) {
+    return kind_of(spank) == StepKind::normal && is_in_allocation(spank) &&
+           job_variable(spank, wire::k_script_variable) != nullptr;
 }
 
 } // namespace ckpt

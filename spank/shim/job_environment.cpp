@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "policy/values.hpp"
+#include "wire/allocation.hpp"
 #include "wire/shim_state.hpp"
 
 namespace ckpt {
@@ -31,13 +32,18 @@ bool has_earlier_run() {
     return count != nullptr && std::strtol(count, nullptr, 10) > 0;
 }
 
+// --checkpoint-restore names another job, which this one goes on from.
+bool comes_from_another(const char* restore) {
+    return restore != nullptr && *restore >= '0' && *restore <= '9';
+}
+
 } // namespace
 
 bool is_restarted() {
     const char* restore = option("restore");
     const bool never =
         restore != nullptr && ::strcasecmp(restore, "never") == 0; // the user wants to start over
-    return has_earlier_run() && !never;
+    return (has_earlier_run() && !never) || comes_from_another(restore);
 }
 
 int checkpoint_signal() {
@@ -62,6 +68,15 @@ std::optional<StepOfScript> take_step_of_script() {
     ::unsetenv(wire::k_stand_in_variable);
     ::unsetenv(wire::k_unbuffered_variable);
     return step;
+}
+
+bool stands_for_script() {
+    return std::getenv(wire::k_script_variable) != nullptr;
+}
+
+bool is_restored_or_nothing() {
+    const char* how = std::getenv(wire::k_script_variable);
+    return how != nullptr && std::strcmp(how, wire::k_restore) == 0;
 }
 
 std::vector<std::string> slurm_variables() {

@@ -27,6 +27,12 @@ struct StepOfScript {
 // Takes what says so out of the environment: it is not the application's.
 std::optional<StepOfScript> take_step_of_script();
 
+// This task is no batch script but stands for one (wire/allocation.hpp). What says so stays: srun's stand-in
+// takes it.
+bool stands_for_script();
+// ... and goes on from a checkpoint: started from the beginning, it would do what nobody has asked for.
+bool is_restored_or_nothing();
+
 // What Slurm has set for this incarnation's tasks: "SLURM_…=", "SLURMD_…=".
 std::vector<std::string> slurm_variables();
 

@@ -43,6 +43,10 @@ Application application_of(int argc, char** argv, const sigset_t& mask) {
 Started decide(Ckptd& ckptd, const Introduction& introduction) {
     auto answer = ask_what_to_start(ckptd, introduction);
     if (answer) return std::move(*answer);
+    if (is_restored_or_nothing()) {
+        say(one_line(answer.error()) + "; nothing is started, since it was to go on from a checkpoint");
+        end_as({false, k_gave_up});
+    }
     if (is_restarted()) return wait_rather_than_start_over(ckptd, introduction, answer.error());
     Started started;
     started.start.start = wire::Start::unmanaged;
@@ -63,7 +67,7 @@ struct Shim {
     Pipe status;
     StateFile state;
     Streams streams; // of a step
-    Steps steps;     // of the batch script
+    Steps steps;     // of the batch script, or of the step that stands for it
     int checkpoint_signal = 0;
 };
 
@@ -120,13 +124,12 @@ Result<Shim> make_shim(const std::optional<StepOfScript>& step) {
     Shim shim;
     CKPT_TRY(shim.status, make_pipe());
     CKPT_TRY(shim.state, StateFile::make());
-    if (step) {
-        CKPT_TRY(shim.streams,
-                 Streams::open({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, step->whole_lines));
-    } else {
-        // Before anything is restored, which looks for us there.
-        shim.steps = Steps::open(steps_dir()).value_or(Steps());
+    if (step || stands_for_script()) {
+        const bool whole_lines = !step || step->whole_lines;
+        CKPT_TRY(shim.streams, Streams::open({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, whole_lines));
     }
+    // Before anything is restored, which looks for us there.
+    if (!step) shim.steps = Steps::open(steps_dir()).value_or(Steps());
     return shim;
 }
 
@@ -140,8 +143,9 @@ int main(int argc, char** argv) {
     const auto step = take_step_of_script();
     auto shim = make_shim(step);
     if (!shim) run_without_checkpoints(application, shim.error());
-    Started started = decide(shim->ckptd, {step ? "" : argv[1], shim->status.write.get(),
-                                           shim->streams.stdio(), shim->state.number()});
+    Started started =
+        decide(shim->ckptd, {step || stands_for_script() ? "" : argv[1], shim->status.write.get(),
+                             shim->streams.stdio(), shim->state.number()});
     const bool from_the_beginning = started.start.start == wire::Start::fresh ||
                                     started.start.start == wire::Start::unmanaged ||
                                     started.start.start == wire::Start::alone;

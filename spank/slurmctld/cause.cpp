@@ -57,7 +57,7 @@ std::string id_ranges(std::vector<std::uint32_t> ids) {
 std::string cause_line(const JobRecord& job) {
     return std::string(cause_of(job)) + " restarts=" + std::to_string(job.restart_count) +
            " end=" + std::to_string(job.end_time) + " preempt=" + std::to_string(job.preempt_time) +
-           " requeue=" + (job.requeue && requeue_of(job) != Requeue::refused ? "1" : "0") +
+           " requeue=" + (job.requeue && job.batch && requeue_of(job) != Requeue::refused ? "1" : "0") +
            " grace=" + (job.grace ? "1" : "0");
 }
 

@@ -26,7 +26,9 @@ struct JobRecord {
     std::optional<std::uint32_t> array_task; // of an element of an array
     std::string name;
     std::uint32_t uid = 0; // of its user
+    bool batch = true;     // it has a script; slurmctld requeues no other (job_mgr.c:_job_requeue_op)
     std::string batch_host;
+    std::string nodes; // "n[1-3]"
 };
 
 // One word: running, suspended, requeue, preempted, timeout, cancelled, node_fail, completing (it ended by

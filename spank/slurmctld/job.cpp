@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -66,7 +67,9 @@ JobRecord record_of(const slurm_job_info_t& job) {
             job.array_task_id == NO_VAL ? std::nullopt : std::optional(job.array_task_id),
             text(job.name),
             job.user_id,
-            text(job.batch_host)};
+            job.batch_flag != 0,
+            text(job.batch_host),
+            text(job.nodes)};
 }
 
 // The first of what slurmctld sends for `job_id` that is `wanted`.
@@ -80,6 +83,14 @@ Result<JobRecord> load_one(std::uint32_t job_id, const std::string& name,
     for (std::uint32_t i = 0; i < message->record_count; ++i)
         if (wanted(message->job_array[i])) return record_of(message->job_array[i]);
     return fail(Code::slurm_rpc, "slurmctld does not know " + name);
+}
+
+std::string first_of(const std::string& nodes) {
+    const std::unique_ptr<hostlist_t, void (*)(hostlist_t*)> list(slurm_hostlist_create(nodes.c_str()),
+                                                                  slurm_hostlist_destroy);
+    if (!list) return {};
+    const std::unique_ptr<char, void (*)(void*)> name(slurm_hostlist_shift(list.get()), std::free);
+    return text(name.get());
 }
 
 } // namespace
@@ -99,9 +110,8 @@ Result<JobRecord> load_element(std::uint32_t array_id, std::uint32_t task) {
 
 Result<BatchHost> batch_host(std::uint32_t job_id) {
     CKPT_TRY(const JobRecord job, load_job(job_id));
-    if (job.batch_host.empty())
-        return fail(Code::slurm_rpc, name_of(job_id) + " has no batch script that runs");
-    std::string name = job.batch_host;
+    std::string name = job.batch ? job.batch_host : first_of(job.nodes);
+    if (name.empty()) return fail(Code::slurm_rpc, name_of(job_id) + " runs on no node");
     node_info_msg_t* raw = nullptr;
     if (slurm_load_node_single(&raw, name.data(), SHOW_LOCAL) != SLURM_SUCCESS)
         return refused("ask for " + name);

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "allocation_step.hpp"
 #include "command.hpp"
 #include "launcher_daemon.hpp"
 #include "os/files.hpp"
@@ -22,6 +23,7 @@
 #include "shim/signals.hpp"
 #include "srun_options.hpp"
 #include "stand_in.hpp"
+#include "wire/allocation.hpp"
 
 namespace {
 
@@ -42,11 +44,42 @@ constexpr std::size_t k_cgroup_max = 1 << 16;
     give_up(program, errno);
 }
 
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+    std::vector<char*> all;
+    all.reserve(texts.size() + 1);
+    for (std::string& text : texts)
+        all.push_back(text.data());
+    all.push_back(nullptr);
+    return all;
+}
+
+// Without a number of its own the step runs as it would without us.
+void become_allocation_step(const std::string& program, const std::vector<std::string>& words,
+                            const SrunOptions& options, const sigset_t& mask) {
+    std::vector<std::string> environment;
+    for (char** variable = environ; *variable != nullptr; ++variable)
+        environment.emplace_back(*variable);
+    auto step = allocation_step(words, options, environment);
+    if (!step) return;
+    std::vector<char*> argv = pointers(step->argv);
+    std::vector<char*> variables = pointers(step->environment);
+    ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+    ::execve(program.c_str(), argv.data(), variables.data());
+    give_up(program, errno);
+}
+
+// In a step that stands for a script one interrupt is all that comes of those that the user has typed: the
+// srun at the terminal keeps the first for itself.
+std::vector<std::string> as_script(std::vector<std::string> words) {
+    words.insert(words.begin() + 1, "--quit-on-interrupt");
+    return words;
+}
+
 // Our socket is gone when it returns.
 template <typename Become>
-Result<wire::StepEnded> run_outside(const std::string& dir, const wire::StepCommand& command,
+Result<wire::StepEnded> run_outside(const std::string& dir, const wire::StepCommand& command, bool is_script,
                                     Become become_it) {
-    auto stand_in = StandIn::start(dir, command);
+    auto stand_in = StandIn::start(dir, command, is_script);
     if (!stand_in) become_it();
     return stand_in->wait();
 }
@@ -127,14 +160,22 @@ int main(int argc, char** argv) {
     const std::string program = find_real_srun(path != nullptr ? path : k_default_path, "/proc/self/exe");
     if (program.empty()) give_up("no other srun is in the PATH", ENOENT);
     const std::string dir = steps_dir();
-    const std::vector<std::string> words(argv, argv + argc);
+    std::vector<std::string> words(argv, argv + argc);
     if (const std::size_t at = launcher_daemon_at(words); at != 0 && !dir.empty() && has_one_node())
         become_launcher_daemon(argv + at, mask);
-    const SrunOptions options = read_srun_options(words);
+    SrunOptions options = read_srun_options(words);
+    if (dir.empty() && is_allocation_step(options, words.size()))
+        become_allocation_step(program, words, options, mask);
+    const bool is_script = std::getenv(wire::k_script_variable) != nullptr;
+    ::unsetenv(wire::k_script_variable);
     // A terminal cannot be handed to somebody outside.
     if (dir.empty() || options.pty) become(program, argv, mask);
+    if (is_script) {
+        words = as_script(std::move(words));
+        options = read_srun_options(words);
+    }
     const wire::StepCommand command = command_of(open_input(words, options), program, mask);
-    const auto ended = run_outside(dir, command, [&] { become(program, argv, mask); });
+    const auto ended = run_outside(dir, command, is_script, [&] { become(program, argv, mask); });
     if (!ended) {
         (void)std::fprintf(stderr, "srun: %s\n", one_line(ended.error()).c_str());
         return 1;

@@ -10,6 +10,7 @@ namespace {
 
 // Of slurm_opt.c: those whose next word is not their value.
 constexpr std::array k_without_value = {"bcast",
+                                        "checkpoint",
                                         "compress",
                                         "contiguous",
                                         "debugger-test",
@@ -52,6 +53,12 @@ constexpr std::array k_without_value = {"bcast",
 constexpr std::string_view k_short_with_value = "ABDMCScdmexGJLTFwNnopqrtWi";
 constexpr std::string_view k_short_with_own_value = "IKk"; // in the same word, or none
 
+// With these srun starts no step, or one that is not this allocation's, or not of its own accord.
+constexpr std::array k_elsewhere = {"external-launcher", "help",      "het-group", "interactive", "jobid",
+                                    "no-allocate",       "test-only", "usage",     "version"};
+constexpr std::string_view k_short_elsewhere = "hVZ";
+constexpr std::string_view k_checkpoint = "checkpoint"; // what our own options begin with
+
 // getopt_long(3) takes every beginning that is unambiguous.
 bool abbreviates(std::string_view name, std::string_view option) {
     return name.size() >= 2 && option.starts_with(name);
@@ -84,12 +91,16 @@ private:
         const std::size_t equals = text.find('=');
         const std::string_view name = text.substr(0, equals);
         const std::size_t at = m_at;
+        m_options.elsewhere |=
+            std::ranges::any_of(k_elsewhere, [&](const char* option) { return abbreviates(name, option); });
         if (is_without_value(name)) {
+            if (name.starts_with(k_checkpoint)) m_options.checkpoint.push_back(m_argv[at]);
             m_options.pty |= abbreviates(name, "pty");
             m_options.unbuffered |= abbreviates(name, "unbuffered");
             return;
         }
         if (equals == std::string_view::npos) ++m_at;
+        if (name.starts_with(k_checkpoint)) take_checkpoint(name, text, at);
         m_options.open_mode |= abbreviates(name, "open-mode");
         if (!abbreviates(name, "input")) return;
         if (equals != std::string_view::npos)
@@ -102,6 +113,7 @@ private:
         for (std::size_t i = 0; i < letters.size(); ++i) {
             const char letter = letters[i];
             m_options.unbuffered |= letter == 'u';
+            m_options.elsewhere |= k_short_elsewhere.find(letter) != std::string_view::npos;
             if (k_short_with_own_value.find(letter) != std::string_view::npos) return;
             if (k_short_with_value.find(letter) == std::string_view::npos) continue;
             const std::size_t at = m_at;
@@ -111,6 +123,16 @@ private:
             take_input(in_next ? std::string_view(m_argv[m_at]) : letters.substr(i + 1), i == 0 ? at : 0);
             return;
         }
+    }
+
+    // `at`: of the word with the name; the value is in it, or in the next one.
+    void take_checkpoint(std::string_view name, std::string_view text, std::size_t at) {
+        for (std::size_t i = at; i <= std::min(m_at, m_argv.size() - 1); ++i)
+            m_options.checkpoint.push_back(m_argv[i]);
+        const std::string_view value = m_at == at ? text.substr(std::min(name.size() + 1, text.size()))
+                                                  : std::string_view(m_options.checkpoint.back());
+        const bool names_a_job = !value.empty() && value.front() >= '0' && value.front() <= '9';
+        if (abbreviates(name, "checkpoint-restore")) m_options.restores = names_a_job;
     }
 
     void take_input(std::string_view value, std::size_t at) {

@@ -19,8 +19,11 @@ struct SrunOptions {
     // other options in one word.
     std::size_t input_at = 0;
     std::size_t input_words = 0;
-    bool open_mode = false;     // --open-mode is there
-    std::size_t command_at = 0; // behind the last option; may be the end
+    bool open_mode = false;              // --open-mode is there
+    bool elsewhere = false;              // no step of this allocation, or not one alone: --jobid, --help, …
+    bool restores = false;               // --checkpoint-restore names a job
+    std::vector<std::string> checkpoint; // the words of --checkpoint…
+    std::size_t command_at = 0;          // behind the last option; may be the end
 };
 
 SrunOptions read_srun_options(std::span<const std::string> argv);

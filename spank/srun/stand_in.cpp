@@ -38,7 +38,7 @@ bool appears(const std::string& dir, const std::string& socket) {
 
 } // namespace
 
-Result<StandIn> StandIn::start(const std::string& dir, const wire::StepCommand& command) {
+Result<StandIn> StandIn::start(const std::string& dir, const wire::StepCommand& command, bool is_script) {
     const std::string shim = dir + "/" + wire::k_shim_name;
     if (!appears(dir, shim)) return fail_errno(Code::not_found, "find the shim's socket");
     std::uint64_t id = 0;
@@ -47,7 +47,7 @@ Result<StandIn> StandIn::start(const std::string& dir, const wire::StepCommand& 
     const std::string path = std::format("{}/{:016x}", dir, id);
     CKPT_TRY(Fd socket, bind_datagram(path, Senders::unknown));
     CKPT_TRY(Fd signals, signal_descriptor(every_signal()));
-    StandIn stand_in(command, std::move(socket), std::move(signals), path, shim);
+    StandIn stand_in(command, is_script, std::move(socket), std::move(signals), path, shim);
     CKPT_CHECK(stand_in.ask());
     return stand_in;
 }
@@ -75,6 +75,7 @@ Status StandIn::send_patiently(const std::string& bytes, std::span<const int> fd
 
 void StandIn::pass_signals_on() {
     while (const auto signal = next_sent_signal(m_signals.get())) {
+        if (m_is_script && (*signal == SIGUSR1 || *signal == SIGUSR2)) continue;
         (void)send_patiently(wire::encode(wire::StepSignal{*signal}), {});
         // Whoever stops srun, such as a shell's job control, waits for it to stop.
         if (*signal == SIGTSTP || *signal == SIGTTIN || *signal == SIGTTOU) (void)::raise(SIGSTOP);

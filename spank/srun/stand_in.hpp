@@ -14,8 +14,10 @@ namespace ckpt {
 
 class StandIn {
 public:
-    // `dir`: of the shim's socket. `command` outlives the result. Code::not_found when there is no shim.
-    static Result<StandIn> start(const std::string& dir, const wire::StepCommand& command);
+    // `dir`: of the shim's socket. `command` outlives the result. `is_script`: nothing else runs in the tree
+    // (wire/allocation.hpp); slurmd sends a user's signals to the tasks itself, and those that it sends to us
+    // would come to them twice. Code::not_found when there is no shim.
+    static Result<StandIn> start(const std::string& dir, const wire::StepCommand& command, bool is_script);
     StandIn(StandIn&&) = default;
     StandIn& operator=(StandIn&&) = default;
     StandIn(const StandIn&) = delete;
@@ -26,9 +28,10 @@ public:
     Result<wire::StepEnded> wait();
 
 private:
-    StandIn(const wire::StepCommand& command, Fd socket, Fd signals, std::string path, std::string shim)
-        : m_command(&command), m_socket(std::move(socket)), m_signals(std::move(signals)),
-          m_path(std::move(path)), m_shim(std::move(shim)) {}
+    StandIn(const wire::StepCommand& command, bool is_script, Fd socket, Fd signals, std::string path,
+            std::string shim)
+        : m_command(&command), m_is_script(is_script), m_socket(std::move(socket)),
+          m_signals(std::move(signals)), m_path(std::move(path)), m_shim(std::move(shim)) {}
     Status send_patiently(const std::string& bytes, std::span<const int> fds);
     void pass_signals_on();
     Result<std::optional<wire::StepEnded>> read();
@@ -36,6 +39,7 @@ private:
     Status ask();
 
     const wire::StepCommand* m_command;
+    bool m_is_script;
     Fd m_socket;
     Fd m_signals;
     std::string m_path; // of our own socket

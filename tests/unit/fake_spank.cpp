@@ -120,6 +120,11 @@ spank_err_t spank_unsetenv(spank_t /*spank*/, const char* name) {
     return k_success;
 }
 
+spank_err_t spank_setenv(spank_t /*spank*/, const char* name, const char* value, int /*overwrite*/) {
+    fake_spank().set[name] = value;
+    return k_success;
+}
+
 spank_err_t spank_job_control_setenv(spank_t /*spank*/, const char* name, const char* value,
                                      int /*overwrite*/) {
     fake_spank().job_control[name] = value;

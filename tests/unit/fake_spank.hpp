@@ -33,6 +33,7 @@ struct FakeSpank {
     std::map<std::string, std::string> job_control;
     std::vector<std::string> prepended;
     std::vector<std::string> unset;
+    std::map<std::string, std::string> set;
     std::vector<std::string> log;
     bool complained = false; // slurm_error, which reaches the user as an error
 

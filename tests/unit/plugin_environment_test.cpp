@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "os/random.hpp"
 #include "plugin/decision.hpp"
 #include "plugin/environment.hpp"
 #include "plugin/settings.hpp"

@@ -46,7 +46,7 @@ inline std::string read_file(const std::filesystem::path& path) {
     ::sigemptyset(&none);
     const wire::StepCommand command = command_of({"sh", "-c", script}, "/bin/sh", none);
     int status = 0xff00;
-    if (auto stand_in = StandIn::start(dir, command))
+    if (auto stand_in = StandIn::start(dir, command, false))
         if (const auto ended = stand_in->wait()) status = ended->wait_status;
     if (!WIFSIGNALED(status)) ::_exit(WEXITSTATUS(status));
     sigset_t all = every_signal();
