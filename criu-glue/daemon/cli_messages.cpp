@@ -104,6 +104,17 @@ Job* Server::job_of_caller(ConnectionId id, std::uint32_t job_id, const std::str
     return nullptr;
 }
 
+namespace {
+
+std::string explain_there(const Job& job) {
+    const std::string number = std::to_string(job.facts.job_id);
+    const std::string& node = job.coordinator->node;
+    return "run sckpt there, e.g. srun --jobid=" + number + " --overlap --nodes=1 --ntasks=1 " +
+           (node.empty() ? "" : "--nodelist=" + node + " ") + "sckpt explain " + number;
+}
+
+} // namespace
+
 void Server::on_message(ConnectionId id, const wire::ExplainRequest& m) {
     Job* job = job_of_caller(id, m.job_id, "explain");
     if (job == nullptr) return;
@@ -112,10 +123,23 @@ void Server::on_message(ConnectionId id, const wire::ExplainRequest& m) {
         answer.unmanaged = one_line(job->state.unmanaged ? *job->state.unmanaged : out_of_reach(m.job_id));
         return send(id, answer);
     }
+    if (job->coordinator)
+        return send(id,
+                    answer_of({Code::not_found, "the job's script runs on another node, which knows its plan",
+                               explain_there(*job), 0}));
     const ExplainFacts facts{job->facts.nodes,    job->last_cost, checkpoint_cost(*job),
                              job->facts.end_time, job->opened_at, std::time(nullptr)};
     answer.values = explain(job->state.plan, m_policy, facts);
     send(id, answer);
+}
+
+// Somebody waits for one, here or on another node.
+bool Server::is_create_under_way(const Job& job) {
+    return job.on_demand || !job.others.asker.empty();
+}
+
+Error Server::create_under_way() {
+    return {Code::busy, "a checkpoint of this job is under way", "", 0};
 }
 
 void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
@@ -129,8 +153,7 @@ void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
         return send(id, wire::Answer{});
     }
     if (is_suspended(*job)) return send(id, answer_of(suspended_error(m.job_id)));
-    if (job->on_demand)
-        return send(id, answer_of({Code::busy, "a checkpoint of this job is under way", "", 0}));
+    if (is_create_under_way(*job)) return send(id, answer_of(create_under_way()));
     job->on_demand = id;
     want_dump({m.job_id, true, true});
 }

@@ -3,6 +3,7 @@
 // machine does not know where a task runs: what it decides of one that is elsewhere is sent there, and done
 // there.
 #include <algorithm>
+#include <utility>
 
 #include "log.hpp"
 #include "server.hpp"
@@ -79,6 +80,11 @@ void Server::tell_origin(const Job& job, const std::string& node) {
         node::CameFrom{from.incarnation, from.generation, from.of_job, from.taken_at, from.tree_was_stopped});
 }
 
+void Server::tell_asker(Job& job, const effect::AnswerOnDemand& e) {
+    const std::string node = std::exchange(job.others.asker, {});
+    if (!node.empty()) (void)tell_node(job, node, node::Created{e.generation, e.error});
+}
+
 // Effects that are about no single task.
 void Server::decide_on_all_nodes(const Job& job, const NodeEffect& effect) {
     for (const auto& [node, link] : job.others.links)
@@ -139,8 +145,8 @@ bool Server::happened_elsewhere(Job& job, const std::string& node, const NodeEve
     if (state != job.state.tasks.end() && !dumped->error && job.state.taking &&
         job.state.taking->generation == dumped->generation)
         job.generations[dumped->generation].elsewhere[dumped->task] = {state->second.stand_in, node};
-    if (std::holds_alternative<event::OnDemand>(what)) { // the turn of others and a suspension count
-        want_dump({job_id, true, false});
+    if (const auto* asked = std::get_if<event::OnDemand>(&what)) {
+        asked_elsewhere(job, node, asked->is_awaited);
         return true;
     }
     std::visit([&](const auto& event) { handle(job_id, event); }, what);
@@ -149,7 +155,18 @@ bool Server::happened_elsewhere(Job& job, const std::string& node, const NodeEve
     return true;
 }
 
+// The turn of others and a suspension count.
+void Server::asked_elsewhere(Job& job, const std::string& node, bool is_awaited) {
+    if (is_awaited && is_create_under_way(job)) {
+        (void)tell_node(job, node, node::Created{0, create_under_way()});
+        return;
+    }
+    if (is_awaited) job.others.asker = node;
+    want_dump({job.facts.job_id, true, is_awaited});
+}
+
 void Server::node_lost(Job& job, const std::string& node) {
+    if (job.others.asker == node) job.others.asker.clear();
     const std::uint32_t job_id = job.facts.job_id;
     const std::uint64_t serial = job.serial;
     const bool is_missed = std::ranges::any_of(job.others.tasks, [&](const auto& one) {

@@ -270,7 +270,7 @@ void Server::perform(Job& job, const effect::Comment& e) {
 }
 
 void Server::perform(Job& job, const effect::AnswerOnDemand& e) {
-    if (!job.on_demand) return;
+    if (!job.on_demand) return tell_asker(job, e);
     wire::Answer answer;
     answer.generation = e.generation;
     if (e.error) {

@@ -35,6 +35,7 @@ struct OtherNodes {
     std::map<TaskKey, std::string> tasks; // where those run that are not here
     std::set<std::string> sealing;        // nodes whose parts are not in the store yet
     std::uint32_t sealing_generation = 0;
+    std::string asker; // where somebody waits for a generation; "" = nowhere
 };
 
 // Of a job whose batch script runs elsewhere.

@@ -273,5 +273,17 @@ struct CameFrom {
     }
 };
 
+// To a participant, where somebody has asked for a checkpoint and waits (event::OnDemand): what has become of
+// it.
+struct Created {
+    static constexpr std::uint16_t k_type = 87;
+    std::uint32_t generation = 0;
+    std::optional<Error> error;
+    template <class V>
+    void fields(V& v) {
+        v(generation, error);
+    }
+};
+
 } // namespace node
 } // namespace ckpt

@@ -174,6 +174,7 @@ void Server::start_alone(Job& job, const Error& error) {
 void Server::coordinator_lost(Job& job) {
     Coordinator& coordinator = *job.coordinator;
     coordinator.link = 0;
+    perform(job, effect::AnswerOnDemand{0, not_reached()});
     const bool is_missed =
         std::ranges::any_of(job.tasks, [](const auto& one) { return has_tree(one.second); });
     if (is_missed)
@@ -214,17 +215,10 @@ void Server::tell_coordinator(Job& job, const Event& event) {
     if (std::holds_alternative<event::EpilogLimitReached>(event))
         return perform(job, effect::ReleaseEpilog{has_parts_under_way(job)});
     if (const auto* held = std::get_if<event::HoldEnded>(&event)) return hold_ended(job, *held);
-    if (const auto* asked = std::get_if<event::OnDemand>(&event); asked != nullptr && asked->is_awaited)
-        perform(job,
-                effect::AnswerOnDemand{
-                    0, Error{Code::busy,
-                             coordinator.link != 0
-                                 ? "the job's script runs on " + coordinator.node + ", which has been asked"
-                                 : "the ckptd of the node that runs the job's script does not answer",
-                             "the job's output says what has become of it", 0}});
+    if (std::holds_alternative<event::OnDemand>(event) && coordinator.link == 0)
+        return perform(job, effect::AnswerOnDemand{0, not_reached()});
     auto happened = narrowed<NodeEvent>(event);
     if (!happened) return;
-    if (auto* asked = std::get_if<event::OnDemand>(&*happened)) asked->is_awaited = false;
     if (const auto* gone = std::get_if<event::TaskGone>(&event)) {
         if (job.tasks.contains(gone->task) && job.tasks.at(gone->task).alone) // nobody else would say so
             return perform(job, effect::ForgetTask{gone->task});
@@ -290,6 +284,11 @@ bool Server::hear_coordinator(Job& job, const std::string& bytes) {
         const auto seal = wire::decode<node::Seal>(bytes);
         if (seal) seal_parts(job, seal->generation);
         return seal.has_value();
+    }
+    if (*type == node::Created::k_type) {
+        const auto created = wire::decode<node::Created>(bytes);
+        if (created) perform(job, effect::AnswerOnDemand{created->generation, created->error});
+        return created.has_value();
     }
     if (*type == node::CameFrom::k_type) {
         const auto from = wire::decode<node::CameFrom>(bytes);

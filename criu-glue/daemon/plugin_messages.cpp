@@ -72,9 +72,10 @@ Job Server::make_job(const wire::JobOpen& m) {
     job.state.unmanaged = m_broken;
     job.state.never_saved = !is_uuid(m.uuid);
     if (job.state.never_saved)
-        job.state.unmanaged =
-            Error{Code::restore_impossible, "the job carries no identity of its checkpoints",
-                  "submit it with sbatch on a host where the plugin is installed", 0};
+        job.state.unmanaged = Error{
+            Code::restore_impossible, "the job carries no identity of its checkpoints",
+            "jobs of sbatch and salloc have one, where the plugin is installed; those of srun alone do not",
+            0};
     auto plan = plan_of(m, m_policy);
     if (plan)
         job.state.plan = std::move(*plan);

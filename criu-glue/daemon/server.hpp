@@ -116,6 +116,8 @@ private:
     void on_message(ConnectionId id, const wire::PruneCommand& m);
     void on_message(ConnectionId id, const wire::CreateRequest& m);
     void on_message(ConnectionId id, const wire::ExplainRequest& m);
+    static bool is_create_under_way(const Job& job);
+    static Error create_under_way();
     // nullptr: not here, or not the caller's, who has been told
     Job* job_of_caller(ConnectionId id, std::uint32_t job_id, const std::string& command);
     void reply(ConnectionId id, const Status& status);
@@ -287,6 +289,8 @@ private:
     bool hear_node(Job& job, const std::string& node, const std::string& bytes);
     bool admit_elsewhere(Job& job, const std::string& node, const event::TaskRegistered& e);
     bool happened_elsewhere(Job& job, const std::string& node, const NodeEvent& what);
+    void asked_elsewhere(Job& job, const std::string& node, bool is_awaited);
+    void tell_asker(Job& job, const effect::AnswerOnDemand& e);
     void node_lost(Job& job, const std::string& node);
     void forget_lost_tasks(Job& job, std::uint64_t stand_in);
     static std::set<std::string> nodes_to_rest(const Job& job);

@@ -98,7 +98,7 @@ class Steps(SystemTest):
         for part, node in enumerate(("n2", "n1", "n2"), start=1):
             job.wait_output(f"round {part} line 15\n")
             requeue(job, to=node)
-            wait_for(f"{job} is restored {part} times", lambda: job.output().count("checkpoint: restored generation") == part)
+            wait_restored(job, part)
             for one in (job, reference):
                 one.path(f"go{part}").touch()
         self.assert_ended(end(reference))
@@ -160,7 +160,7 @@ class Steps(SystemTest):
             print(f"{job}: requeued at {text!r}", flush=True)
             job.wait_output(text)
             requeue(job, to=node)
-            wait_for(f"{job} is restored {part} times", lambda: job.output().count("checkpoint: restored generation") == part)
+            wait_restored(job, part)
         self.assert_ended(end(reference))
         self.assert_ended(end(job))
         self.assert_like(job, reference)

@@ -46,15 +46,6 @@ class StepsOnNodes(SystemTest):
         requeue(job, to=to, wait=False)
         job.wait_info(f"runs on {to}", lambda info: info["JobState"] == "RUNNING" and info["NodeList"] == to)
 
-    def wait_restored(self, job, restarts):
-        """A life that ends before it could be saved leaves no line: the next one cuts the output back."""
-        def restored():
-            info = job.info()
-            lines = [line for line in product_lines(job.output()) if line.startswith("restored generation ")]
-            return info["Restarts"] == str(restarts) and lines and lines[-1].endswith(f" on {info.get('BatchHost')}")
-
-        wait_for(f"{job} is restored in its life {restarts}", restored)
-
     def finish(self, job, restarts):
         job.path("go").touch()
         info = end(job)
@@ -89,6 +80,17 @@ class StepsOnNodes(SystemTest):
             wait_for(f"{job} is saved", lambda: cluster.attempt("n1", "sckpt", "create", job.id, user=job.user).returncode == 0)
         self.move(job, "n[2-3]")
         job.wait_output("restored generation 3 ")
+        self.finish_without_complaints(job, "1")
+
+    def test_asked_for_where_the_script_does_not_run(self):
+        job = submit(SCRIPT, "--checkpoint-interval=none", *OPTIONS, node="n1,n2", name="asked")
+        job.wait_output("task 1 line 10\n")
+        self.assertEqual(cluster.run("n2", "sckpt", "create", job.id, user=job.user).strip(), f"generation 1 of {job} saved")
+        explained = cluster.attempt("n2", "sckpt", "explain", job.id, user=job.user)
+        self.assertEqual(explained.returncode, 1)
+        self.assertIn(f"--nodelist=n1 sckpt explain {job.id}", explained.stderr)
+        self.move(job, "n[2-3]")
+        job.wait_output("restored generation ")
         self.finish_without_complaints(job, "1")
 
     def test_independent_steps(self):
@@ -141,7 +143,7 @@ class StepsOnNodes(SystemTest):
             print(f"{job}: requeued at {text!r}", flush=True)
             job.wait_output(text)
             self.move(job, nodes)
-            self.wait_restored(job, part)
+            wait_restored(job, part)
         self.assert_ended(end(reference))
         self.assert_ended(end(job))
         self.assertEqual(application_lines(job.output()), application_lines(reference.output()))

@@ -181,7 +181,9 @@ TEST_F(Installed, AnOptionMayBeAsLongAsAPath) {
     const auto message = wire::decode<wire::AllocationTaskRegister>(registration());
     ASSERT_TRUE(message);
     for (const wire::OptionText& option : message->task.options) {
-        if (option.name == "checkpoint-dir") EXPECT_EQ(option.value, directory);
+        if (option.name == "checkpoint-dir") {
+            EXPECT_EQ(option.value, directory);
+        }
         EXPECT_LE(option.value.size(), 2048U) << option.name;
     }
     EXPECT_THAT(message->task.options, SizeIs(4));

@@ -2,9 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <map>
-#include <set>
 
-#include "os/random.hpp"
 #include "plugin/decision.hpp"
 #include "plugin/environment.hpp"
 #include "plugin/settings.hpp"
@@ -47,9 +45,10 @@ TEST(PluginEnvironment, AWrongFormIsReportedByTheNameTheUserTyped) {
 
 TEST(PluginEnvironment, ASubmissionFromInsideAJobInheritsNothing) {
     const auto names = inherited_variables();
-    for (const char* name : {"SLURM_RESTART_COUNT", "SLURM_SPANK_CKPT_UUID", "SLURM_SPANK_CKPT_OPEN_MODE",
-                             "SLURM_SPANK__SLURM_SPANK_OPTION_checkpoint_checkpoint_dir",
-                             "_SLURM_SPANK_OPTION_checkpoint_checkpoint_dir"})
+    for (const char* name :
+         {"SLURM_RESTART_COUNT", "SLURM_SPANK_CKPT_UUID", "SLURM_SPANK_CKPT_OPEN_MODE",
+          "SLURM_SPANK_CKPT_ALLOCATION", "SLURM_SPANK__SLURM_SPANK_OPTION_checkpoint_checkpoint_dir",
+          "_SLURM_SPANK_OPTION_checkpoint_checkpoint_dir"})
         EXPECT_THAT(names, Contains(name));
 }
 
@@ -59,17 +58,6 @@ TEST(PluginEnvironment, OnlyTheFirstIncarnationTruncates) {
     EXPECT_FALSE(must_truncate(
         environment({{"SLURM_SPANK_CKPT_OPEN_MODE", "made-append"}, {"SLURM_RESTART_COUNT", "1"}})));
     EXPECT_FALSE(must_truncate(environment({{"SLURM_SPANK_CKPT_OPEN_MODE", "something"}})));
-}
-
-TEST(PluginEnvironment, IdentitiesAreHexAndDifferent) {
-    std::set<std::string> seen;
-    for (int i = 0; i < 100; ++i) {
-        const auto uuid = make_uuid();
-        ASSERT_TRUE(uuid);
-        EXPECT_THAT(*uuid, testing::MatchesRegex("[0-9a-f]{32}"));
-        seen.insert(*uuid);
-    }
-    EXPECT_EQ(seen.size(), 100U);
 }
 
 TEST(PluginEnvironment, OptionsInTheJobsEnvironmentKeepTheirValues) {

@@ -5,54 +5,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 
-#include "fake_spank.hpp"
 #include "os/fd.hpp"
-#include "plugin/hooks.hpp"
-#include "plugin/option_callback.hpp"
-#include "plugin/step.hpp"
+#include "plugin_hooks_testbed.hpp"
 
 namespace ckpt {
 namespace {
 
 using test::fake_spank;
+using test::PluginHooks;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-class PluginHooks : public testing::Test {
-protected:
-    void SetUp() override {
-        test::reset_fake_spank();
-        given_options() = {};
-        set_managed(false);
-        m_settings.policy = "/nonexistent";
-        program_invocation_short_name = m_program.data();
-    }
-    void TearDown() override {
-        for (const char* name :
-             {"SBATCH_CHECKPOINT", "SLURM_CHECKPOINT", "SLURM_JOB_ID", "SLURM_RESTART_COUNT",
-              "SLURM_SPANK_CKPT_UUID", "SLURM_SPANK__SLURM_SPANK_OPTION_checkpoint_checkpoint"})
-            ::unsetenv(name);
-    }
-    void be(const char* program, spank_context_t context) {
-        m_program = program;
-        program_invocation_short_name = m_program.data();
-        fake_spank().context = context;
-    }
-    // A batch step whose job has --checkpoint.
-    void begin_step() {
-        step_init(fake_spank().handle(), m_settings);
-        fake_spank().give("checkpoint", "", true);
-        step_options_known(fake_spank().handle(), m_settings);
-    }
-
-    Settings m_settings;
-    std::string m_program = "test";
-};
 
 TEST_F(PluginHooks, EveryOptionIsRegistered) {
     be("sbatch", S_CTX_ALLOCATOR);
@@ -118,8 +84,7 @@ TEST_F(PluginHooks, AWrongOptionIsRefusedInProgramsWeDoNotKnow) {
 }
 
 TEST_F(PluginHooks, WhereNothingIsCheckpointedThatIsSaidOnce) {
-    for (const auto& [program, context] :
-         {std::pair{"salloc", S_CTX_ALLOCATOR}, {"srun", S_CTX_LOCAL}, {"scrontab", S_CTX_ALLOCATOR}}) {
+    for (const auto& [program, context] : {std::pair{"srun", S_CTX_LOCAL}, {"scrontab", S_CTX_ALLOCATOR}}) {
         test::reset_fake_spank();
         given_options() = {};
         be(program, context);
@@ -127,8 +92,7 @@ TEST_F(PluginHooks, WhereNothingIsCheckpointedThatIsSaidOnce) {
         fake_spank().give("checkpoint", nullptr, false);
         fake_spank().give("checkpoint-keep", "3", false);
         // scrontab never calls this
-        if (context == S_CTX_LOCAL || program == std::string("salloc"))
-            submit_options_known(fake_spank().handle(), m_settings);
+        if (context == S_CTX_LOCAL) submit_options_known(fake_spank().handle(), m_settings);
         ASSERT_THAT(fake_spank().log, SizeIs(1)) << program;
         EXPECT_THAT(fake_spank().log.front(), HasSubstr("without checkpoints; ")) << program;
         EXPECT_THAT(fake_spank().job_control, IsEmpty()) << program;

@@ -64,6 +64,16 @@ TEST(SlurmctldCause, TheFactsFollowTheWord) {
     EXPECT_EQ(cause_line(job), "timeout restarts=2 end=1000 preempt=0 requeue=0 grace=1");
 }
 
+// An allocation of salloc may well say --requeue.
+TEST(SlurmctldCause, WithoutAScriptNothingIsRequeued) {
+    JobRecord job = in_state(JOB_RUNNING);
+    job.requeue = true;
+    job.batch = false;
+    EXPECT_EQ(cause_line(job), "running restarts=0 end=0 preempt=0 requeue=0 grace=0");
+    job.batch = true;
+    EXPECT_EQ(cause_line(job), "running restarts=0 end=0 preempt=0 requeue=1 grace=0");
+}
+
 TEST(SlurmctldCause, AJobIsDescribedInOneLine) {
     JobRecord job = in_state(JOB_CANCELLED);
     job.job_id = 76;

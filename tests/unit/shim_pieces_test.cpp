@@ -302,6 +302,30 @@ TEST(ShimEnvironment, AStepsShimTakesWhatIsNotTheApplications) {
     EXPECT_EQ(std::getenv("SLURM_CHECKPOINT_UNBUFFERED"), nullptr);
 }
 
+TEST(ShimEnvironment, WhatStandsForAScriptSaysSoToItsStandIn) {
+    EXPECT_FALSE(stands_for_script());
+    EXPECT_FALSE(is_restored_or_nothing());
+    ::setenv("SLURM_CHECKPOINT_SCRIPT", "fresh", 1);
+    EXPECT_TRUE(stands_for_script());
+    EXPECT_FALSE(is_restored_or_nothing());
+    ::setenv("SLURM_CHECKPOINT_SCRIPT", "restore", 1);
+    EXPECT_TRUE(stands_for_script());
+    EXPECT_TRUE(is_restored_or_nothing());
+    EXPECT_STREQ(std::getenv("SLURM_CHECKPOINT_SCRIPT"), "restore");
+    ::unsetenv("SLURM_CHECKPOINT_SCRIPT");
+}
+
+TEST(ShimEnvironment, GoingOnFromAnotherJobIsNoStartFromTheBeginning) {
+    const char* option = "SLURM_SPANK__SLURM_SPANK_OPTION_checkpoint_checkpoint_restore";
+    EXPECT_FALSE(is_restarted());
+    for (const auto& [value, restarted] :
+         {std::pair{"7", true}, {"7@2", true}, {"auto", false}, {"never", false}, {"", false}}) {
+        ::setenv(option, value, 1);
+        EXPECT_EQ(is_restarted(), restarted) << value;
+    }
+    ::unsetenv(option);
+}
+
 TEST(ShimEnvironment, TheBaselineIsWhatSlurmHasSet) {
     ::setenv("SLURM_A", "1", 1);
     ::setenv("SLURMD_B", "2", 1);

@@ -10,6 +10,9 @@ namespace ckpt {
 
 namespace {
 
+using testing::ElementsAre;
+using testing::IsEmpty;
+
 SrunOptions read(std::vector<std::string> words) {
     words.insert(words.begin(), "srun");
     return read_srun_options(words);
@@ -61,6 +64,58 @@ TEST(SrunOptions, WhereTheCommandBegins) {
     EXPECT_FALSE(read({"cat", "--open-mode=truncate"}).open_mode);
     EXPECT_EQ(read({"-l", "--", "cat"}).command_at, 2u);
     EXPECT_EQ(read({"--ntasks"}).command_at, 2u); // and no value
+}
+
+TEST(SrunOptions, WordsOfOurOwnAreGathered) {
+    const auto ours = [](const std::vector<std::string>& words) { return read(words).checkpoint; };
+    EXPECT_THAT(ours({"--checkpoint", "app"}), ElementsAre("--checkpoint"));
+    EXPECT_THAT(ours({"--checkpoint=5m", "app"}), ElementsAre("--checkpoint=5m"));
+    EXPECT_THAT(ours({"--checkpoint-interval", "10m", "app"}), ElementsAre("--checkpoint-interval", "10m"));
+    EXPECT_THAT(ours({"-n2", "--checkpoint", "-l", "--checkpoint-keep=3", "--checkpoint-on", "none", "app"}),
+                ElementsAre("--checkpoint", "--checkpoint-keep=3", "--checkpoint-on", "none"));
+    EXPECT_THAT(ours({"--checkpoint-interval"}), ElementsAre("--checkpoint-interval")); // and no value
+    EXPECT_THAT(ours({"app", "--checkpoint", "--checkpoint-restore=7"}), IsEmpty());
+    EXPECT_THAT(ours({"--job-name", "--checkpoint", "app"}), IsEmpty()); // the value of --job-name
+}
+
+TEST(SrunOptions, TheValueOfOneOfOursIsNotTheCommand) {
+    EXPECT_EQ(read({"--checkpoint", "app"}).command_at, 2U);
+    EXPECT_EQ(read({"--checkpoint=5m", "app"}).command_at, 2U);
+    EXPECT_EQ(read({"--checkpoint-interval", "10m", "app"}).command_at, 3U);
+    EXPECT_EQ(read({"--checkpoint-interval=10m", "app"}).command_at, 2U);
+    EXPECT_EQ(read({"--checkpoint-restore", "7"}).command_at, 3U);
+    EXPECT_EQ(read({"--checkpoint-restore=7@2"}).command_at, 2U);
+}
+
+TEST(SrunOptions, AJobToGoOnFrom) {
+    EXPECT_TRUE(read({"--checkpoint-restore=7@2"}).restores);
+    EXPECT_TRUE(read({"--checkpoint-restore", "7"}).restores);
+    EXPECT_TRUE(read({"--checkpoint-rest=7", "app"}).restores);
+    EXPECT_TRUE(read({"--checkpoint-restore=auto", "--checkpoint-restore=7"}).restores) << "the last";
+    EXPECT_FALSE(read({"--checkpoint-restore=7", "--checkpoint-restore", "never"}).restores) << "the last";
+    for (const char* none : {"--checkpoint-restore=auto", "--checkpoint-restore=never",
+                             "--checkpoint-restore=", "--checkpoint-restore", "--checkpoint-keep=7",
+                             "--checkpoint=7", "--checkpoint"})
+        EXPECT_FALSE(read({none}).restores) << none;
+    EXPECT_FALSE(read({"app", "--checkpoint-restore=7"}).restores);
+}
+
+TEST(SrunOptions, WithTheseItIsNoStepOfThisAllocation) {
+    for (const char* word :
+         {"--jobid=7", "-h", "-V", "--version", "--help", "--usage", "--test-only", "--interactive",
+          "--external-launcher", "--het-group=0", "-Z", "--no-allocate", "-lV", "--test", "--vers"})
+        EXPECT_TRUE(read({"-n1", word, "app"}).elsewhere) << word;
+    EXPECT_TRUE(read({"--jobid", "7", "app"}).elsewhere);
+    EXPECT_TRUE(read({"--het-group", "0", "app"}).elsewhere);
+}
+
+TEST(SrunOptions, OthersAreNot) {
+    for (const char* word : {"--job-name=x", "-n4", "--overlap", "-l", "--hint=nomultithread", "--input=none",
+                             "--exclusive", "--hold", "-JhVZ", "--checkpoint"})
+        EXPECT_FALSE(read({word, "app"}).elsewhere) << word;
+    EXPECT_FALSE(read({"--job-name", "--help", "app"}).elsewhere);
+    EXPECT_FALSE(read({"-n", "4", "-J", "-h", "app"}).elsewhere);
+    EXPECT_FALSE(read({"app", "--help", "-h", "--jobid=7"}).elsewhere);
 }
 
 TEST(SrunOptions, WhatInputNames) {

@@ -88,6 +88,21 @@ TEST(KeptEnvironment, OnlySlurmsVariablesComeBack) {
                 IsEmpty());
 }
 
+TEST(FirstHost, OfSlurmsNodeLists) {
+    for (const auto& [nodes, first] : {std::pair{"n1", "n1"},
+                                       {"n1,m2", "n1"},
+                                       {"n[3-5]", "n3"},
+                                       {"n[03-05,7],m1", "n03"},
+                                       {"n[7,9]", "n7"},
+                                       {"n[7]", "n7"},
+                                       {"rack[2-3]n[10-11]x", "rack2n10x"},
+                                       {"n-1,n-2", "n-1"},
+                                       {"", ""},
+                                       {",n1", ""},
+                                       {"n[1-2", ""}})
+        EXPECT_EQ(first_host(nodes), first) << nodes;
+}
+
 class AllocationStepTest : public testing::Test {
 protected:
     void SetUp() override {
@@ -97,6 +112,7 @@ protected:
         }
         ::setenv("SLURM_SPANK_CKPT_ALLOCATION", "1", 1);
         ::setenv("SLURM_JOB_ID", "7", 1);
+        ::setenv("SLURM_JOB_NODELIST", "n[3-5]", 1);
     }
     void TearDown() override {
         for (const auto& [name, before] : m_before)
@@ -122,8 +138,10 @@ protected:
         return at == step.environment.end() ? "" : at->substr(name.size() + 1);
     }
 
-    std::map<const char*, std::optional<std::string>> m_before{
-        {"SLURM_SPANK_CKPT_ALLOCATION", {}}, {"SLURM_CHECKPOINT_SCRIPT", {}}, {"SLURM_JOB_ID", {}}};
+    std::map<const char*, std::optional<std::string>> m_before{{"SLURM_SPANK_CKPT_ALLOCATION", {}},
+                                                               {"SLURM_CHECKPOINT_SCRIPT", {}},
+                                                               {"SLURM_JOB_ID", {}},
+                                                               {"SLURM_JOB_NODELIST", {}}};
 };
 
 TEST_F(AllocationStepTest, ACommandInAnAllocationIsOne) {
@@ -137,8 +155,13 @@ TEST_F(AllocationStepTest, ElsewhereNothingIs) {
     ::setenv("SLURM_SPANK_CKPT_ALLOCATION", "0", 1);
     EXPECT_FALSE(is_one({"app"}));
     ::setenv("SLURM_SPANK_CKPT_ALLOCATION", "1", 1);
-    ::unsetenv("SLURM_JOB_ID");
-    EXPECT_FALSE(is_one({"app"}));
+    EXPECT_TRUE(is_one({"app"}));
+    for (const char* name : {"SLURM_JOB_ID", "SLURM_JOB_NODELIST"}) {
+        const std::string value = std::getenv(name);
+        ::unsetenv(name);
+        EXPECT_FALSE(is_one({"app"})) << name;
+        ::setenv(name, value.c_str(), 1);
+    }
 }
 
 TEST_F(AllocationStepTest, InsideOneThereIsNoOther) {
@@ -172,8 +195,8 @@ TEST_F(AllocationStepTest, RunsTheStandInWithTheUsersWords) {
     const auto from = argv.end() - static_cast<std::ptrdiff_t>(end.size());
     EXPECT_THAT(Words(from, argv.end()), ElementsAreArray(end));
     EXPECT_THAT(Words(argv.begin() + 1, from), Each(StartsWith("--")));
-    for (const char* word : {"--nodes=1", "--ntasks=1", "--relative=0", "--overlap", "--mem=0", "--gres=none",
-                             "--mpi=none", "--export=ALL"})
+    for (const char* word : {"--nodes=1", "--ntasks=1", "--nodelist=n3", "--overlap", "--mem=0",
+                             "--gres=none", "--mpi=none", "--export=ALL"})
         EXPECT_THAT(Words(argv.begin() + 1, from), Contains(word).Times(1));
 }
 

@@ -10,6 +10,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
+constexpr std::uint64_t k_stand_in = 7;
+
 class CommitTest : public StoreTest {};
 
 TEST_F(CommitTest, RoundTrip) {
@@ -102,28 +104,44 @@ TEST_F(CommitTest, SeveralPartsAreOneGeneration) {
     const Fd task_dir = open_path(task);
     CommitSpec spec = spec_of(m_owner, {0, 1}, 2, batch_dir.get());
     spec.tree_was_stopped = true;
-    spec.parts.push_back({{0, 3, "n2", 0, 0, 1, "4.1.1", {}}, task_dir.get()});
+    spec.parts.push_back({{0, 3, "n2", 0, 0, 1, "4.1.1", {}, k_stand_in}, task_dir.get()});
     ASSERT_TRUE(commit_to_store(spec));
+    const Taken taken = must_adopt(1);
+    EXPECT_EQ(taken.files, (Files{{"a.img", "batch"}}));
+    EXPECT_EQ(taken.adoption.node, "n1");
+    EXPECT_TRUE(taken.adoption.tree_was_stopped);
+    const fs::path target = make_dump({});
+    const Fd target_dir = open_path(target);
+    LocalVolume here = volume(m_base);
+    ASSERT_TRUE(unpack_part(Store{here, m_keys}, {m_owner, 1, {0, 1}, k_stand_in, 3, target_dir.get()}));
+    EXPECT_EQ(files_in(target), (Files{{"a.img", "task"}}));
+}
 
-    const auto adopt_part = [&](std::uint32_t step, std::uint32_t task_id) {
-        AdoptSpec of_part = adoption_by(1, -1);
-        of_part.step_id = step;
-        of_part.task_id = task_id;
-        auto taken = try_adopt(of_part, m_base);
-        EXPECT_TRUE(taken);
-        return std::pair(std::move(taken->adoption), std::move(taken->files));
-    };
-    const auto [first, first_files] = adopt_part(k_step, 0);
-    EXPECT_EQ(first_files, (Files{{"a.img", "batch"}}));
-    EXPECT_TRUE(first.tree_was_stopped);
-    const auto [second, second_files] = adopt_part(0, 3);
-    EXPECT_EQ(second.node, "n2");
-    EXPECT_EQ(second_files, (Files{{"a.img", "task"}}));
-    // A step that began after the cut has nothing to come back from, but belongs to that generation.
-    const auto [third, third_files] = adopt_part(7, 0);
-    EXPECT_EQ(third.found, Found::nothing);
-    EXPECT_EQ(third.id, (GenerationId{0, 1}));
-    EXPECT_THAT(third_files, IsEmpty());
+// In an allocation of salloc the script is a step, and another one each time.
+TEST_F(CommitTest, TheScriptIsFoundWhateverStepItWas) {
+    const fs::path script = make_dump({{"a.img", "script"}});
+    const fs::path task = make_dump({{"a.img", "task"}});
+    const Fd script_dir = open_path(script);
+    const Fd task_dir = open_path(task);
+    CommitSpec spec = spec_of(m_owner, {0, 1}, 2, task_dir.get());
+    spec.parts.front().about.stand_in = k_stand_in;
+    spec.parts.push_back({{3, 0, "n1", 0, 0, 1, "4.1.1", {}}, script_dir.get()});
+    ASSERT_TRUE(commit_to_store(spec));
+    const Taken taken = must_adopt(1);
+    EXPECT_EQ(taken.adoption.found, Found::generation);
+    EXPECT_EQ(taken.files, (Files{{"a.img", "script"}}));
+}
+
+TEST_F(CommitTest, AGenerationWithoutTheScriptStartsNothing) {
+    const fs::path task = make_dump({{"a.img", "task"}});
+    const Fd dir = open_path(task);
+    CommitSpec spec = spec_of(m_owner, {0, 1}, 2, dir.get());
+    spec.parts.front().about.stand_in = k_stand_in;
+    ASSERT_TRUE(commit_to_store(spec));
+    const Taken taken = must_adopt(1);
+    EXPECT_EQ(taken.adoption.found, Found::nothing);
+    EXPECT_EQ(taken.adoption.id, (GenerationId{0, 1}));
+    EXPECT_THAT(taken.files, IsEmpty());
 }
 
 TEST_F(CommitTest, OnlyRegularFilesAreImages) {

@@ -307,6 +307,51 @@ TEST_F(OtherJobTest, JobsAreFoundByWhatTheirManifestsSay) {
     EXPECT_THAT(*owners_of(here, "gamma", 0), IsEmpty());
 }
 
+// ---- steps of allocations, which have no batch script ----
+
+class ScriptTest : public OtherJobTest {
+protected:
+    static constexpr std::uint32_t k_normal_step = 3;
+
+    void commit_by_step(std::uint32_t step) {
+        const Fd dir = open_path(make_dump({{"core-1.img", "script"}}));
+        CommitSpec spec = spec_of(m_other, {0, 1}, 100, dir.get());
+        spec.parts.front().about.step_id = step;
+        ASSERT_TRUE(commit_to_store(spec));
+    }
+    Result<Taken> go_on_in(std::uint32_t step) {
+        AdoptSpec spec = adoption_by(0, -1);
+        spec.step_id = step;
+        spec.other_job = k_source;
+        spec.unfinished = {"alpha", true, {}};
+        return try_adopt(spec, m_base);
+    }
+    void expect_goes_on_in(std::uint32_t step) {
+        const auto taken = go_on_in(step);
+        ASSERT_TRUE(taken) << one_line(taken.error());
+        EXPECT_EQ(taken->adoption.found, Found::generation);
+        EXPECT_TRUE(taken->files == (Files{{"core-1.img", "script"}}));
+    }
+};
+
+TEST_F(ScriptTest, OneStepGoesOnFromAnother) {
+    commit_by_step(k_normal_step);
+    expect_goes_on_in(k_normal_step + 4);
+}
+
+TEST_F(ScriptTest, ABatchJobGoesOnFromAStep) {
+    commit_by_step(k_normal_step);
+    expect_goes_on_in(k_step);
+}
+
+TEST_F(ScriptTest, NoStepGoesOnFromABatchJob) {
+    commit_by_step(k_step);
+    const auto refused = go_on_in(k_normal_step);
+    expect_none(refused, "job 99 has a batch script");
+    EXPECT_THAT(refused.error().hint, HasSubstr("sbatch --checkpoint-restore=99"));
+    EXPECT_FALSE(fs::exists(path_of_other(m_other) / "inc-0" / "claimed-4711")) << "it is free for others";
+}
+
 // ---- a second one at the same time ----
 
 class DoubleTest : public OtherJobTest {
@@ -358,6 +403,21 @@ TEST_F(DoubleTest, OnesOwnClaimIsNotInTheWay) {
 TEST_F(DoubleTest, NorMayTheSourceItselfRun) {
     for (const std::uint32_t generation : {0U, 1U})
         expect_none(go_on(4711, {k_source, 4711}, generation), "job 99 has not ended");
+}
+
+TEST_F(DoubleTest, AStepOfAnAllocationGoesOnFromAnEarlierOne) {
+    for (const std::uint32_t generation : {0U, 1U}) {
+        m_owner.uuid = std::string(32, generation == 0 ? 'a' : 'b'); // each has an identity of its own
+        const auto taken = go_on(k_source, {k_source}, generation);
+        ASSERT_TRUE(taken) << one_line(taken.error());
+        EXPECT_EQ(taken->adoption.found, Found::generation);
+        EXPECT_TRUE(taken->files == (Files{{"core-1.img", "source"}}));
+    }
+}
+
+TEST_F(DoubleTest, NotBesideAnotherJobThatHasDone) {
+    ASSERT_TRUE(go_on(k_first, {k_first}));
+    expect_none(go_on(k_source, {k_first, k_source}), "job 98 goes on from job 99 already");
 }
 
 TEST_F(DoubleTest, WhatSlurmctldHasNotSaidIsNotGuessed) {

@@ -334,26 +334,26 @@ TEST_F(RemovalTest, ADirectoryThatAnotherNodeHasRenamedIsNotSweptWhileItMayBePut
 }
 
 // The other task, on another node, has started from what this one cannot use.
-TEST_F(RemovalTest, ATaskThatFindsNothingLeavesTheRecordOfItsSiblings) {
+TEST_F(RemovalTest, AStartThatFindsNothingLeavesTheRecordOfAnother) {
     const Dir dump(images(7, {0, 1}));
     CommitSpec spec;
     spec.owner = owner(7);
     spec.id = {0, 1};
     spec.keep = 100;
-    for (const std::uint32_t task : {0U, 1U})
-        spec.parts.push_back({{0, task, "n1", 1, 1, 1, "4.2", {}}, dump.fd()});
+    spec.parts.push_back({{0, 0, "n1", 1, 1, 1, "4.2", {}}, dump.fd()});
     ASSERT_TRUE(commit(store(), spec));
     const std::string generation = "alpha/" + job_dir_name(owner(7)) + "/inc-0/gen-000001";
-    m_volume.inner.files.erase(generation + "/index-0-1");
     const Dir target;
     AdoptSpec second;
     second.owner = owner(7);
     second.incarnation = 1;
-    second.task_id = 1;
     second.target = target.fd();
-    // It has looked for a record before the first task writes its own.
+    // It has looked for a record before the first writes its own.
     m_volume.renamed = "inc-1/.tmp-adopted";
-    m_volume.after_rename = [&] { expect_start(7, 1, {0, 1}); };
+    m_volume.after_rename = [&] {
+        expect_start(7, 1, {0, 1});
+        m_volume.inner.files.erase(generation + "/index-0-0");
+    };
     const auto adoption = adopt(store(), second);
     EXPECT_FALSE(m_volume.after_rename);
     ASSERT_TRUE(adoption) << one_line(adoption.error());

@@ -66,6 +66,16 @@ def application_lines(output):
     return [line for line in output.splitlines() if not line.startswith(("checkpoint: ", "slurmstepd-", "srun: "))]
 
 
+def wait_restored(job, restarts):
+    """Until JOB goes on in that life. One that ends before it could be saved leaves no line: the next one cuts the output back."""
+    def restored():
+        info = job.info()
+        lines = [line for line in product_lines(job.output()) if line.startswith("restored generation ")]
+        return info["Restarts"] == str(restarts) and lines and lines[-1].endswith(f" on {info.get('BatchHost')}")
+
+    wait_for(f"{job} is restored in its life {restarts}", restored)
+
+
 def generations(job):
     """What `sckpt list` tells the user about a job."""
     text = cluster.run("n1", "sckpt", "list", "--json", "--job", job.id, user=job.user)
