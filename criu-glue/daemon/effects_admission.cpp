@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Dumps that can wait are begun here, no more of them at once than the policy says.
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
+#include "policy/margin.hpp"
 #include "server.hpp"
 
 namespace ckpt {
+
+namespace {
+constexpr Seconds k_place_patience{60};
+} // namespace
 
 void Server::want_dump(const DumpQueue::Turn& turn) {
     m_dumps.add(turn);
@@ -24,8 +30,7 @@ void Server::admit_dumps_soon() {
 void Server::admit_dumps() {
     if (m_stopping) return;
     const auto running = [this] {
-        return std::ranges::count_if(m_jobs,
-                                     [](const auto& job) { return job.second.state.taking.has_value(); });
+        return std::ranges::count_if(m_jobs, [](const auto& job) { return has_place(job.second); });
     };
     const auto can_dump = [this](std::uint32_t job_id) {
         const Job* job = find_job(job_id);
@@ -42,8 +47,28 @@ void Server::begin_dump(const DumpQueue::Turn& turn) {
     const bool suspended = is_suspended(*job); // it may have been while it waited
     if (suspended && !turn.on_demand) return perform(*job, effect::ArmInterval{});
     if (suspended) return perform(*job, effect::AnswerOnDemand{0, suspended_error(turn.job_id)});
-    if (turn.on_demand) return handle(turn.job_id, event::OnDemand{turn.is_awaited});
-    handle(turn.job_id, event::IntervalElapsed{});
+    const Seconds patience = place_patience(*job);
+    if (turn.on_demand)
+        handle(turn.job_id, event::OnDemand{turn.is_awaited});
+    else
+        handle(turn.job_id, event::IntervalElapsed{});
+    job = find_job(turn.job_id);
+    if (job == nullptr || !job->state.taking) return;
+    job->dump_place = {job->state.taking->generation, std::chrono::steady_clock::now() + patience};
+    m_loop.after(patience, [this] { admit_dumps_soon(); });
+}
+
+// One that takes much longer than it should does not move: its user may have stopped criu, which runs as that
+// user. Nobody else waits for it.
+bool Server::has_place(const Job& job) {
+    if (!job.state.taking) return false;
+    const bool is_timed = job.dump_place.generation == job.state.taking->generation;
+    return !is_timed || std::chrono::steady_clock::now() < job.dump_place.until;
+}
+
+Seconds Server::place_patience(Job& job) const {
+    const Predicted dump = limit_margin(checkpoint_cost(job), m_policy.time_limit, Seconds(0)).dump;
+    return k_place_patience + Seconds(2 * static_cast<std::int64_t>(dump.seconds));
 }
 
 Error Server::suspended_error(std::uint32_t job_id) {

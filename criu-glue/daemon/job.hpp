@@ -2,6 +2,7 @@
 // What the daemon holds about a job besides its state: descriptors, processes, connections. Data only.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -166,6 +167,11 @@ struct Job {
     std::optional<ConnectionId> epilog; // waits for the commit
     bool epilog_over = false;
     std::optional<ConnectionId> on_demand; // waits for its generation
+    struct DumpPlace {
+        std::uint32_t generation = 0;
+        std::chrono::steady_clock::time_point until;
+    };
+    DumpPlace dump_place; // of admission.dumps, of the generation that was begun last in its turn
 };
 
 // The directory of this incarnation on the local tier.

@@ -254,6 +254,8 @@ private:
     void admit_dumps();
     void admit_dumps_soon();
     void begin_dump(const DumpQueue::Turn& turn);
+    static bool has_place(const Job& job);
+    [[nodiscard]] Seconds place_patience(Job& job) const;
     static Error suspended_error(std::uint32_t job_id);
     [[nodiscard]] Seconds dump_limit(const Job& job, const effect::Dump& e) const;
     [[nodiscard]] DumpNeed dump_need(const Job& job) const;

@@ -65,6 +65,20 @@ class OneAtATime(SystemTest):
             self.assertEqual(complaints(job.output()), [])
         assert_clean(first, second, third)
 
+    def test_one_that_does_not_move_keeps_nobody_waiting(self):
+        """Its criu, which hangs here, may have been stopped by its user, as whom it runs."""
+        first = submit(SCRIPT, "--checkpoint-interval=1s", name="first")
+        wait_for("the first dump begins", lambda: dumps("first"))
+        second = submit(SCRIPT, "--checkpoint-interval=1s", name="second")
+        wait_for("the second dump begins", lambda: len(dumps("[0-9]*")) == 2, timeout=120)
+        self.assertNotIn("saved", first.output())
+        (cluster.shared(DUMPS) / "go").touch()
+        for job in (first, second):
+            job.wait_output("generation 1 saved")
+            job.path("go").touch()
+            self.assert_ended(end(job), "FAILED", "7:0")
+        assert_clean(first, second)
+
     def test_a_job_that_ends_while_it_waits(self):
         """And one whose user asks for a checkpoint meanwhile."""
         first = submit(SCRIPT, "--checkpoint-interval=1s", name="first")

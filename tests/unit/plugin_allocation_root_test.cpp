@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // salloc --checkpoint where the package is installed, and what its steps tell ckptd.
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -67,15 +68,19 @@ protected:
         fs::create_directories(fs::path(wire::k_socket_path).parent_path());
         auto listener = listen_at(wire::k_socket_path, 0600);
         EXPECT_TRUE(listener);
-        auto told = std::async(std::launch::async, [&] {
-            const auto socket = accept_from(listener->get());
-            const auto packet = receive_packet(socket->get(), std::chrono::seconds(30));
-            (void)send_packet(socket->get(), wire::encode(wire::Reply{}));
-            return packet ? packet->bytes : "";
+        auto told = std::async(std::launch::async, [&]() -> Result<std::string> {
+            constexpr int k_limit_ms = 30'000;
+            pollfd comes{listener->get(), POLLIN, 0};
+            (void)::poll(&comes, 1, k_limit_ms);
+            CKPT_TRY(const Fd socket, accept_from(listener->get()));
+            CKPT_TRY(Packet packet, receive_packet(socket.get(), std::chrono::milliseconds(k_limit_ms)));
+            (void)send_packet(socket.get(), wire::encode(wire::Reply{}));
+            return std::move(packet.bytes);
         });
         task_forked(fake_spank().handle(), m_settings);
-        EXPECT_THAT(fake_spank().log, IsEmpty());
-        return told.get();
+        const auto bytes = told.get();
+        EXPECT_TRUE(bytes) << one_line(bytes.error());
+        return bytes.value_or("");
     }
 
     std::string m_path;

@@ -333,14 +333,15 @@ TEST_F(RemovalTest, ADirectoryThatAnotherNodeHasRenamedIsNotSweptWhileItMayBePut
     EXPECT_EQ(m_volume.inner.size_below("alpha/" + job_dir_name(owner(7))), 0U);
 }
 
-// The other task, on another node, has started from what this one cannot use.
-TEST_F(RemovalTest, AStartThatFindsNothingLeavesTheRecordOfAnother) {
+// Another start of the same incarnation has used what this one cannot.
+TEST_F(RemovalTest, AScriptThatFindsNothingLeavesTheRecordOfAnotherStart) {
     const Dir dump(images(7, {0, 1}));
     CommitSpec spec;
     spec.owner = owner(7);
     spec.id = {0, 1};
     spec.keep = 100;
     spec.parts.push_back({{0, 0, "n1", 1, 1, 1, "4.2", {}}, dump.fd()});
+    spec.parts.push_back({{1, 0, "n1", 1, 1, 1, "4.2", {}, 7}, dump.fd()});
     ASSERT_TRUE(commit(store(), spec));
     const std::string generation = "alpha/" + job_dir_name(owner(7)) + "/inc-0/gen-000001";
     const Dir target;
