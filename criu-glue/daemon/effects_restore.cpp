@@ -47,7 +47,6 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e, const Result<UserJo
     wire::AdoptRequest request;
     request.place = job.place;
     request.step_id = e.task.step_id;
-    request.task_id = e.task.task_id;
     request.before_incarnation = e.before_incarnation;
     request.before_generation = e.before_generation;
     // Not what failed here before.

@@ -84,12 +84,13 @@ struct Committing {
 
 struct JobState {
     std::uint32_t job_id = 0; // for messages
-    Plan plan;
     std::uint32_t restart_count = 0;
+    std::uint32_t no_progress_limit = 0; // restores from one generation after which the job is held; 0 = none
+    std::uint32_t last_generation = 0;   // highest number used
+    Plan plan;
     // Why checkpoints are off for this job although it asked for them (broken policy, no key, …).
     std::optional<Error> unmanaged;
-    std::uint32_t no_progress_limit = 0; // restores from one generation after which the job is held; 0 = none
-    bool never_saved = false;            // and for the same reason no incarnation before this one had any
+    bool never_saved = false; // and for the same reason no incarnation before this one had any
 
     // Its trees were started under an earlier daemon and their namespaces cannot be found again: they cannot
     // be dumped, only their end is awaited.
@@ -102,7 +103,6 @@ struct JobState {
     std::map<TaskKey, TaskState> tasks;
     std::optional<Taking> taking;
     std::map<std::uint32_t, Committing> committing;
-    std::uint32_t last_generation = 0; // highest number used
 
     bool ending = false;          // SIGTERM has arrived
     bool script_is_asked = false; // by the SIGTERM: at its shim, not at those of steps alone

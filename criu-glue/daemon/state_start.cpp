@@ -155,6 +155,9 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
         return e.found == Found::nothing || e.found == Found::completed
                    ? start_unmanaged(*job.unmanaged, task, e.task, out)
                    : hold(task, e.task, cannot_restore(*job.unmanaged, e.found != Found::nothing), out);
+    // Nobody has asked for anything else than to go on.
+    const bool has_none = e.found == Found::nothing || e.found == Found::completed;
+    if (job.in_allocation && has_none) return hold(task, e.task, none_is_left(job.restore_error), out);
     switch (e.found) {
     case Found::nothing:
         task.asked_history = 1;

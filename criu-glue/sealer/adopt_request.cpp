@@ -35,7 +35,6 @@ Status adopt_images(const wire::AdoptRequest& request, std::vector<Fd>& fds, wir
     spec.owner = owner_of(request.place);
     spec.incarnation = request.place.incarnation;
     spec.step_id = request.step_id;
-    spec.task_id = request.task_id;
     if (request.before_generation > 0)
         spec.before = store::GenerationId{request.before_incarnation, request.before_generation};
     if (request.here_generation > 0)

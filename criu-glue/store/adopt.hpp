@@ -18,8 +18,7 @@ namespace ckpt::store {
 struct AdoptSpec {
     Owner owner;
     std::uint32_t incarnation = 0;
-    std::uint32_t step_id = 0;
-    std::uint32_t task_id = 0;
+    std::uint32_t step_id = 0;          // of the task that stands for the script
     std::optional<GenerationId> before; // only what is older than this
     int target = -1;                    // empty directory that takes the images
     // The generation whose images this node still has; they are not read again when it is chosen.

@@ -203,8 +203,7 @@ struct JobRange {
 struct AdoptRequest {
     static constexpr std::uint16_t k_type = 52;
     StorePlace place;
-    std::uint32_t step_id = 0;
-    std::uint32_t task_id = 0;
+    std::uint32_t step_id = 0;            // of the task that is, or stands for, the script
     std::uint32_t before_incarnation = 0; // with before_generation: only generations older than this pair
     std::uint32_t before_generation = 0;
     std::uint32_t here_incarnation = 0; // with here_generation > 0: its images are on this node already
@@ -216,8 +215,8 @@ struct AdoptRequest {
     std::string why_unknown;            // why it did not answer
     template <class V>
     void fields(V& v) {
-        v(place, step_id, task_id, before_incarnation, before_generation, here_incarnation, here_generation,
-          other_job, other_generation, cluster, unfinished, why_unknown);
+        v(place, step_id, before_incarnation, before_generation, here_incarnation, here_generation, other_job,
+          other_generation, cluster, unfinished, why_unknown);
     }
 };
 enum class Found : std::uint8_t {

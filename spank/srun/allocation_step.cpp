@@ -25,6 +25,12 @@ void set(std::vector<std::string>& environment, const std::string& name, const s
     environment.push_back(name + "=" + value);
 }
 
+// --checkpoint-restore, or its form in the environment, names a job.
+bool restores(const SrunOptions& options) {
+    const char* named = std::getenv("SLURM_CHECKPOINT_RESTORE");
+    return options.restores || (named != nullptr && *named >= '0' && *named <= '9');
+}
+
 } // namespace
 
 std::string first_host(std::string_view nodes) {
@@ -46,7 +52,7 @@ std::string first_host(std::string_view nodes) {
 bool is_allocation_step(const SrunOptions& options, std::size_t words) {
     const char* made = std::getenv(wire::k_allocation_variable);
     const bool is_inside = std::getenv(wire::k_script_variable) != nullptr;
-    const bool is_something = options.command_at < words || options.restores;
+    const bool is_something = options.command_at < words || restores(options);
     return made != nullptr && std::string_view(made) == "1" && !is_inside && is_something && !options.pty &&
            !options.elsewhere && std::getenv("SLURM_JOB_ID") != nullptr && std::getenv(k_nodes) != nullptr;
 }
@@ -65,7 +71,7 @@ Result<AllocationStep> allocation_step(std::span<const std::string> argv, const 
     step.environment = keep_slurm_variables(environment);
     CKPT_TRY(const std::string uuid, make_uuid());
     set(step.environment, k_uuid, uuid);
-    set(step.environment, wire::k_script_variable, options.restores ? wire::k_restore : wire::k_fresh);
+    set(step.environment, wire::k_script_variable, restores(options) ? wire::k_restore : wire::k_fresh);
     return step;
 }
 

@@ -207,5 +207,19 @@ TEST(Allocation, StepsOfABatchScriptEndWithTheJob) {
     EXPECT_THAT(killed(advance(job, event::TaskGone{k_script, {}})), ElementsAre(k_script));
 }
 
+TEST(Allocation, WhatFindsNothingToGoOnFromDoesNotStartFromTheBeginning) {
+    using Found = event::AdoptEnded::Found;
+    for (const Found nothing : {Found::nothing, Found::completed}) {
+        for (const bool in_allocation : {false, true}) {
+            JobState job = job_of(in_allocation);
+            going_on(job);
+            event::AdoptEnded ended;
+            ended.task = k_script;
+            ended.found = nothing;
+            EXPECT_EQ(has<effect::HoldJob>(advance(job, ended)), in_allocation);
+        }
+    }
+}
+
 } // namespace
 } // namespace ckpt

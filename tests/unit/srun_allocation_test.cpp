@@ -185,6 +185,17 @@ TEST_F(AllocationStepTest, WithoutACommandItGoesOnFromACheckpointOrIsNone) {
     EXPECT_TRUE(is_one({"--checkpoint-restore", "7@2"}));
 }
 
+TEST_F(AllocationStepTest, TheEnvironmentMayNameTheCheckpoint) {
+    for (const auto& [value, how] : {std::pair{"7@2", "restore"}, std::pair{"auto", "fresh"}}) {
+        ::setenv("SLURM_CHECKPOINT_RESTORE", value, 1);
+        const std::vector<std::string> words{"srun", "true"};
+        const auto step = allocation_step(words, read_srun_options(words), {});
+        ASSERT_TRUE(step);
+        EXPECT_THAT(step->environment, Contains("SLURM_CHECKPOINT_SCRIPT=" + std::string(how)));
+    }
+    ::unsetenv("SLURM_CHECKPOINT_RESTORE");
+}
+
 TEST_F(AllocationStepTest, RunsTheStandInWithTheUsersWords) {
     const Words users{"-n", "4", "--checkpoint=5m", "--checkpoint-keep", "3", "--", "app", "--checkpoint"};
     const Words argv = made_of(users).argv;
