@@ -64,7 +64,9 @@ Result<std::string> script_of(const RestartFrom& from) {
     if (script.succeeded && !script.output.empty()) return std::move(script.output);
     return fail(Code::not_found, "slurmctld no longer has the script of job " + std::to_string(from.job_id),
                 "submit it yourself: sbatch --checkpoint-restore=" + to_string(from) +
-                    " SCRIPT; of an array with --array=INDEX");
+                    " SCRIPT; of an array with --array=INDEX; what was in salloc goes on with srun "
+                    "--checkpoint-restore=" +
+                    to_string(from) + " there too");
 }
 
 Status check_caller(const SlurmJob& job, const RestartOptions& options) {

@@ -25,6 +25,15 @@ bool names_a_job(const wire::OptionText& option) {
            option.value.front() >= '0' && option.value.front() <= '9';
 }
 
+bool has_ended(const Fd& process) {
+    return !pidfd_alive(process.get());
+}
+
+// As srun's stand-in makes it. A user may say it of any step.
+bool is_one_task(const wire::StepTaskRegister& task) {
+    return task.step_tasks == 1 && task.task_id == 0;
+}
+
 } // namespace
 
 // The script has ended; its steps may be about to.
@@ -46,6 +55,7 @@ void Server::open_for_script(Job& job, const wire::AllocationTaskRegister& m) {
         for (const Fd* process : {&task.shim_pidfd, &task.root_pidfd})
             if (*process)
                 if (auto same = duplicate(process->get())) leaving.push_back(std::move(*same));
+    std::erase_if(leaving, has_ended);
     forget_job(open.job_id);
     Job next = make_job(open);
     next.state.in_allocation = true;
@@ -61,7 +71,7 @@ void Server::open_for_script(Job& job, const wire::AllocationTaskRegister& m) {
 
 // Two must not go on from the same place, and write to the same files.
 bool Server::wait_for_leaving(Job& job, const TaskKey& task, const std::function<void(Job&)>& then) {
-    std::erase_if(job.leaving, [](const Fd& process) { return !pidfd_alive(process.get()); });
+    std::erase_if(job.leaving, has_ended);
     if (job.leaving.empty()) return false;
     m_loop.after(k_look_again, [this, job_id = job.facts.job_id, serial = job.serial, task, then] {
         Job* still = find_job(job_id, serial);
@@ -78,7 +88,13 @@ Status Server::place_in_allocation(const Peer& peer, const wire::AllocationTaskR
         return fail(Code::not_found, "job " + std::to_string(m.task.job_id) + " was not opened here");
     if (job->facts.uid != m.task.uid) return fail(Code::not_permitted, "a task of another user");
     if (!is_uuid(m.uuid)) return fail(Code::wire_malformed, "a task without the identity of its step");
+    const bool is_script = m.task.stand_in == 0;
+    if (is_script && !is_one_task(m.task))
+        return fail(Code::not_permitted, "several tasks that are to stand for a script");
     const bool is_news = job->facts.uuid != m.uuid || (!job->state.in_allocation && job->tasks.empty());
+    const auto stands_for_script = [](const auto& task) { return task.second.stand_in == 0; };
+    if (!is_news && is_script && std::ranges::any_of(job->tasks, stands_for_script))
+        return fail(Code::not_permitted, "the job has its script");
     is_placed = true;
     if (!is_news) return {};
     if (is_free_for_script(*job)) {
@@ -86,7 +102,6 @@ Status Server::place_in_allocation(const Peer& peer, const wire::AllocationTaskR
         return {};
     }
     is_placed = false;
-    const bool is_script = m.task.stand_in == 0;
     const bool restores = is_script && std::ranges::any_of(m.task.options, names_a_job);
     return run_without_us(*job, peer, m.task,
                           !is_script ? ""

@@ -12,7 +12,8 @@ namespace {
 constexpr std::int64_t k_kept_s = std::int64_t{24} * 3600;
 constexpr std::chrono::minutes k_removal_limit{10};
 constexpr std::chrono::milliseconds k_removal_pause{3000}; // after a failure
-constexpr std::size_t k_removed_at_once = 100;             // names on a command line
+constexpr unsigned k_step_dir_tries = 20;
+constexpr std::size_t k_removed_at_once = 100; // names on a command line
 
 } // namespace
 
@@ -62,9 +63,15 @@ void Server::empty_step_dirs() {
     if (paths.empty()) return;
     std::vector<std::string> argv{"/bin/rm", "-rf", "--one-file-system", "--"};
     argv.insert(argv.end(), paths.begin(), paths.end());
-    m_workers.run_text(argv, k_removal_limit, [](const Result<std::string>& done) {
-        if (!done)
+    m_workers.run_text(argv, k_removal_limit, [this, paths](const Result<std::string>& done) {
+        if (done) {
+            m_step_dir_failures = 0;
+        } else if (++m_step_dir_failures > k_step_dir_tries) {
             log::warning("sockets of ended jobs stay until ckptd starts anew: " + one_line(done.error()));
+        } else {
+            m_step_dirs->give_back(paths);
+            m_loop.after(k_removal_pause, [this] { empty_step_dirs(); });
+        }
     });
 }
 

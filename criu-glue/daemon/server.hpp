@@ -381,7 +381,8 @@ private:
     Identity m_sealer; // as whom ckpt-sealer runs
     std::optional<JobFiles> m_job_files;
     std::optional<StepDirs> m_step_dirs;
-    std::optional<Error> m_broken; // why no job can be managed at present
+    unsigned m_step_dir_failures = 0; // to remove them, one after the other
+    std::optional<Error> m_broken;    // why no job can be managed at present
 };
 
 } // namespace ckpt

@@ -63,10 +63,11 @@ Result<StepDirs> StepDirs::open(const std::string& path, const std::set<std::str
 }
 
 // From then on its user can make nothing in it any more, not even through a descriptor: the permission is
-// asked for with each new name (namei.c:may_create).
+// asked for with each new name (namei.c:may_create). By name, since nobody but root changes what that stands
+// for, and since there may be no descriptor left to open.
 void StepDirs::put_aside(const std::string& name) {
-    const auto dir = open_beneath(m_dir.get(), name, O_RDONLY | O_DIRECTORY, 0);
-    if (dir && ::fchown(dir->get(), 0, 0) == 0) (void)::fchmod(dir->get(), 0700);
+    if (::fchownat(m_dir.get(), name.c_str(), 0, 0, AT_SYMLINK_NOFOLLOW) == 0)
+        (void)!::fchmodat(m_dir.get(), name.c_str(), 0700, 0);
     std::string aside = name;
     if (!name.starts_with(k_aside)) {
         aside = std::format("{}{}-{}-{}", k_aside, std::time(nullptr), m_count++, name);

@@ -35,6 +35,10 @@ public:
     // Paths of what was put aside. Nobody but root gets there any more; there may be very much in it, so
     // whoever must not wait has it removed by another process.
     std::vector<std::string> take_aside() { return std::exchange(m_aside, {}); }
+    // They are there still.
+    void give_back(const std::vector<std::string>& paths) {
+        m_aside.insert(m_aside.end(), paths.begin(), paths.end());
+    }
 
 private:
     StepDirs(Fd dir, std::string path) : m_dir(std::move(dir)), m_path(std::move(path)) {}

@@ -19,6 +19,7 @@
 #include "policy/policy_yaml.hpp"
 #include "sbatch_options.hpp"
 #include "slurm_configuration.hpp"
+#include "wire/allocation.hpp"
 
 namespace ckpt {
 
@@ -185,6 +186,8 @@ void submit_options_known(spank_t spank, const Settings& settings) {
     if (!is_ours(given_options(), settings)) return;
     if (program_is("srun") && variable("SLURM_JOB_ID") != nullptr) pass_identity_on(spank);
     if (program_is("salloc")) return prepare_allocation(spank, settings);
+    if (program_is("srun") && variable(wire::k_script_variable) != nullptr)
+        return advise(request_of(given_options()).request, settings, std::nullopt);
     if (program_is("srun")) {
         // A step's options are its job's, and the policy's default is not what this user asked for.
         const bool is_news = given_options().list() != options_in_job_environment(variable).list();

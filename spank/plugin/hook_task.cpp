@@ -174,7 +174,10 @@ void task_init(spank_t spank, const Settings& /*settings*/) {
         adjust_output(spank);
         hide_stand_in(spank); // set by the user, it would make the shim take the script for a step's task
     }
-    if (stands_for_script(spank)) give_back_environment(spank);
+    if (stands_for_script(spank))
+        give_back_environment(spank);
+    else
+        spank_unsetenv(spank, wire::k_script_variable); // likewise
     // In a container's root there may be no shim; the task then runs as it is.
     if (::access(k_shim, X_OK) == 0) return prepend_shim(spank);
     const int reason = errno;

@@ -12,8 +12,10 @@ namespace ckpt {
 namespace {
 
 constexpr std::array<std::string_view, 3> k_slurms = {"SLURM_", "SLURMD_", "SRUN_"};
-// Ours, and what Slurm carries of ours.
-constexpr std::array<std::string_view, 2> k_ours = {"SLURM_CHECKPOINT", "SLURM_SPANK_"};
+// Ours, what Slurm carries of ours, and what srun passes on of the process it runs in: the step's slurmstepd
+// has yet to apply that (task.c:exec_task).
+constexpr std::array<std::string_view, 5> k_ours = {"SLURM_CHECKPOINT", "SLURM_SPANK_", "SLURM_RLIMIT_",
+                                                    "SLURM_UMASK=", "SLURM_PRIO_PROCESS="};
 constexpr std::array<std::string_view, 6> k_find_the_job = {
     "SLURM_JOB_ID=",      "SLURM_JOBID=",      "SLURM_CONF=",
     "SLURM_CONF_SERVER=", "SLURM_EXIT_ERROR=", "SLURM_WORKING_CLUSTER="};

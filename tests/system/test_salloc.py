@@ -183,6 +183,32 @@ class Salloc(SystemTest):
         again.leave()
         assert_clean(allocation, again)
 
+    def test_many_one_after_the_other_leave_nothing_open(self):
+        allocation = Allocation("--checkpoint", "--ntasks=2", nodes="n1")
+        count = "ls /proc/$(pgrep -o -x ckptd)/fd | wc -l"
+        self.assertEqual(allocation.call("for i in 1 2 3; do srun --ntasks=2 true </dev/null; done"), 0)
+        before = int(cluster.run("n1", "sh", "-c", count))
+        self.assertEqual(allocation.call("for i in $(seq 12); do srun --ntasks=2 true </dev/null; done"), 0)
+        self.assertLess(int(cluster.run("n1", "sh", "-c", count)) - before, 12)
+        allocation.leave()
+        assert_clean(allocation)
+
+    def test_a_user_says_that_tasks_stand_for_scripts(self):
+        """Of which a job has one, of one task: they run without checkpoints, and those of the script go on."""
+        allocation = Allocation("--checkpoint", "--ntasks=2", nodes="n1")
+        self.saved_in_the_middle(allocation)
+        forged = "SLURM_CHECKPOINT_SCRIPT=fresh PATH=/usr/bin:/bin srun --overlap --ntasks=%s --overcommit bash -c 'echo runs' >forged%s"
+        self.assertEqual(allocation.call(forged % ("1", "1")), 0)
+        self.assertEqual(allocation.call(forged % ("20", "20")), 0)
+        self.assertEqual(allocation.read("forged1") + allocation.read("forged20"), 21 * "runs\n")
+        self.assertEqual(allocation.call(f"srun --jobid=$SLURM_JOB_ID --overlap --ntasks=1 --nodes=1 {CREATE}"), 0)
+        allocation.path("go").touch()
+        self.assertEqual(allocation.end_of(), 5)
+        self.assertEqual(sorted(application_lines(allocation.read("one"))), WHOLE)
+        self.assertEqual(complaints(allocation.read("one.err")), [])
+        allocation.leave()
+        assert_clean(allocation)
+
     def test_scancel_ends_everything_at_once(self):
         allocation = Allocation("--checkpoint", *OPTIONS, nodes="n1,n2")
         allocation.begin(PAIR, "one")
@@ -193,7 +219,8 @@ class Salloc(SystemTest):
 
     def test_everything_else_is_as_without_us(self):
         allocation = Allocation("--checkpoint", "--ntasks=3", "--cpus-per-task=2", nodes="n1")
-        show = "bash -c 'env | grep -E \"^SL|^SRUN\" | sort; pwd; umask; ulimit -n; cat /proc/self/status | grep Cpus_allowed_list'"
+        allocation.tell("ulimit -S -n 777; ulimit -S -c 0; umask 27")
+        show = "bash -c 'env | grep -E \"^SL|^SRUN\" | sort; pwd; umask; ulimit -S -a; nice; cat /proc/self/status | grep Cpus_allowed_list'"
         for word, srun in (("ours", "srun"), ("plain", "PATH=/usr/bin:/bin srun")):
             self.assertEqual(allocation.call(f"{srun} --ntasks=1 {show} >env.{word}"), 0)
             self.assertEqual(allocation.call(f"(seq 1 20000 | {srun} --label cat | sort >input.{word})"), 0)

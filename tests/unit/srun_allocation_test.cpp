@@ -82,6 +82,12 @@ TEST(KeptEnvironment, WhatAnOuterStepHasKeptIsNotTheShells) {
     EXPECT_THAT(keep_slurm_variables({"CKPT_KEPT_SLURM_NTASKS=9", "A=1"}), ElementsAre("A=1"));
 }
 
+TEST(KeptEnvironment, WhatSlurmstepdHasYetToApplyIsLeftToIt) {
+    const Words limits{"SLURM_RLIMIT_NOFILE=777", "SLURM_UMASK=0027", "SLURM_PRIO_PROCESS=3"};
+    EXPECT_EQ(keep_slurm_variables(limits), limits);
+    EXPECT_EQ(give_back_slurm_variables(limits), limits);
+}
+
 TEST(KeptEnvironment, OnlySlurmsVariablesComeBack) {
     EXPECT_THAT(give_back_slurm_variables({"CKPT_KEPT_LD_PRELOAD=/x.so", "CKPT_KEPT_SLURM_SPANK_CKPT_UUID=x",
                                            "CKPT_KEPT_SLURM_CHECKPOINT_SCRIPT=fresh", "CKPT_KEPT_"}),
