@@ -41,15 +41,6 @@ struct ExecFailure {
     ::_exit(127);
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-    std::vector<char*> out;
-    out.reserve(strings.size() + 1);
-    for (const std::string& s : strings)
-        out.push_back(const_cast<char*>(s.c_str())); // execve takes char* by history
-    out.push_back(nullptr);
-    return out;
-}
-
 void reset_signals() {
     for (int sig = 1; sig < NSIG; ++sig)
         ::signal(sig, SIG_DFL); // fails for KILL and STOP, which is fine
@@ -123,8 +114,8 @@ void lower_priority() {
     if (spec.affinity_like != 0 && ::sched_getaffinity(spec.affinity_like, sizeof cpus, &cpus) == 0)
         ::sched_setaffinity(0, sizeof cpus, &cpus);
     if (spec.low_priority) lower_priority();
-    auto argv = pointers(spec.argv);
-    auto environment = pointers(spec.environment);
+    auto argv = exec_pointers(spec.argv);
+    auto environment = exec_pointers(spec.environment);
     std::vector<std::pair<int, int>> fds = spec.fds;
     // Namespaces are entered before descriptors are placed: the caller's numbers are still valid here.
     enter_namespaces(spec.enter_namespaces, report_fd);
@@ -150,6 +141,15 @@ Result<int> reap(pid_t pid) {
 }
 
 } // namespace
+
+std::vector<char*> exec_pointers(const std::vector<std::string>& strings) {
+    std::vector<char*> out;
+    out.reserve(strings.size() + 1);
+    for (const std::string& s : strings)
+        out.push_back(const_cast<char*>(s.c_str())); // execve takes char* by history
+    out.push_back(nullptr);
+    return out;
+}
 
 Child& Child::operator=(Child&& other) noexcept {
     if (this != &other) {

@@ -16,6 +16,9 @@
 
 namespace ckpt {
 
+// For execve(2): into `strings`, which outlive them; the last is nullptr.
+std::vector<char*> exec_pointers(const std::vector<std::string>& strings);
+
 struct SpawnSpec {
     std::string path;                     // absolute
     std::vector<std::string> argv;        // argv[0] included

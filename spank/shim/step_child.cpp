@@ -18,21 +18,12 @@ namespace ckpt {
 
 namespace {
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-    std::vector<char*> all;
-    all.reserve(texts.size() + 1);
-    for (std::string& text : texts)
-        all.push_back(text.data());
-    all.push_back(nullptr);
-    return all;
-}
-
 // In the child, between fork and exec: nothing here allocates.
 class Becoming {
 public:
     Becoming(const wire::StepCommand& command, int cwd, const std::vector<Fd>& descriptors, int report)
         : m_command(command), m_argv_texts(command.argv), m_environment_texts(command.environment),
-          m_argv(pointers(m_argv_texts)), m_environment(pointers(m_environment_texts)),
+          m_argv(exec_pointers(m_argv_texts)), m_environment(exec_pointers(m_environment_texts)),
           m_descriptors(descriptors), m_moved(descriptors.size()), m_cwd(cwd), m_report(report) {
         // Above every number that is wanted, so that none is overwritten before it is in its place.
         m_above = 3;

@@ -18,6 +18,7 @@
 #include "command.hpp"
 #include "launcher_daemon.hpp"
 #include "os/files.hpp"
+#include "os/process.hpp"
 #include "real_srun.hpp"
 #include "shim/ending.hpp"
 #include "shim/signals.hpp"
@@ -44,15 +45,6 @@ constexpr std::size_t k_cgroup_max = 1 << 16;
     give_up(program, errno);
 }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-    std::vector<char*> all;
-    all.reserve(texts.size() + 1);
-    for (std::string& text : texts)
-        all.push_back(text.data());
-    all.push_back(nullptr);
-    return all;
-}
-
 // Without a number of its own the step runs as it would without us.
 void become_allocation_step(const std::string& program, const std::vector<std::string>& words,
                             const SrunOptions& options, const sigset_t& mask) {
@@ -61,8 +53,8 @@ void become_allocation_step(const std::string& program, const std::vector<std::s
         environment.emplace_back(*variable);
     auto step = allocation_step(words, options, environment);
     if (!step) return;
-    std::vector<char*> argv = pointers(step->argv);
-    std::vector<char*> variables = pointers(step->environment);
+    std::vector<char*> argv = exec_pointers(step->argv);
+    std::vector<char*> variables = exec_pointers(step->environment);
     ::sigprocmask(SIG_SETMASK, &mask, nullptr);
     ::execve(program.c_str(), argv.data(), variables.data());
     give_up(program, errno);

@@ -67,7 +67,7 @@ class StepsKinds(SystemTest):
         self.assert_ended(end(job))
         ours = [line for line in job.output().splitlines() if "checkpoint: " in line]
         self.assertEqual([line.partition("checkpoint: ")[2] for line in ours],
-                         ["only batch jobs are checkpointed, as a whole; this one runs without checkpoints; use sbatch --checkpoint [CKPT-102]"])
+                         ["a step is checkpointed with its script or its allocation; this one runs without checkpoints; use sbatch --checkpoint, or srun in salloc --checkpoint [CKPT-102]"])
         self.assertEqual([line for line in job.output().splitlines() if line not in ours and not line.startswith("srun: ")], ["done", "status 3"])
 
     def test_tasks_that_share_memory(self):

@@ -75,12 +75,12 @@ class Submit(SystemTest):
         assert_clean(job)
 
     def test_no_batch_job(self):
-        line = "only batch jobs are checkpointed, as a whole; this one runs without checkpoints; use sbatch --checkpoint [CKPT-102]"
-        for command in ("salloc", "srun"):
+        line = "a step is checkpointed with its script or its allocation; this one runs without checkpoints; use sbatch --checkpoint, or srun in salloc --checkpoint [CKPT-102]"
+        for command, advice in (("salloc", []), ("srun", [line])):
             with self.subTest(command):
                 done = cluster.attempt("ctl", command, "--checkpoint", "--nodelist=n1", "sh", "-c", "echo done; exit 3", user="alice")
                 self.assertEqual((done.returncode, done.stdout), (3, "done\n"), done.stderr)
-                self.assertEqual(advice_of(done.stderr), [line])
+                self.assertEqual(advice_of(done.stderr), advice)
 
     def test_scrontab(self):
         self.append_to_slurm_conf("ScronParameters=enable\n")
