@@ -8,6 +8,7 @@
 #include "os/process.hpp"
 #include "os/random.hpp"
 #include "server.hpp"
+#include "wire/allocation.hpp"
 
 namespace ckpt {
 
@@ -20,9 +21,8 @@ constexpr const char* k_one_at_a_time =
 constexpr const char* k_not_restored =
     "a checkpoint can be gone on from when the step of this allocation that is checkpointed has ended";
 
-bool names_a_job(const wire::OptionText& option) {
-    return option.name == option_row(Option::restore).name && !option.value.empty() &&
-           option.value.front() >= '0' && option.value.front() <= '9';
+bool is_restore(const wire::OptionText& option) {
+    return option.name == option_row(Option::restore).name && wire::names_a_job(option.value);
 }
 
 bool has_ended(const Fd& process) {
@@ -102,7 +102,7 @@ Status Server::place_in_allocation(const Peer& peer, const wire::AllocationTaskR
         return {};
     }
     is_placed = false;
-    const bool restores = is_script && std::ranges::any_of(m.task.options, names_a_job);
+    const bool restores = is_script && std::ranges::any_of(m.task.options, is_restore);
     return run_without_us(*job, peer, m.task,
                           !is_script ? ""
                           : restores ? k_not_restored

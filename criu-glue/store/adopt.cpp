@@ -144,6 +144,7 @@ private:
         if (!again && again.error().code == Code::not_found) return Try::vanished;
         if (!again) return pass_over(job, id, of_store(again.error()));
         describe_chosen(id, of);
+        // The script's, whatever step was it or stood for it then.
         const PartEntry* part = m_manifest.part_of(0, 0);
         if (part == nullptr) return Try::taken; // the step began after the cut: nothing to unpack
         m_result.node = part->node;

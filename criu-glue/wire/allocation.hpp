@@ -3,6 +3,8 @@
 // the user has said to srun, as a script of that one line would (docs/steps.md).
 #pragma once
 
+#include <string_view>
+
 namespace ckpt::wire {
 
 // In the environment of an allocation that was made with --checkpoint: "1".
@@ -15,5 +17,10 @@ constexpr const char* k_restore = "restore";
 // Before the names of Slurm's variables as the user's shell has them, in the environment of that step, which
 // sets its own.
 constexpr const char* k_kept_prefix = "CKPT_KEPT_";
+
+// A value of --checkpoint-restore: JOBID[@GENERATION], and not a word.
+inline bool names_a_job(std::string_view restore) {
+    return !restore.empty() && restore.front() >= '0' && restore.front() <= '9';
+}
 
 } // namespace ckpt::wire

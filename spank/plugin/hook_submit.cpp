@@ -25,6 +25,7 @@ namespace ckpt {
 
 namespace {
 
+constexpr const char* k_stand_in_dir = CKPT_LIBEXEC_DIR "/bin";
 constexpr const char* k_stand_in = CKPT_LIBEXEC_DIR "/bin/srun";
 constexpr const char* k_default_path = "/usr/local/bin:/usr/bin:/bin";
 
@@ -147,8 +148,9 @@ void prepare_allocation(spank_t spank, const Settings& settings) {
     give_identity(spank);
     spank_job_control_setenv(spank, k_allocation, "1", 1);
     const char* path = variable("PATH");
-    const std::string ours = CKPT_LIBEXEC_DIR "/bin";
-    ::setenv("PATH", (path != nullptr ? ours + ":" + path : ours + ":" + k_default_path).c_str(), 1);
+    const std::string with_ours =
+        std::string(k_stand_in_dir) + ":" + (path != nullptr ? path : k_default_path);
+    ::setenv("PATH", with_ours.c_str(), 1);
 }
 
 // Without PrologFlags=Alloc the prolog of a node that the batch script does not run on comes with the first

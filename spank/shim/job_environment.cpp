@@ -34,7 +34,7 @@ bool has_earlier_run() {
 
 // --checkpoint-restore names another job, which this one goes on from.
 bool comes_from_another(const char* restore) {
-    return restore != nullptr && *restore >= '0' && *restore <= '9';
+    return restore != nullptr && wire::names_a_job(restore);
 }
 
 } // namespace

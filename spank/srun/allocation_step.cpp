@@ -28,7 +28,7 @@ void set(std::vector<std::string>& environment, const std::string& name, const s
 // --checkpoint-restore, or its form in the environment, names a job.
 bool restores(const SrunOptions& options) {
     const char* named = std::getenv("SLURM_CHECKPOINT_RESTORE");
-    return options.restores || (named != nullptr && *named >= '0' && *named <= '9');
+    return options.restores || (named != nullptr && wire::names_a_job(named));
 }
 
 } // namespace
@@ -62,7 +62,8 @@ Result<AllocationStep> allocation_step(std::span<const std::string> argv, const 
     AllocationStep step;
     step.argv.emplace_back("srun");
     step.argv.insert(step.argv.end(), k_step.begin(), k_step.end());
-    // Whose ckptd the others ask for (spank/slurmctld/job.cpp:batch_host).
+    // Whose ckptd the others ask for (spank/slurmctld/job.cpp:batch_host). Not --relative=0, which leaves no
+    // node out and so any of them in (slurm src/stepmgr/stepmgr.c:_pick_step_nodes).
     const char* nodes = std::getenv(k_nodes);
     step.argv.emplace_back("--nodelist=" + first_host(nodes != nullptr ? nodes : ""));
     step.argv.insert(step.argv.end(), options.checkpoint.begin(), options.checkpoint.end());

@@ -61,7 +61,7 @@ void become_allocation_step(const std::string& program, const std::vector<std::s
 }
 
 // In a step that stands for a script one interrupt is all that comes of those that the user has typed: the
-// srun at the terminal keeps the first for itself.
+// srun at the terminal keeps the first for itself (slurm src/srun/srun_job.c:_handle_intr).
 std::vector<std::string> as_script(std::vector<std::string> words) {
     words.insert(words.begin() + 1, "--quit-on-interrupt");
     return words;

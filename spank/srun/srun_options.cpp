@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "wire/allocation.hpp"
+
 namespace ckpt {
 
 namespace {
@@ -131,8 +133,7 @@ private:
             m_options.checkpoint.push_back(m_argv[i]);
         const std::string_view value = m_at == at ? text.substr(std::min(name.size() + 1, text.size()))
                                                   : std::string_view(m_options.checkpoint.back());
-        const bool names_a_job = !value.empty() && value.front() >= '0' && value.front() <= '9';
-        if (abbreviates(name, "checkpoint-restore")) m_options.restores = names_a_job;
+        if (abbreviates(name, "checkpoint-restore")) m_options.restores = wire::names_a_job(value);
     }
 
     void take_input(std::string_view value, std::size_t at) {
