@@ -68,10 +68,18 @@ struct PolicyEngine {
         64ULL << 20; // of each rolled-back file: at most so much of what is cut is kept
 };
 
-// The failure rate behind interval "auto".
+// When checkpoints are taken that nobody has asked for.
 struct PolicyAuto {
     Seconds node_mtbf{30L * 24 * 3600}; // mean time between failures of one node
     double max_overhead = 0.01;         // share of run time that checkpoints may cost
+    Seconds first{120};       // from a job's first start to its first checkpoint, the verdict; 0 = with the others
+    Seconds min_run_time{300}; // jobs with a shorter time limit get their last one only
+    double jitter = 0.1;       // share of an interval by which it may be shorter
+};
+
+// `sckpt drain`.
+struct PolicyMaintenance {
+    std::uint32_t jobs = 4; // of a node at once
 };
 
 // How long before the time limit a last checkpoint is started.
@@ -116,6 +124,7 @@ struct Policy {
     PolicySlurmctld slurmctld;
     PolicyNetwork network;
     PolicyFailure failure;
+    PolicyMaintenance maintenance;
     // The keys that the file states ("defaults.keep"), so that a stated value can be told from a built-in
     // one.
     std::vector<std::string> stated;

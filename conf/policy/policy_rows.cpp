@@ -104,6 +104,11 @@ constexpr std::array k_rows{
               CKPT_READ(automatic.node_mtbf, parse_long_time)},
     PolicyRow{"auto", "max_overhead", "a percentage from 0.01% to 50%",
               CKPT_READ(automatic.max_overhead, parse_overhead)},
+    PolicyRow{"auto", "first", CKPT_TIME_WORDS ", or none", CKPT_READ(automatic.first, parse_time_or_none)},
+    PolicyRow{"auto", "min_run_time", CKPT_TIME_WORDS ", or none",
+              CKPT_READ(automatic.min_run_time, parse_time_or_none)},
+    PolicyRow{"auto", "jitter", "a percentage from 0% to 50%, or none",
+              CKPT_READ(automatic.jitter, parse_min_free)},
     PolicyRow{"time_limit", "safety", "a number from 1 to 10 such as 1.5 or 2",
               CKPT_READ(time_limit.safety, parse_safety)},
     PolicyRow{"time_limit", "reserve", CKPT_TIME_WORDS, CKPT_READ(time_limit.reserve, parse_time)},
@@ -118,6 +123,7 @@ constexpr std::array k_rows{
     PolicyRow{"failure", "epilog_wait", CKPT_TIME_WORDS, CKPT_READ(failure.epilog_wait, parse_time)},
     PolicyRow{"failure", "no_progress", "a number from 1 to 1000",
               CKPT_READ(failure.no_progress, parse_no_progress)},
+    PolicyRow{"maintenance", "jobs", "a number from 1 to 1000", CKPT_READ(maintenance.jobs, parse_keep)},
 };
 
 } // namespace

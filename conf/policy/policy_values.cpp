@@ -132,6 +132,11 @@ Result<Seconds> parse_time(std::string_view text) {
 Result<Seconds> parse_long_time(std::string_view text) {
     return parse_duration(text, k_longest);
 }
+Result<Seconds> parse_time_or_none(std::string_view text) {
+    if (is_none(text)) return Seconds{0};
+    return parse_time(text);
+}
+
 Result<Seconds> parse_long_time_or_none(std::string_view text) {
     if (is_none(text)) return Seconds{0};
     return parse_long_time(text);

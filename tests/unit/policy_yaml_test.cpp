@@ -37,11 +37,12 @@ retention: {after_end: 3d, max_age: 1000d, user_limit: 2T, min_free: 7.5%, every
 admission: {dumps: 4, commits: 20, leases: /leases, bandwidth: 300M}
 engine: {criu: /opt/criu, dump_timeout: 7m, restore_timeout: 1:00:00, ghost_limit: 10M, node_local: [/t], node_local_limit: 3G,
          copy_limit: 5G, tail_limit: 6K}
-auto: {node_mtbf: 2000d, max_overhead: 2.5%}
+auto: {node_mtbf: 2000d, max_overhead: 2.5%, first: 3m, min_run_time: none, jitter: 5%}
 time_limit: {safety: 2.25, reserve: 20s}
 slurmctld: {comment: false, comment_every: 5m, spread: 2m}
 network: {port: 7000}
 failure: {restore_impossible: requeue-elsewhere, changed_file: ignore, epilog_wait: 2m, no_progress: 7}
+maintenance: {jobs: 9}
 )");
     ASSERT_TRUE(policy) << policy.error().what;
     EXPECT_TRUE(policy->defaults.enabled);
@@ -79,6 +80,10 @@ failure: {restore_impossible: requeue-elsewhere, changed_file: ignore, epilog_wa
     EXPECT_EQ(policy->automatic.node_mtbf, 2000 * 24h);
     EXPECT_DOUBLE_EQ(policy->automatic.max_overhead, 0.025);
     EXPECT_DOUBLE_EQ(policy->time_limit.safety, 2.25);
+    EXPECT_EQ(policy->automatic.first, 3min);
+    EXPECT_EQ(policy->automatic.min_run_time, 0s);
+    EXPECT_DOUBLE_EQ(policy->automatic.jitter, 0.05);
+    EXPECT_EQ(policy->maintenance.jobs, 9U);
     EXPECT_EQ(policy->time_limit.reserve, 20s);
     EXPECT_FALSE(policy->slurmctld.comment);
     EXPECT_EQ(policy->slurmctld.comment_every, 5min);
@@ -128,7 +133,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{
             "version: 1\ndefault:\n  keep: 2\n",
             "p.yaml:2:1: unknown key \"default\", expected version, defaults, limits, storage, retention, "
-            "admission, engine, auto, time_limit, slurmctld, network, failure, did you mean \"defaults\""},
+            "admission, engine, auto, time_limit, slurmctld, network, failure, maintenance, did you mean \"defaults\""},
         BadPolicy{"version: 1\ndefaults:\n  keap: 2\n",
                   "p.yaml:3:3: unknown key \"keap\" in defaults, expected enabled, "
                   "interval, on, method, keep, max_restarts, files, did you mean \"keep\""},
