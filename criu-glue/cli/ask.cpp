@@ -12,6 +12,11 @@ std::string without_code(const std::string& line) {
 
 } // namespace
 
+Status status_of(const wire::Answer& answer) {
+    if (answer.code == 0) return {};
+    return fail(static_cast<Code>(answer.code), without_code(answer.text));
+}
+
 Result<Fd> connect_to_ckptd() {
     auto socket = connect_to(wire::k_socket_path);
     if (socket) return socket;
@@ -23,8 +28,7 @@ Result<Packet> ask_for(const std::string& request, std::chrono::milliseconds lim
     CKPT_TRY(const Fd socket, connect_to_ckptd());
     CKPT_CHECK(send_packet(socket.get(), request));
     CKPT_TRY(Packet packet, receive_packet(socket.get(), limit));
-    const auto answer = wire::decode<wire::Answer>(packet.bytes);
-    if (answer && answer->code != 0) return fail(static_cast<Code>(answer->code), without_code(answer->text));
+    if (const auto answer = wire::decode<wire::Answer>(packet.bytes)) CKPT_CHECK(status_of(*answer));
     return packet;
 }
 

@@ -17,6 +17,9 @@ struct Asked {
     std::vector<Fd> fds;
 };
 
+// An answer's code other than 0 as an error.
+Status status_of(const wire::Answer& answer);
+
 // No daemon on this node: Code::daemon_unreachable with what to do.
 Result<Fd> connect_to_ckptd();
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ask.hpp"
+#include "ask_job.hpp"
 #include "table.hpp"
 #include "text/text.hpp"
 
@@ -108,8 +109,13 @@ std::string explanation_json(const wire::Explanation& explanation) {
 }
 
 Status explain(std::uint32_t job_id, bool json) {
-    CKPT_TRY(const Packet packet, ask_for(wire::encode(wire::ExplainRequest{job_id}), k_answer_limit));
-    CKPT_TRY(const auto explanation, wire::decode<wire::Explanation>(packet.bytes));
+    const auto packet = ask_for(wire::encode(wire::ExplainRequest{job_id}), k_answer_limit);
+    if (!packet) {
+        std::vector<std::string> command{"explain", std::to_string(job_id)};
+        if (json) command.emplace_back("--json");
+        return tl::unexpected(on_its_node(job_id, command, packet.error()));
+    }
+    CKPT_TRY(const auto explanation, wire::decode<wire::Explanation>(packet->bytes));
     std::cout << (json ? explanation_json(explanation) : explanation_text(explanation));
     return {};
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "job_commands.hpp"
 
+#include <algorithm>
+#include <array>
 #include <iostream>
+#include <vector>
 
-#include "ask.hpp"
+#include "ask_job.hpp"
 #include "explain.hpp"
 #include "job_id.hpp"
 
@@ -11,30 +14,47 @@ namespace ckpt::cli {
 
 namespace {
 
-constexpr std::chrono::hours k_create_limit{1}; // a commit of the largest job to a slow file system
+constexpr int k_restored_status = 3;
 
-Status create(std::uint32_t job_id) {
-    CKPT_TRY(const Asked asked, ask(wire::encode(wire::CreateRequest{job_id}), k_create_limit));
-    if (asked.answer.generation ==
-        0) // asked from inside the job: whoever waits for the answer would be dumped waiting
-        std::cout << "a checkpoint of job " << job_id
-                  << " begins; the job's output will say when it is saved\n";
-    else
-        std::cout << "generation " << asked.answer.generation << " of job " << job_id << " saved\n";
-    return {};
+Result<int> done(const Status& status) {
+    if (!status) return tl::unexpected(status.error());
+    return 0;
 }
+
+struct Verb {
+    wire::Ask ask;
+    const char* name;
+    const char* help;
+    const char* done; // of a job, after its number
+};
+
+constexpr std::array k_verbs{
+    Verb{wire::Ask::create, "create", "save a generation now; the job runs on", "saved"},
+    Verb{wire::Ask::requeue, "requeue", "save a generation and requeue the job, which goes on from it",
+         "saved, and the job is requeued"},
+    Verb{wire::Ask::vacate, "vacate",
+         "save a generation and end the job; `sckpt restart` goes on from it whenever you like",
+         "saved, and the job has ended"},
+    Verb{wire::Ask::disable, "disable", "no checkpoints of a job until `enable`", "are switched off"},
+    Verb{wire::Ask::enable, "enable", "checkpoints of a job again, after `disable`", "are switched on"},
+};
 
 } // namespace
 
 JobCommands::JobCommands(CLI::App& app)
-    : m_create(app.add_subcommand("create", "save a generation now; the job runs on")),
-      m_explain(app.add_subcommand("explain",
+    : m_explain(app.add_subcommand("explain",
                                    "what applies to a job that runs on this node, and when it is saved")),
       m_restart(app.add_subcommand("restart",
                                    "submit a job that has ended once more, to go on from its checkpoint")) {
-    for (CLI::App* command : {m_create, m_explain})
+    for (std::size_t i = 0; i < k_verbs.size(); ++i)
+        m_verbs.at(i) = app.add_subcommand(k_verbs.at(i).name, k_verbs.at(i).help);
+    std::vector<CLI::App*> on_a_job(m_verbs.begin(), m_verbs.end());
+    on_a_job.push_back(m_explain);
+    for (CLI::App* command : on_a_job)
         command->add_option("JOBID,-j,--job", m_job_id, "the job; inside a job: this one")
             ->transform(CLI::Validator(to_job_id, "JOBID"));
+    m_verbs.front()->add_flag("--tell-restored", m_tell_restored,
+                              "exit with status 3 when the job has been restored from this checkpoint meanwhile");
     m_explain->add_flag("--json", m_json, "one JSON object");
     m_restart->add_option("JOBID", m_restarting.from, "the job, or JOBID@GENERATION")->required();
     m_restart->add_option("--dir", m_restarting.dir, "the job's --checkpoint-dir, if it had one");
@@ -43,13 +63,33 @@ JobCommands::JobCommands(CLI::App& app)
 }
 
 bool JobCommands::parsed() const {
-    return m_create->parsed() || m_explain->parsed() || m_restart->parsed();
+    return m_explain->parsed() || m_restart->parsed() ||
+           std::ranges::any_of(m_verbs, [](const CLI::App* verb) { return verb->parsed(); });
 }
 
-Status JobCommands::run() {
-    if (m_restart->parsed()) return restart(m_restarting);
-    CKPT_TRY(const std::uint32_t job_id, job_or_own(m_job_id, m_create->parsed() ? "create" : "explain"));
-    return m_create->parsed() ? create(job_id) : explain(job_id, m_json);
+Result<int> JobCommands::run() {
+    if (m_restart->parsed()) return done(restart(m_restarting));
+    if (m_explain->parsed()) {
+        CKPT_TRY(const std::uint32_t job_id, job_or_own(m_job_id, "explain"));
+        return done(explain(job_id, m_json));
+    }
+    const auto chosen = std::ranges::find_if(m_verbs, [](const CLI::App* verb) { return verb->parsed(); });
+    return ask(static_cast<std::size_t>(chosen - m_verbs.begin()));
+}
+
+Result<int> JobCommands::ask(std::size_t index) const {
+    const Verb& verb = k_verbs.at(index);
+    CKPT_TRY(const std::uint32_t job_id, job_or_own(m_job_id, verb.name));
+    CKPT_TRY(const AskOutcome outcome, ask_of_job(job_id, verb.ask, verb.name));
+    if (outcome.was_restored) {
+        std::cout << "job " << job_id << " was restored from generation " << outcome.generation << "\n";
+        return m_tell_restored ? k_restored_status : 0;
+    }
+    if (verb.ask == wire::Ask::disable || verb.ask == wire::Ask::enable)
+        std::cout << "checkpoints of job " << job_id << " " << verb.done << "\n";
+    else
+        std::cout << "generation " << outcome.generation << " of job " << job_id << " " << verb.done << "\n";
+    return 0;
 }
 
 } // namespace ckpt::cli

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// sckpt create, explain and restart: what is done with one job.
+// sckpt create, requeue, vacate, disable, enable, explain and restart: what is done with one job.
 #pragma once
+
+#include <array>
+#include <cstddef>
 
 #include <CLI/CLI.hpp>
 
@@ -13,14 +16,16 @@ class JobCommands {
 public:
     explicit JobCommands(CLI::App& app); // registers them
     [[nodiscard]] bool parsed() const;
-    Status run();
+    Result<int> run(); // the exit status
 
 private:
-    CLI::App* m_create;
+    [[nodiscard]] Result<int> ask(std::size_t index) const;
+    std::array<CLI::App*, 5> m_verbs{};
     CLI::App* m_explain;
     CLI::App* m_restart;
     std::uint32_t m_job_id = 0;
     bool m_json = false;
+    bool m_tell_restored = false;
     RestartOptions m_restarting;
 };
 

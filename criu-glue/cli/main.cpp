@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "drain_command.hpp"
 #include "job_commands.hpp"
 #include "key_commands.hpp"
 #include "policy/policy_yaml.hpp"
@@ -38,6 +39,7 @@ int run(int argc, char** argv) {
 
     ckpt::cli::StoreCommands store(app);
     ckpt::cli::JobCommands jobs(app);
+    ckpt::cli::DrainCommand drain(app);
     const ckpt::cli::KeyCommands keys(app);
 
     std::string policy_path = "/etc/slurm/checkpoint.yaml";
@@ -53,7 +55,10 @@ int run(int argc, char** argv) {
         return finish(ckpt::fail(ckpt::Code::option_value, e.what(), "see `sckpt --help`"));
     }
     if (store.parsed()) return finish(store.run());
-    if (jobs.parsed()) return finish(jobs.run());
+    if (jobs.parsed() || drain.parsed()) {
+        const auto status = drain.parsed() ? drain.run() : jobs.run();
+        return status ? *status : finish(tl::unexpected(status.error()));
+    }
     if (policy_check->parsed()) return finish(check_policy(policy_path));
     return finish(keys.run());
 }

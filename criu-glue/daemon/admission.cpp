@@ -3,11 +3,14 @@
 
 #include <algorithm>
 
+#include "state.hpp"
+
 namespace ckpt {
 
 void DumpQueue::add(const Turn& turn) {
     const auto found = std::ranges::find(m_waiting, turn.job_id, &Turn::job_id);
     if (found == m_waiting.end()) return m_waiting.push_back(turn);
+    if (turn.on_demand && (!found->on_demand || is_last(turn.reason))) found->reason = turn.reason;
     found->on_demand = found->on_demand || turn.on_demand;
     found->is_awaited = found->is_awaited || turn.is_awaited;
 }

@@ -10,6 +10,8 @@
 #include <optional>
 #include <vector>
 
+#include "events.hpp"
+
 namespace ckpt {
 
 class DumpQueue {
@@ -18,6 +20,8 @@ public:
         std::uint32_t job_id = 0;
         bool on_demand = false;
         bool is_awaited = false; // by whoever has asked for it
+        Reason reason = Reason::on_demand; // of what was asked for
+        bool by_signal = false;
     };
 
     // A job that is in the queue already keeps its place; what is asked for is more than what is due.

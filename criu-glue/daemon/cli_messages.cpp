@@ -4,10 +4,10 @@
 #include <array>
 #include <ctime>
 
+#include "cli_answers.hpp"
 #include "explain.hpp"
 #include "log.hpp"
 #include "os/files.hpp"
-#include "os/procfs.hpp"
 #include "server.hpp"
 
 namespace ckpt {
@@ -19,31 +19,6 @@ constexpr std::chrono::minutes k_verify_limit{30};
 // Each listing is a process of root's that reads the whole store.
 constexpr std::size_t k_listings_per_user = 2;
 constexpr std::size_t k_listings = 8;
-
-wire::Answer answer_of(const Error& error) {
-    return {static_cast<std::uint32_t>(error.code), 0, one_line(error)};
-}
-
-Error out_of_reach(std::uint32_t job_id) {
-    return {Code::not_found,
-            "ckptd was started anew and cannot reach job " + std::to_string(job_id) + " any more",
-            "it is checkpointed again from its next start on", 0};
-}
-
-// Whether the caller is a process of the job's own trees, which stands still while they are dumped.
-bool asks_from_inside(const Job& job, pid_t caller) {
-    for (const auto& [key, task] : job.tasks) {
-        if (caller == task.shim_pid) continue;
-        pid_t pid = caller;
-        for (int depth = 0; depth < 256 && pid > 1; ++depth) {
-            if (pid == task.root_pid || pid == task.shim_pid) return true;
-            const auto info = process_info(pid);
-            if (!info) break;
-            pid = info->ppid;
-        }
-    }
-    return false;
-}
 
 } // namespace
 
@@ -92,15 +67,14 @@ void Server::on_message(ConnectionId id, const wire::PruneCommand& m) {
 }
 
 // The same answer for "not here" and "not yours": nobody learns about other users' jobs.
-Job* Server::job_of_caller(ConnectionId id, std::uint32_t job_id, const std::string& command) {
+Job* Server::job_of_caller(ConnectionId id, std::uint32_t job_id) {
     const uid_t uid = m_connections.at(id).peer.uid;
     Job* job = find_job(job_id);
     if (job != nullptr && (uid == 0 || uid == job->facts.uid)) return job;
-    const std::string number = std::to_string(job_id);
-    send(id, answer_of({Code::not_found, "no job " + number + " of yours is checkpointed on this node",
-                        "run sckpt on the job's node, e.g. srun --jobid=" + number + " --overlap sckpt " +
-                            command + " " + number,
-                        0}));
+    if (job = job_around(id); job != nullptr) return job;
+    send(id, answer_of({Code::not_found,
+                        "no job " + std::to_string(job_id) + " of yours is checkpointed on this node",
+                        "it is not --checkpoint's, or runs elsewhere", 0}));
     return nullptr;
 }
 
@@ -116,9 +90,9 @@ std::string explain_there(const Job& job) {
 } // namespace
 
 void Server::on_message(ConnectionId id, const wire::ExplainRequest& m) {
-    Job* job = job_of_caller(id, m.job_id, "explain");
+    Job* job = job_of_caller(id, m.job_id);
     if (job == nullptr) return;
-    wire::Explanation answer{m.job_id, job->facts.restart_count, job->facts.node, {}, {}};
+    wire::Explanation answer{job->facts.job_id, job->facts.restart_count, job->facts.node, {}, {}};
     if (job->state.unmanaged || job->state.orphaned) {
         answer.unmanaged = one_line(job->state.unmanaged ? *job->state.unmanaged : out_of_reach(m.job_id));
         return send(id, answer);
@@ -127,35 +101,12 @@ void Server::on_message(ConnectionId id, const wire::ExplainRequest& m) {
         return send(id,
                     answer_of({Code::not_found, "the job's script runs on another node, which knows its plan",
                                explain_there(*job), 0}));
-    const ExplainFacts facts{job->facts.nodes,    job->last_cost, checkpoint_cost(*job),
-                             job->facts.end_time, job->opened_at, std::time(nullptr)};
+    const JobState& state = job->state;
+    const ExplainFacts facts{schedule_facts(*job), job->checkpoint_due,  state.switched_off,
+                             state.saved,          state.last_error,     checkpoint_cost(*job),
+                             job->facts.end_time,  job->opened_at,       std::time(nullptr)};
     answer.values = explain(job->state.plan, m_policy, facts);
     send(id, answer);
-}
-
-// Somebody waits for one, here or on another node.
-bool Server::is_create_under_way(const Job& job) {
-    return job.on_demand || !job.others.asker.empty();
-}
-
-Error Server::create_under_way() {
-    return {Code::busy, "a checkpoint of this job is under way", "", 0};
-}
-
-void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
-    Job* job = job_of_caller(id, m.job_id, "create");
-    if (job == nullptr) return;
-    if (job->state.unmanaged) return send(id, answer_of(*job->state.unmanaged));
-    if (job->state.orphaned) return send(id, answer_of(out_of_reach(m.job_id)));
-    if (asks_from_inside(*job, m_connections.at(id).peer.pid)) {
-        // Its connection to us could not be dumped: the checkpoint begins when the caller has closed it.
-        m_connections.at(id).dump_when_closed = m.job_id;
-        return send(id, wire::Answer{});
-    }
-    if (is_suspended(*job)) return send(id, answer_of(suspended_error(m.job_id)));
-    if (is_create_under_way(*job)) return send(id, answer_of(create_under_way()));
-    job->on_demand = id;
-    want_dump({m.job_id, true, true});
 }
 
 } // namespace ckpt

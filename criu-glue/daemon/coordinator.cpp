@@ -146,7 +146,7 @@ bool Server::happened_elsewhere(Job& job, const std::string& node, const NodeEve
         job.state.taking->generation == dumped->generation)
         job.generations[dumped->generation].elsewhere[dumped->task] = {state->second.stand_in, node};
     if (const auto* asked = std::get_if<event::OnDemand>(&what)) {
-        asked_elsewhere(job, node, asked->is_awaited);
+        asked_elsewhere(job, node, *asked);
         return true;
     }
     std::visit([&](const auto& event) { handle(job_id, event); }, what);
@@ -156,13 +156,17 @@ bool Server::happened_elsewhere(Job& job, const std::string& node, const NodeEve
 }
 
 // The turn of others and a suspension count.
-void Server::asked_elsewhere(Job& job, const std::string& node, bool is_awaited) {
-    if (is_awaited && is_create_under_way(job)) {
+void Server::asked_elsewhere(Job& job, const std::string& node, const event::OnDemand& asked) {
+    if (asked.by_signal && is_same_signal(job, node)) {
+        (void)tell_node(job, node, node::Created{});
+        return;
+    }
+    if (asked.is_awaited && is_create_under_way(job)) {
         (void)tell_node(job, node, node::Created{0, create_under_way()});
         return;
     }
-    if (is_awaited) job.others.asker = node;
-    want_dump({job.facts.job_id, true, is_awaited});
+    if (asked.is_awaited) job.others.asker = node;
+    want_dump({job.facts.job_id, true, asked.is_awaited, asked.reason});
 }
 
 void Server::node_lost(Job& job, const std::string& node) {

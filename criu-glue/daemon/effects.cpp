@@ -6,12 +6,13 @@
 #include <ctime>
 #include <utility>
 
+#include "cli_answers.hpp"
 #include "log.hpp"
 #include "os/cgroup.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "os/tree.hpp"
-#include "policy/interval.hpp"
+#include "policy/schedule.hpp"
 #include "server.hpp"
 #include "slurmctld.hpp"
 #include "text/text.hpp"
@@ -123,6 +124,7 @@ void Server::perform(Job& job, const effect::StartTask& e) {
     log::info("job " + std::to_string(job.facts.job_id) + ": task starts" +
               (e.line.empty() ? std::string() : ": " + e.line));
     if (e.start != effect::Start::restored) return send(task.shim, start);
+    tell_restored(job);
     start.root_pid = task.root_pid;
     std::vector<int> fds{task.root_pidfd.get()};
     if (task.restored_state) fds.push_back(task.restored_state.get());
@@ -180,18 +182,26 @@ bool Server::is_suspended(const Job& job) {
     });
 }
 
-// Zero: there are none.
-Seconds Server::time_between_checkpoints(const Job& job) const {
-    const Interval interval = interval_of(job.state);
-    if (const auto* fixed = std::get_if<Seconds>(&interval)) return *fixed;
-    if (!std::holds_alternative<IntervalAuto>(interval)) return Seconds{0};
-    return auto_interval(job.last_cost, job.facts.nodes, m_policy.automatic, m_policy.limits.min_interval)
-        .interval;
+ScheduleFacts Server::schedule_facts(Job& job) const {
+    const std::int64_t now = std::time(nullptr);
+    ScheduleFacts facts;
+    facts.interval = interval_of(job.state);
+    facts.last_cost = job.last_cost;
+    facts.nodes = job.facts.nodes;
+    facts.job_id = job.facts.job_id;
+    facts.generation = job.state.last_generation;
+    facts.since_start = Seconds(std::max<std::int64_t>(now - job.opened_at, 0));
+    if (job.facts.end_time == 0) return facts;
+    facts.allowance = Seconds(std::max<std::int64_t>(job.facts.end_time - job.opened_at, 0));
+    const Seconds until_last = Seconds(job.facts.end_time - now) - margin_of(job);
+    if (job.state.plan.on.value.has(Trigger::timelimit)) facts.until_last = std::max(until_last, Seconds(0));
+    return facts;
 }
 
 void Server::perform(Job& job, const effect::ArmInterval& e) {
     const std::int64_t now = std::time(nullptr);
-    Seconds delay = time_between_checkpoints(job);
+    Seconds delay =
+        next_checkpoint(schedule_facts(job), m_policy.automatic, m_policy.limits.min_interval).delay;
     if (e.not_later && job.interval_timer != 0) {
         if (delay.count() <= 0 || job.checkpoint_due <= now)
             return; // it will be asked again when that is over
@@ -199,7 +209,10 @@ void Server::perform(Job& job, const effect::ArmInterval& e) {
     }
     m_loop.cancel(job.interval_timer);
     m_dumps.forget_due(job.facts.job_id);
-    if (delay.count() <= 0) return;
+    if (delay.count() <= 0) {
+        job.checkpoint_due = 0;
+        return;
+    }
     if (job.taken_over && job.interval_timer == 0 && job.checkpoint_due != 0) // as it would have been
         delay = std::clamp(Seconds(job.checkpoint_due - now), Seconds(1), delay);
     job.checkpoint_due = now + delay.count();
@@ -270,13 +283,11 @@ void Server::perform(Job& job, const effect::Comment& e) {
 }
 
 void Server::perform(Job& job, const effect::AnswerOnDemand& e) {
+    if (std::exchange(job.inside.is_begun, false)) return answer_inside(job, e);
+    const wire::Answer answer = e.error ? answer_of(*e.error) : wire::Answer{0, e.generation, {}};
+    if (const LinkId command = std::exchange(job.commanded, 0); command != 0)
+        return answer_command(command, answer);
     if (!job.on_demand) return tell_asker(job, e);
-    wire::Answer answer;
-    answer.generation = e.generation;
-    if (e.error) {
-        answer.code = static_cast<std::uint32_t>(e.error->code);
-        answer.text = one_line(*e.error);
-    }
     send(*job.on_demand, answer);
     job.on_demand.reset();
 }
@@ -300,6 +311,7 @@ void Server::forget_job(std::uint32_t job_id) {
     m_jobs.erase(found);
     m_dumps.remove(job_id);
     perform(job, effect::AnswerOnDemand{0, Error{Code::not_found, "the job has ended", "", 0}});
+    forget_asked(job);
     m_workers.abandon(job.commit_worker); // it reads what is removed below
     m_loop.cancel(job.interval_timer);
     m_loop.cancel(job.cause_timer);

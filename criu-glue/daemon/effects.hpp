@@ -59,6 +59,7 @@ struct RequeueJob {
     bool again = false; // an earlier attempt has failed: not at once
     bool now = false;   // it has waited
 };
+struct CancelJob {}; // all of it is saved: CancelEnded
 // The next periodic checkpoint, by interval_of().
 struct ArmInterval {
     bool not_later = false; // than it is due already
@@ -150,7 +151,7 @@ struct ReleaseEpilog {
 using Effect = std::variant<
     effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave,
     effect::Say, effect::Adopt, effect::AskHistory, effect::Restore, effect::AskCause, effect::ArmLimit,
-    effect::AskLimit, effect::RequeueJob, effect::ArmInterval, effect::Dump, effect::DumpGoOn, effect::Settle,
+    effect::AskLimit, effect::RequeueJob, effect::CancelJob, effect::ArmInterval, effect::Dump, effect::DumpGoOn, effect::Settle,
     effect::Proceed, effect::TellJobEnds, effect::FetchPart, effect::ForgetTask, effect::ClearStep,
     effect::AskDoubt, effect::ForgetStep, effect::AwaitStarts, effect::Commit, effect::DiscardImages,
     effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion, effect::RecordFailure,

@@ -49,7 +49,7 @@ void Server::begin_dump(const DumpQueue::Turn& turn) {
     if (suspended) return perform(*job, effect::AnswerOnDemand{0, suspended_error(turn.job_id)});
     const Seconds patience = place_patience(*job);
     if (turn.on_demand)
-        handle(turn.job_id, event::OnDemand{turn.is_awaited});
+        handle(turn.job_id, event::OnDemand{turn.is_awaited, turn.reason, turn.by_signal});
     else
         handle(turn.job_id, event::IntervalElapsed{});
     job = find_job(turn.job_id);

@@ -108,6 +108,15 @@ void Server::perform(Job& job, const effect::AskLimit& /*e*/) {
              });
 }
 
+void Server::perform(Job& job, const effect::CancelJob& /*e*/) {
+    cancel_job(m_workers, job.facts.job_id,
+               [this, job_id = job.facts.job_id, serial = job.serial](std::optional<Error> error) {
+                   if (find_job(job_id, serial) == nullptr) return;
+                   if (error) log::warning("job " + std::to_string(job_id) + ": " + one_line(*error));
+                   handle(job_id, event::CancelEnded{std::move(error)});
+               });
+}
+
 void Server::perform(Job& job, const effect::RequeueJob& e) {
     // After a preemption or a limit that came unseen its neighbours come to the same. Before a limit they
     // have different margins already.

@@ -42,7 +42,8 @@ enum class Cause : std::uint8_t {
     running
 };
 
-enum class Reason : std::uint8_t { interval, on_demand, time_limit, forced_end };
+// requeue, vacate: somebody asks for a generation with which the job is to leave its nodes.
+enum class Reason : std::uint8_t { interval, on_demand, time_limit, forced_end, requeue, vacate };
 const char* to_string(Reason reason);
 
 namespace event {
@@ -110,6 +111,11 @@ struct TreeStarted { // the shim started the application natively
 struct IntervalElapsed {};
 struct OnDemand {           // somebody entitled asks for a generation now
     bool is_awaited = true; // and waits for the answer
+    Reason reason = Reason::on_demand;
+    bool by_signal = false; // --checkpoint-signal, which each of its tasks gets
+};
+struct Switched { // by somebody entitled: no generations until they are switched on again
+    bool on = true;
 };
 struct TermArrived { // Slurm's SIGTERM, held back by the shim
     TaskKey task;
@@ -129,6 +135,9 @@ struct LimitKnown {  // what slurmctld says of it
     bool can_requeue = false;
 };
 struct RequeueEnded {
+    std::optional<Error> error;
+};
+struct CancelEnded {
     std::optional<Error> error;
 };
 struct DumpEnded {
@@ -201,9 +210,9 @@ struct EpilogLimitReached {};
 
 using Event = std::variant<
     event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown, event::RestoreEnded,
-    event::ShimReturned, event::ShimAway, event::TreeStarted, event::IntervalElapsed, event::OnDemand,
+    event::ShimReturned, event::ShimAway, event::TreeStarted, event::IntervalElapsed, event::OnDemand, event::Switched,
     event::TermArrived, event::CauseGraceElapsed, event::CauseKnown, event::LimitNear, event::LimitKnown,
-    event::RequeueEnded, event::DumpEnded, event::DumpStopped, event::SettleEnded, event::DumpTaken,
+    event::RequeueEnded, event::CancelEnded, event::DumpEnded, event::DumpStopped, event::SettleEnded, event::DumpTaken,
     event::PartFetched, event::StepOver, event::StepUnfit, event::StepDoubted, event::DoubtKnown,
     event::StepsKnown, event::StartsOverdue, event::CommitEnded, event::TreeExited, event::CompletionRecorded,
     event::TaskGone, event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;

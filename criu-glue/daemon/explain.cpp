@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "policy/interval.hpp"
+#include "policy/schedule.hpp"
 
 namespace ckpt {
 namespace {
@@ -73,6 +73,12 @@ private:
     std::string m_section;
 };
 
+void explain_state(Rows rows, const ExplainFacts& facts) {
+    rows.text("checkpoints", facts.switched_off ? "off" : "on", facts.switched_off ? "sckpt disable" : "");
+    rows.text("newest", facts.saved == 0 ? "none" : "generation " + std::to_string(facts.saved), "");
+    rows.text("error", facts.last_error.empty() ? "none" : facts.last_error, "of the newest attempt");
+}
+
 void explain_plan(Rows rows, const Plan& plan) {
     rows.text("enabled", plan.enabled.value ? "on" : "off", to_string(plan.enabled.origin));
     if (!plan.enabled.value) return;
@@ -88,9 +94,7 @@ void explain_plan(Rows rows, const Plan& plan) {
     rows.planned("files", plan.files);
 }
 
-void explain_interval(Rows rows, const Policy& policy, const ExplainFacts& facts) {
-    const AutoInterval parts =
-        auto_interval(facts.last_cost, facts.nodes, policy.automatic, policy.limits.min_interval);
+void explain_interval(Rows rows, const Policy& policy, const ScheduleFacts& facts, const AutoInterval& parts) {
     rows.number("pause", Unit::seconds, parts.cost_s,
                 facts.last_cost.count() > 0 ? "measured on this job, in whole seconds"
                                             : "assumed, not yet measured");
@@ -100,6 +104,44 @@ void explain_interval(Rows rows, const Policy& policy, const ExplainFacts& facts
     rows.number("affordable", Unit::seconds, parts.affordable_s, rows.key("auto.max_overhead"));
     rows.whole("least", Unit::seconds, policy.limits.min_interval.count(), rows.key("limits.min_interval"));
     rows.whole("interval", Unit::seconds, parts.interval.count(), "the longest of these three");
+}
+
+std::string rule_of(const Rows& rows, const Schedule& schedule) {
+    switch (schedule.rule) {
+    case Schedule::Rule::none:
+        return "there are none";
+    case Schedule::Rule::too_short:
+        return "none, the run is too short: " + rows.key("auto.min_run_time");
+    case Schedule::Rule::first:
+        return "the first one of a job: " + rows.key("auto.first");
+    case Schedule::Rule::interval:
+        return "interval - jitter";
+    case Schedule::Rule::aligned:
+        return std::format("until_last / {} - jitter", schedule.parts);
+    case Schedule::Rule::last:
+        return "none, the last one before the time limit comes first";
+    }
+    return "";
+}
+
+// When it was chosen the times below may have been others: `due` is what it has come to.
+void explain_next(Rows rows, const Policy& policy, const ExplainFacts& facts) {
+    const Schedule schedule =
+        next_checkpoint(facts.schedule, policy.automatic, policy.limits.min_interval);
+    using Rule = Schedule::Rule;
+    const bool is_timed = schedule.rule != Rule::none && schedule.rule != Rule::too_short;
+    if (schedule.interval > Seconds{0}) rows.whole("interval", Unit::seconds, schedule.interval.count(), "");
+    if (facts.schedule.until_last > Seconds{0})
+        rows.whole("until_last", Unit::seconds, facts.schedule.until_last.count(),
+                   "until the last one before the time limit, as of now");
+    if (schedule.rule == Rule::interval || schedule.rule == Rule::aligned)
+        rows.whole("jitter", Unit::seconds, schedule.jitter.count(), rows.key("auto.jitter"));
+    if (is_timed && schedule.rule != Rule::last)
+        rows.whole("delay", Unit::seconds, schedule.delay.count(), rule_of(rows, schedule));
+    else
+        rows.text("delay", "none", rule_of(rows, schedule).c_str());
+    if (facts.checkpoint_due != 0 && schedule.rule != Rule::last)
+        rows.whole("due", Unit::unix_time, facts.checkpoint_due, "as chosen after the one before");
 }
 
 void explain_time_limit(Rows rows, const Policy& policy, const ExplainFacts& facts) {
@@ -127,10 +169,13 @@ void explain_time_limit(Rows rows, const Policy& policy, const ExplainFacts& fac
 
 std::vector<wire::Explained> explain(const Plan& plan, const Policy& policy, const ExplainFacts& facts) {
     std::vector<wire::Explained> out;
+    if (plan.enabled.value) explain_state({out, policy, "state"}, facts);
     explain_plan({out, policy, "plan"}, plan);
     if (!plan.enabled.value) return out;
     if (std::holds_alternative<IntervalAuto>(plan.interval.value))
-        explain_interval({out, policy, "interval"}, policy, facts);
+        explain_interval({out, policy, "interval"}, policy, facts.schedule,
+                         next_checkpoint(facts.schedule, policy.automatic, policy.limits.min_interval).automatic);
+    explain_next({out, policy, "next"}, policy, facts);
     if (plan.on.value.has(Trigger::timelimit) && facts.end_time != 0)
         explain_time_limit({out, policy, "time_limit"}, policy, facts);
     return out;

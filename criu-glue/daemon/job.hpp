@@ -167,6 +167,21 @@ struct Job {
     std::optional<ConnectionId> epilog; // waits for the commit
     bool epilog_over = false;
     std::optional<ConnectionId> on_demand; // waits for its generation
+    // One signal reaches many tasks, each of which asks.
+    struct Signalled {
+        std::set<std::string> by;
+        std::chrono::steady_clock::time_point until;
+    };
+    Signalled signalled;
+    LinkId commanded = 0;                  // likewise, over a command link; 0 = none
+    struct AskedInside {
+        std::vector<std::uint64_t> waiting; // tokens of wire::AskFor
+        Reason reason = Reason::on_demand;  // of these
+        std::vector<std::uint64_t> begun;
+        bool is_begun = false;
+        std::vector<std::uint64_t> told; // of whom something is in wire::k_asked_dir
+    };
+    AskedInside inside; // processes of the job wait
     struct DumpPlace {
         std::uint32_t generation = 0;
         std::chrono::steady_clock::time_point until;

@@ -100,11 +100,12 @@ struct JobFile {
     std::string step_dir;
     std::vector<StepdOnFile> stepds;
     bool in_allocation = false;
+    bool switched_off = false;
     template <class V>
     void fields(V& v) {
         v(open, plan, managed, opened_at, checkpoint_due, last_generation, saved, newest_bytes, dump_rate,
           commit_rate, pause_s, cause, can_requeue, pending, tasks, expected, adopted_incarnation,
-          adopted_generation, step_dir, stepds, in_allocation);
+          adopted_generation, step_dir, stepds, in_allocation, switched_off);
     }
 };
 

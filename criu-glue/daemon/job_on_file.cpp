@@ -63,6 +63,7 @@ JobFile on_file(const Job& job) {
     file.last_generation = job.state.last_generation;
     file.saved = job.state.saved;
     file.in_allocation = job.state.in_allocation;
+    file.switched_off = job.state.switched_off;
     file.newest_bytes = job.newest_bytes;
     file.dump_rate = static_cast<std::uint64_t>(job.rates.dump);
     file.commit_rate = static_cast<std::uint64_t>(job.rates.commit);

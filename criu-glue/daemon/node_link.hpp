@@ -19,7 +19,7 @@ namespace ckpt {
 
 using LinkId = std::uint64_t;
 
-// To the ckptd of another node, about one job.
+// To the ckptd of another node, about one job; or, with job 0, to a command of root's there.
 struct NodeLink {
     Link link;
     std::uint32_t job_id = 0;

@@ -3,7 +3,7 @@
 // one is ckpt-handshake's affair; here everything is authenticated.
 #include <array>
 
-#include "greeting.hpp"
+#include "link/greeting.hpp"
 #include "log.hpp"
 #include "server.hpp"
 #include "wire/link_messages.hpp"
@@ -42,6 +42,8 @@ void Server::node_refused(const std::string& why) {
 // A participant's ckptd.
 void Server::node_greets(Fd socket, Result<Greeting> greeting) {
     if (!greeting) return node_refused(one_line(greeting.error()));
+    if (greeting->hello.job_id == 0 && greeting->hello.uuid == wire::k_command_link)
+        return add_command_link(std::move(socket), std::move(*greeting));
     Job* job = find_job(greeting->hello.job_id);
     const bool is_known = job != nullptr && !job->coordinator && job->facts.uuid == greeting->hello.uuid &&
                           job->facts.restart_count == greeting->hello.incarnation;
@@ -86,6 +88,10 @@ void Server::read_link(LinkId id) {
     for (const std::string& bytes : *messages) {
         const auto still = m_links.find(id);
         if (still == m_links.end()) return;
+        if (still->second.job_id == 0) {
+            hear_command(id, bytes);
+            continue;
+        }
         Job* job = find_job(still->second.job_id, still->second.serial);
         if (job == nullptr) return drop_link(id);
         const std::string node = still->second.node; // a copy: what it says may end the link
@@ -131,6 +137,7 @@ void Server::drop_link(LinkId id) {
     const std::uint64_t serial = found->second.serial;
     const std::string node = found->second.node;
     m_links.erase(found);
+    if (job_id == 0) return command_link_gone(id);
     Job* job = find_job(job_id, serial);
     if (job == nullptr) return;
     if (job->coordinator) {

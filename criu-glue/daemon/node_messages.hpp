@@ -81,7 +81,7 @@ void fields_of(V& v, StepUnfit& e) {
 }
 template <class V>
 void fields_of(V& v, OnDemand& e) {
-    v(e.is_awaited);
+    v(e.is_awaited, e.reason, e.by_signal);
 }
 template <class V>
 void fields_of(V& v, TreeExited& e) {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "effects_common.hpp"
-#include "greeting.hpp"
+#include "link/greeting.hpp"
 #include "log.hpp"
 #include "os/process.hpp"
 #include "os/tree.hpp"

@@ -33,6 +33,7 @@ Status Server::start(Fd listener) {
     open_policy_and_tier(kept);
     take_over_jobs(files);
     open_step_dirs();
+    open_asked();
     expire_tails_daily();
     prune_daily();
     watch_listener();
@@ -70,6 +71,15 @@ void Server::open_step_dirs() {
     else
         log::error("scripts run srun themselves, which cannot be checkpointed", dirs.error());
     empty_step_dirs();
+}
+
+// Without it a program that asks for a checkpoint of itself is not told what has become of it.
+void Server::open_asked() {
+    auto asked = AskedResults::open(m_config.asked);
+    if (asked)
+        m_asked.emplace(std::move(*asked));
+    else
+        log::error("programs that ask for a checkpoint are not told of it", asked.error());
 }
 
 void Server::expire_tails_daily() {
@@ -115,7 +125,7 @@ void Server::accept_connection() {
     if (!peer || too_many_connections(peer->uid)) return;
     const ConnectionId id = m_next_connection++;
     const Loop::Id watch = m_loop.watch(socket->get(), [this, id] { read_connection(id); });
-    m_connections.emplace(id, Connection{std::move(*socket), std::move(*peer), watch, 0, {}, false, 0});
+    m_connections.emplace(id, Connection{std::move(*socket), std::move(*peer), watch, 0, {}, false, {}});
 }
 
 void Server::read_connection(ConnectionId id) {
@@ -133,10 +143,11 @@ void Server::drop_connection(ConnectionId id) {
     m_connections.erase(found);
     m_loop.cancel(gone.watch);
     if (gone.is_shim) shim_gone(gone.job_id, gone.task);
-    if (gone.dump_when_closed != 0) want_dump({gone.dump_when_closed, true, false});
+    if (gone.when_closed) asked_from_inside(*gone.when_closed);
     for (auto& [job_id, job] : m_jobs) {
         if (job.on_demand == id) job.on_demand.reset();
         if (job.epilog == id) job.epilog.reset();
+        if (job.facts.uid == gone.peer.uid) begin_what_was_asked_inside(job);
     }
 }
 
@@ -212,6 +223,8 @@ void Server::dispatch(ConnectionId id, Packet packet) {
         return deliver(std::type_identity<wire::PruneCommand>{});
     case wire::CreateRequest::k_type:
         return deliver(std::type_identity<wire::CreateRequest>{});
+    case wire::AskFor::k_type:
+        return deliver(std::type_identity<wire::AskFor>{});
     case wire::ExplainRequest::k_type:
         return deliver(std::type_identity<wire::ExplainRequest>{});
     default:

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "admission.hpp"
+#include "asked_results.hpp"
 #include "job.hpp"
 #include "line_limit.hpp"
 #include "local_copies.hpp"
@@ -24,9 +26,11 @@
 #include "policy/fit.hpp"
 #include "policy/margin.hpp"
 #include "policy/policy.hpp"
+#include "policy/schedule.hpp"
 #include "result/result.hpp"
 #include "step_dirs.hpp"
 #include "store_users.hpp"
+#include "wire/asked.hpp"
 #include "wire/link_messages.hpp"
 #include "wire/step_messages.hpp"
 #include "worker.hpp"
@@ -35,7 +39,7 @@ namespace ckpt {
 
 struct UserJobs;  // slurmctld.hpp
 struct BatchHost; // likewise
-struct Greeting;  // greeting.hpp
+struct Greeting;  // link/greeting.hpp
 struct LinkKeys;  // likewise
 
 struct ServerConfig {
@@ -45,6 +49,7 @@ struct ServerConfig {
     std::string socket = wire::k_socket_path;
     std::string job_files = "/run/ckptd/jobs";
     std::string step_dirs = wire::k_step_dirs;
+    std::string asked = wire::k_asked_dir;
 };
 
 class Server {
@@ -66,7 +71,7 @@ private:
         std::uint32_t job_id = 0; // of a shim that has said hello
         TaskKey task;
         bool is_shim = false;
-        std::uint32_t dump_when_closed = 0; // the job whose own process asked for a checkpoint
+        std::optional<wire::AskFor> when_closed; // from a process of that job itself
     };
 
     // connections (server.cpp)
@@ -92,6 +97,7 @@ private:
     void open_policy_and_tier(const std::set<std::string>& kept);
     Status try_to_open(const std::set<std::string>& kept);
     void open_step_dirs();
+    void open_asked();
     void expire_tails_daily();
 
     // messages (plugin_messages.cpp, shim_messages.cpp, cli_messages.cpp); `id` stays valid throughout
@@ -115,11 +121,30 @@ private:
     void on_message(ConnectionId id, const wire::ListRequest& m);
     void on_message(ConnectionId id, const wire::PruneCommand& m);
     void on_message(ConnectionId id, const wire::CreateRequest& m);
+    void on_message(ConnectionId id, const wire::AskFor& m);
     void on_message(ConnectionId id, const wire::ExplainRequest& m);
+    // what is asked of a job (cli_asks.cpp)
     static bool is_create_under_way(const Job& job);
     static Error create_under_way();
-    // nullptr: not here, or not the caller's, who has been told
-    Job* job_of_caller(ConnectionId id, std::uint32_t job_id, const std::string& command);
+    Job* job_around(ConnectionId id);
+    static std::optional<Error> why_not(const Job& job, wire::Ask ask);
+    // What whoever asks is told, and how.
+    using Told = std::function<void(const wire::Answer&)>;
+    void ask_of(Job& job, const wire::AskFor& m, const Told& tell, const std::function<void(Job&)>& begin);
+    void begin_for(ConnectionId id, Job& job, const wire::AskFor& m);
+    void want_awaited(Job& job, wire::Ask ask, bool by_signal = false);
+    static bool is_same_signal(Job& job, const std::string& by);
+    // Calls `then` with nothing when slurmctld would do it, else with why not.
+    void may_leave(const Job& job, wire::Ask ask, const std::function<void(std::optional<Error>)>& then);
+    [[nodiscard]] bool has_connection_from_inside(const Job& job) const;
+    void asked_from_inside(const wire::AskFor& m);
+    void begin_what_was_asked_inside(Job& job);
+    void answer_inside(Job& job, const effect::AnswerOnDemand& e);
+    void tell_restored(const Job& job);
+    void forget_asked(const Job& job);
+    // nullptr: not here, or not the caller's, who has been told. The one around the caller goes for one that is not
+    // here: it may go on from that.
+    Job* job_of_caller(ConnectionId id, std::uint32_t job_id);
     void reply(ConnectionId id, const Status& status);
     void answer_registration(ConnectionId id, const wire::StepTaskRegister& m);
     Status register_task(const Peer& peer, const wire::StepTaskRegister& m);
@@ -164,8 +189,9 @@ private:
     void perform(Job& job, const effect::ArmLimit& e);
     void perform(Job& job, const effect::AskLimit& e);
     void perform(Job& job, const effect::RequeueJob& e);
+    void perform(Job& job, const effect::CancelJob& e);
     void perform(Job& job, const effect::ArmInterval& e);
-    [[nodiscard]] Seconds time_between_checkpoints(const Job& job) const;
+    [[nodiscard]] ScheduleFacts schedule_facts(Job& job) const;
     void perform(Job& job, const effect::Dump& e);
     void perform(Job& job, const effect::DumpGoOn& e);
     void perform(Job& job, const effect::Settle& e);
@@ -278,6 +304,11 @@ private:
     void send_to_node(LinkId id, const std::string& bytes);
     void write_link(LinkId id);
     void drop_link(LinkId id);
+    // root's commands from other nodes (command_links.cpp)
+    void add_command_link(Fd socket, Greeting greeting);
+    void hear_command(LinkId id, const std::string& bytes);
+    void answer_command(LinkId id, const wire::Answer& answer);
+    void command_link_gone(LinkId id);
     // a job whose script runs here, with tasks on other nodes (coordinator.cpp)
     static bool is_elsewhere(const Job& job, const TaskKey& task);
     template <typename M>
@@ -291,7 +322,7 @@ private:
     bool hear_node(Job& job, const std::string& node, const std::string& bytes);
     bool admit_elsewhere(Job& job, const std::string& node, const event::TaskRegistered& e);
     bool happened_elsewhere(Job& job, const std::string& node, const NodeEvent& what);
-    void asked_elsewhere(Job& job, const std::string& node, bool is_awaited);
+    void asked_elsewhere(Job& job, const std::string& node, const event::OnDemand& asked);
     void tell_asker(Job& job, const effect::AnswerOnDemand& e);
     void node_lost(Job& job, const std::string& node);
     void forget_lost_tasks(Job& job, std::uint64_t stand_in);
@@ -381,6 +412,7 @@ private:
     Identity m_sealer; // as whom ckpt-sealer runs
     std::optional<JobFiles> m_job_files;
     std::optional<StepDirs> m_step_dirs;
+    std::optional<AskedResults> m_asked;
     unsigned m_step_dir_failures = 0; // to remove them, one after the other
     std::optional<Error> m_broken;    // why no job can be managed at present
 };

@@ -112,6 +112,13 @@ void requeue_job(Workers& workers, std::uint32_t job_id, std::function<void(std:
                      });
 }
 
+void cancel_job(Workers& workers, std::uint32_t job_id, std::function<void(std::optional<Error>)> done) {
+    workers.run_text({helper(), "cancel", std::to_string(job_id)}, k_requeue_limit,
+                     [done = std::move(done)](const Result<std::string>& text) {
+                         done(text ? std::nullopt : std::optional(text.error()));
+                     });
+}
+
 void hold_job(Workers& workers, std::uint32_t job_id, const std::string& reason,
               std::function<void(std::optional<Error>)> done) {
     workers.run_text({helper(), "hold", std::to_string(job_id), reason}, k_hold_limit,

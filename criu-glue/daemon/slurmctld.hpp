@@ -35,6 +35,9 @@ void ask_news(Workers& workers, std::uint32_t job_id, std::function<void(JobNews
 // Done when slurmctld has accepted the job and says so.
 void requeue_job(Workers& workers, std::uint32_t job_id, std::function<void(std::optional<Error>)> done);
 
+// Done when slurmctld has cancelled the job and says so.
+void cancel_job(Workers& workers, std::uint32_t job_id, std::function<void(std::optional<Error>)> done);
+
 // Requeues the job held, with `reason` where `scontrol show job` displays it.
 void hold_job(Workers& workers, std::uint32_t job_id, const std::string& reason,
               std::function<void(std::optional<Error>)> done);

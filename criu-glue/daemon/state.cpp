@@ -17,6 +17,10 @@ const char* to_string(Reason reason) {
         return "time limit";
     case Reason::forced_end:
         return "forced end";
+    case Reason::requeue:
+        return "requeue on demand";
+    case Reason::vacate:
+        return "vacate";
     }
     return "?";
 }
@@ -52,7 +56,7 @@ bool is_starting(const JobState& job) {
 
 bool can_take_generation(const JobState& job) {
     const bool ending = job.ending && !(state::is_settled(job) && job.cause == Cause::unknown);
-    return !job.taking && !job.orphaned && !ending && !job.completing && !job.standing &&
+    return !job.taking && !job.orphaned && !job.switched_off && !ending && !job.completing && !job.standing &&
            std::ranges::any_of(job.tasks,
                                [](const auto& t) { return t.second.phase == TaskState::Phase::running; });
 }
@@ -95,7 +99,15 @@ bool has_last_generation_under_way(const JobState& job) {
 }
 
 bool is_last(Reason reason) {
-    return reason == Reason::forced_end || reason == Reason::time_limit;
+    return reason == Reason::forced_end || leaves_by_us(reason);
+}
+
+bool leaves_by_us(Reason reason) {
+    return reason == Reason::time_limit || reason == Reason::requeue || reason == Reason::vacate;
+}
+
+bool is_asked_for(Reason reason) {
+    return reason == Reason::on_demand || reason == Reason::requeue || reason == Reason::vacate;
 }
 
 namespace state {
@@ -107,6 +119,7 @@ void release_epilog_if_quiet(JobState& job, Effects& out) {
 }
 
 void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out) {
+    job.last_error = one_line(error);
     // The same trouble comes back in other words: another pid, another first error of CRIU. The daemon's log
     // has each.
     if (job.last_complaint == error.code) return;

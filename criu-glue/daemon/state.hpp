@@ -115,14 +115,16 @@ struct JobState {
     bool can_requeue = false;     // likewise
 
     bool limit_waits = false;   // the last checkpoint before the time limit, for the one under way
-    bool standing = false;      // the trees stand still until that is saved and the job requeued
+    bool standing = false;      // the trees stand still until a last one is saved and the job leaves
+    Reason stands_for = Reason::time_limit; // or requeue, vacate
     std::uint32_t stood_at = 0; // the generation for which they stand still, or stood when they were ended
     std::uint32_t requeues = 0; // how often slurmctld was asked in this ending
-    bool requeue_runs = false;  // slurmctld was asked to requeue the job
+    bool requeue_runs = false;  // slurmctld was asked to requeue the job, or to cancel a vacated one
     std::uint32_t saved = 0;    // newest generation from which the job would go on; 0 = none
     std::uint32_t restored_from = 0; // by this incarnation; 0 = none
     bool on_demand_waits = false;    // somebody waits for an answer
-    bool on_demand_next = false;     // which is taken when the periodic generation under way is through
+    std::optional<Reason> asked_next; // is taken when the periodic generation under way is through
+    bool switched_off = false;        // event::Switched
     bool interval_next = false;      // which is taken when a step that is about to start has started
     enum class Awaits : std::uint8_t { nothing, starts, starts_for_last } awaits = Awaits::nothing;
     std::uint32_t awaits_number = 0; // of effect::AwaitStarts
@@ -138,6 +140,7 @@ struct JobState {
     bool epilog_waits = false;
     bool said_unsaved = false;          // the job's comment in Slurm says that nothing is saved
     std::optional<Code> last_complaint; // a failure is said once, not at every interval
+    std::string last_error;             // why the newest generation is none; empty = it is one
 };
 
 // Advances `job` by one event. Never fails: an event that does not fit the state has no effects.
@@ -151,6 +154,12 @@ bool is_to_be_held(const JobState& job);
 
 // Taken because the job is about to end here.
 bool is_last(Reason reason);
+
+// Likewise, and it is for us to end it: its trees stand still until slurmctld has agreed.
+bool leaves_by_us(Reason reason);
+
+// Somebody has asked for it.
+bool is_asked_for(Reason reason);
 
 // Time between checkpoints: the shortest of the steps that run with one of their own, else the plan's.
 Interval interval_of(const JobState& job);

@@ -11,12 +11,6 @@ namespace ckpt::state {
 
 namespace {
 
-void answer(JobState& job, std::uint32_t generation, std::optional<Error> error, Effects& out) {
-    if (!job.on_demand_waits) return;
-    job.on_demand_waits = false;
-    out.emplace_back(effect::AnswerOnDemand{generation, std::move(error)});
-}
-
 std::string after_failure(const JobState& job, Reason reason) {
     if (reason != Reason::forced_end) return "the job runs on";
     return job.saved > 0 ? "generation " + std::to_string(job.saved) + " stands"
@@ -40,37 +34,28 @@ void generation_failed(JobState& job, const Taking& taking, Effects& out) {
         complain(job, *taking.error, after_failure(job, taking.reason), out);
         nothing_saved(job, *taking.error, out);
     }
-    if (taking.reason == Reason::on_demand) answer(job, 0, taking.error, out);
-}
-
-Error on_demand_refused(bool busy) {
-    return busy ? Error{Code::busy, "a checkpoint of this job is under way or the job is ending",
-                        "try again in a moment", 0}
-                : Error{Code::not_found, "nothing of this job that can be checkpointed runs on this node", "",
-                        0};
+    if (is_asked_for(taking.reason)) answer(job, 0, taking.error, out);
 }
 
 // A generation is through; what has waited for it comes next. False when nothing has.
 bool take_what_waits(JobState& job, Effects& out) {
-    const bool on_demand = std::exchange(job.on_demand_next, false);
-    const bool limit = std::exchange(job.limit_waits, false);
-    if (on_demand && (job.ending || limit)) answer(job, 0, on_demand_refused(true), out);
+    const auto asked = std::exchange(job.asked_next, std::nullopt);
+    const bool limit = std::exchange(job.limit_waits, false) && !job.standing;
+    if (asked && (job.ending || limit)) refuse_what_was_asked(job, out);
     if (job.ending) {
         settle_ending(job, out);
         return true;
     }
     if (limit) return take_generation(job, Reason::time_limit, true, out);
-    if (!on_demand) return false;
-    if (take_generation(job, Reason::on_demand, false, out)) return true;
-    answer(job, 0, on_demand_refused(false), out);
-    return false;
+    return asked && take_what_was_asked(job, *asked, out);
 }
 
 void generation_taken(JobState& job, const Taking& taking, Effects& out) {
     job.committing[taking.generation] =
         Committing{taking.generation, taking.reason, taking.frozen_us, taking.image_bytes, taking.exited};
-    if (taking.reason == Reason::time_limit && taking.leave_stopped) {
+    if (leaves_by_us(taking.reason) && taking.leave_stopped) {
         job.standing = true;
+        job.stands_for = taking.reason;
         job.stood_at = taking.generation;
         // "false": should slurmctld refuse, the trees run on, and what they write then is behind the cut.
         out.emplace_back(effect::Commit{taking.generation, taking.reason, false});
@@ -95,9 +80,12 @@ void end_after_commit(JobState& job, Effects& out) {
 void take_what_is_due(JobState& job, Effects& out) {
     if (job.taking || is_coming(job)) return;
     if (job.ending && job.final_wanted) settle_ending(job, out);
-    if (std::exchange(job.on_demand_next, false) &&
-        (job.ending || !take_generation(job, Reason::on_demand, false, out)))
-        answer(job, 0, on_demand_refused(job.ending), out);
+    if (const auto asked = std::exchange(job.asked_next, std::nullopt)) {
+        if (job.ending)
+            refuse_what_was_asked(job, out);
+        else
+            take_what_was_asked(job, *asked, out);
+    }
     if (!job.ending && std::exchange(job.interval_next, false) && !job.taking)
         on(job, event::IntervalElapsed{}, out);
 }
@@ -105,7 +93,7 @@ void take_what_is_due(JobState& job, Effects& out) {
 void give_up_what_is_due(JobState& job, const Error& error, Effects& out) {
     const bool is_last = std::exchange(job.final_wanted, false);
     complain(job, error, after_failure(job, is_last ? Reason::forced_end : Reason::interval), out);
-    if (std::exchange(job.on_demand_next, false)) answer(job, 0, error, out);
+    if (std::exchange(job.asked_next, std::nullopt)) answer(job, 0, error, out);
     if (!is_last) return;
     job.final_tried = true;
     nothing_saved(job, error, out);
@@ -113,7 +101,7 @@ void give_up_what_is_due(JobState& job, const Error& error, Effects& out) {
 }
 
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out) {
-    if (job.taking || job.orphaned || is_coming(job)) return false;
+    if (job.taking || job.orphaned || job.switched_off || is_coming(job)) return false;
     Taking taking;
     taking.reason = reason;
     taking.leave_stopped = leave_stopped;
@@ -124,7 +112,7 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
     });
     if (!has_script) return false;
     taking.generation = ++job.last_generation;
-    if (reason == Reason::time_limit && leave_stopped) // Slurm's warning signals come with a SIGCONT
+    if (leaves_by_us(reason) && leave_stopped) // Slurm's warning signals come with a SIGCONT
         for (const TaskKey& key : taking.missing)
             out.emplace_back(effect::Stand{key});
     const std::optional<Error> refused = why_no_cut(job);
@@ -149,21 +137,6 @@ void on(JobState& job, const event::IntervalElapsed& /*e*/, Effects& out) {
     // Back-pressure: while a commit is on its way the next periodic generation waits a whole interval.
     if (!job.committing.empty() || !take_generation(job, Reason::interval, false, out))
         out.emplace_back(effect::ArmInterval{});
-}
-
-void on(JobState& job, const event::OnDemand& e, Effects& out) {
-    const bool busy = job.ending || job.completing || job.standing || job.on_demand_waits;
-    if (!busy && take_generation(job, Reason::on_demand, false, out)) {
-        job.on_demand_waits = e.is_awaited;
-        return;
-    }
-    const bool soon = job.taking ? job.taking->reason == Reason::interval : is_coming(job);
-    if (!busy && soon) {
-        job.on_demand_waits = e.is_awaited;
-        job.on_demand_next = true;
-        return;
-    }
-    if (e.is_awaited) out.emplace_back(effect::AnswerOnDemand{0, on_demand_refused(busy || job.taking)});
 }
 
 void on(JobState& job, const event::DumpEnded& e, Effects& out) {
@@ -207,6 +180,7 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
     }
     if (!e.error) {
         job.last_complaint.reset();
+        job.last_error.clear();
         job.saved = e.generation;
         const std::string saved = std::string(k_saved) + std::to_string(e.generation) + " saved, " +
                                   text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes);
@@ -217,11 +191,12 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
             out.emplace_back(
                 effect::Comment{saved, !std::exchange(job.said_unsaved, false) && !is_last(done.reason)});
     }
-    if (done.reason == Reason::on_demand) answer(job, e.generation, e.error, out);
-    if (job.standing && done.reason == Reason::time_limit) {
-        if (e.error) return stand_no_more(job, out);
-        return ask_requeue(job, out);
+    if (job.standing && leaves_by_us(done.reason)) {
+        if (!e.error) return ask_to_leave(job, out);
+        answer(job, 0, e.error, out);
+        return stand_no_more(job, out);
     }
+    if (is_asked_for(done.reason)) answer(job, e.generation, e.error, out);
     if (job.final_taken && job.committing.empty()) return end_after_commit(job, out);
     if (!e.error) requeue_after_all(job, out); // its last dump had failed, and nothing was in the store then
 }

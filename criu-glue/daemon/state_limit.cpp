@@ -2,6 +2,7 @@
 // A time limit is known beforehand: the job is dumped, saved and requeued before Slurm ends it, and resumes
 // with a fresh allowance. Its trees stand still from the dump on, so that nothing they do is lost; if any
 // step fails, they run on as if nothing had been.
+#include <string>
 #include <utility>
 
 #include "state_steps.hpp"
@@ -52,16 +53,29 @@ void on(JobState& job, const event::LimitKnown& e, Effects& out) {
     job.limit_waits = job.taking.has_value() && e.can_requeue;
 }
 
+void leave_standing(JobState& job, std::string line, Effects& out) {
+    if (std::exchange(job.standing, false)) {
+        out.emplace_back(effect::Say{std::move(line)});
+        end_all(job, out);
+        return leave(job, out);
+    }
+    if (job.final_taken) leave(job, out);
+}
+
 void stand_no_more(JobState& job, Effects& out) {
     job.standing = false;
     job.stood_at = 0;
     continue_all(job, out);
     out.emplace_back(effect::ArmInterval{});
+    if (job.stands_for != Reason::time_limit && job.plan.on.value.has(Trigger::timelimit))
+        out.emplace_back(effect::ArmLimit{}); // it may have come near meanwhile
 }
 
 void settle_standing(JobState& job, Effects& out) {
     if (!job.cause) return;
-    const bool moves = moves_on(job, *job.cause) && wants_final(job, *job.cause);
+    // Whoever cancels a job that was to be vacated wants less than that.
+    const bool vacates = job.stands_for == Reason::vacate && *job.cause == Cause::cancelled;
+    const bool moves = vacates || (moves_on(job, *job.cause) && wants_final(job, *job.cause));
     if (!moves && job.requeue_runs) return; // the SIGTERM may be that of our own requeue: its answer decides
     job.standing = false;
     if (!moves) {
@@ -79,21 +93,19 @@ void on(JobState& job, const event::RequeueEnded& e, Effects& out) {
     if (!std::exchange(job.requeue_runs, false)) return;
     if (job.standing && e.error) {
         complain(job, *e.error, "the job runs on", out);
+        answer(job, 0, e.error, out);
         job.requeues = 0; // its end, should one come, is another matter
         return job.cause ? settle_standing(job, out) : stand_no_more(job, out);
     }
     if (e.error && job.cause && needs_requeue(job, *job.cause) && job.requeues < k_requeues_max)
         return ask_requeue(job, out);
     if (e.error) complain(job, *e.error, "it is not requeued", out);
-    if (job.standing) {
-        job.standing = false;
-        out.emplace_back(
-            effect::Say{"the job is requeued before its time limit and will go on from generation " +
-                        std::to_string(job.saved)});
-        end_all(job, out);
-        return leave(job, out);
-    }
-    if (job.final_taken) leave(job, out);
+    answer(job, job.saved, e.error, out);
+    leave_standing(job,
+                   std::string("the job is requeued ") +
+                       (job.stands_for == Reason::time_limit ? "before its time limit" : "on demand") +
+                       " and will go on from generation " + std::to_string(job.saved),
+                   out);
 }
 
 } // namespace ckpt::state

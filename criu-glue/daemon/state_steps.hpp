@@ -24,9 +24,13 @@ void on(JobState& job, const event::HoldEnded& e, Effects& out);
 
 // generation
 void on(JobState& job, const event::IntervalElapsed& e, Effects& out);
-void on(JobState& job, const event::OnDemand& e, Effects& out);
 void on(JobState& job, const event::DumpEnded& e, Effects& out);
 void on(JobState& job, const event::CommitEnded& e, Effects& out);
+
+// asked
+void on(JobState& job, const event::OnDemand& e, Effects& out);
+void on(JobState& job, const event::Switched& e, Effects& out);
+void on(JobState& job, const event::CancelEnded& e, Effects& out);
 
 // cut
 void on(JobState& job, const event::DumpStopped& e, Effects& out);
@@ -65,6 +69,14 @@ constexpr std::string_view k_no_checkpoint = "no checkpoint: ";
 
 // Starts a generation of every running task. False, and no effects, when no task runs or one is under way.
 bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& out);
+
+// Whoever has asked for a generation is told what has become of it.
+void answer(JobState& job, std::uint32_t generation, std::optional<Error> error, Effects& out);
+// Begins what was asked for, or answers why not.
+bool take_what_was_asked(JobState& job, Reason reason, Effects& out);
+void refuse_what_was_asked(JobState& job, Effects& out);
+// It is saved: slurmctld is asked to let the job leave.
+void ask_to_leave(JobState& job, Effects& out);
 
 // What was asked for before the job or one of its steps ran, or during another generation, as soon as that is
 // decided.
@@ -119,7 +131,9 @@ void let_shims_leave(JobState& job, Effects& out);
 // All is saved and the trees have been ended: the shims follow, after a record that nothing of a tree that
 // stood still has run on.
 void leave(JobState& job, Effects& out);
-// The last generation before the time limit could not be saved, or the job not requeued: it runs on.
+// slurmctld has agreed: trees that still stand are ended, with a last `line`.
+void leave_standing(JobState& job, std::string line, Effects& out);
+// The last generation could not be saved, or slurmctld does not let the job leave: it runs on.
 void stand_no_more(JobState& job, Effects& out);
 // The trees stand still and the cause of a SIGTERM is known: they end here or run on.
 void settle_standing(JobState& job, Effects& out);

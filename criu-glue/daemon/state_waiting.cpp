@@ -16,7 +16,7 @@ using Awaits = JobState::Awaits;
 Awaits awaits_now(const JobState& job) {
     if (job.taking || !is_coming(job) || !job.expected.empty() || is_starting(job)) return Awaits::nothing;
     if (job.final_wanted) return Awaits::starts_for_last;
-    return job.on_demand_next || job.interval_next ? Awaits::starts : Awaits::nothing;
+    return job.asked_next || job.interval_next ? Awaits::starts : Awaits::nothing;
 }
 
 // Before it has said hello a shim starts nothing.

@@ -45,6 +45,7 @@ Job Server::job_from(const JobFile& file) {
     job.state.last_generation = file.last_generation;
     job.state.saved = file.saved;
     job.state.in_allocation = file.in_allocation;
+    job.state.switched_off = file.switched_off;
     if (!file.step_dir.empty()) job.step_dir = file.step_dir;
     for (const StepdOnFile& one : file.stepds)
         job.stepds[one.stand_in] = one.stepd;

@@ -16,6 +16,10 @@ namespace ckpt::wire {
 // After its request's timeout_ms ckpt-handshake has so long to answer; then ckptd kills it.
 constexpr std::chrono::seconds k_handshake_margin{2};
 
+// LinkHello::uuid of a link that is about no single job (job_id 0): root of a node asks with AskFor
+// (messages.hpp), one request at a time, each answered by an Answer.
+constexpr const char* k_command_link = "command";
+
 // What a link is about, and who says so. Believed once the handshake is done: root of a node has said it.
 struct LinkHello {
     std::uint32_t job_id = 0;

@@ -357,13 +357,37 @@ struct PruneCommand {
     }
 };
 
-// Takes a generation now; Answer when it is committed or has failed.
+// From a shim: --checkpoint-signal has arrived. Of earlier releases also from sckpt; as AskFor, Ask::create.
 struct CreateRequest {
     static constexpr std::uint16_t k_type = 21;
     std::uint32_t job_id = 0;
     template <class V>
     void fields(V& v) {
         v(job_id);
+    }
+};
+
+enum class Ask : std::uint8_t {
+    create = 0,  // a generation; the job runs on
+    requeue = 1, // a generation, and the job is requeued
+    vacate = 2,  // a generation, and the job gives its nodes up: it is cancelled
+    disable = 3, // no generations until `enable`
+    enable = 4
+};
+
+// From sckpt. Answered by Answer: when what was asked for is done or has failed. A process of the job itself
+// stands still while a generation is taken, and cannot be dumped with a connection: its answer comes at once,
+// with generation 0 and the number of the job as text, which is not the one in the process's environment when
+// the job goes on from another. What was asked for begins when it has closed the connection, and what has
+// become of it is told as wire/asked.hpp says.
+struct AskFor {
+    static constexpr std::uint16_t k_type = 30;
+    std::uint32_t job_id = 0;
+    Ask ask = Ask::create;
+    std::uint64_t token = 0; // the caller's own choice, for that; 0 = it does not want to know
+    template <class V>
+    void fields(V& v) {
+        v(job_id, ask, token);
     }
 };
 

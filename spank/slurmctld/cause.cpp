@@ -61,13 +61,16 @@ std::string cause_line(const JobRecord& job) {
            " grace=" + (job.grace ? "1" : "0");
 }
 
-std::string about_line(const JobRecord& job) {
-    std::string name = job.name;
-    for (char& c : name)
+std::string printable(std::string text) {
+    for (char& c : text)
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    return text;
+}
+
+std::string about_line(const JobRecord& job) {
     return std::to_string(job.job_id) + " " + cause_of(job) + " " +
            (job.array_task ? std::to_string(*job.array_task) : "-") + " " + std::to_string(job.uid) + " " +
-           name;
+           printable(job.name);
 }
 
 Requeue requeue_of(const JobRecord& job) {

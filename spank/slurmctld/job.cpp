@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -141,6 +142,16 @@ Status requeue_job(std::uint32_t job_id, bool hold) {
     if (requeue_of(after) != Requeue::done_already)
         return fail(Code::slurm_rpc,
                     name_of(job_id) + " was not requeued: its state is now " + cause_of(after));
+    return {};
+}
+
+Status cancel_job(std::uint32_t job_id) {
+    // Its tasks get a SIGTERM first, as of scancel (job_mgr.c:job_signal).
+    if (slurm_kill_job(job_id, SIGKILL, 0) != SLURM_SUCCESS) return refused("cancel " + name_of(job_id));
+    CKPT_TRY(const JobRecord after, load_job(job_id));
+    if ((after.state & JOB_STATE_BASE) != JOB_CANCELLED)
+        return fail(Code::slurm_rpc,
+                    name_of(job_id) + " was not cancelled: its state is now " + cause_of(after));
     return {};
 }
 

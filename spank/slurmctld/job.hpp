@@ -27,6 +27,9 @@ Result<BatchHost> batch_host(std::uint32_t job_id);
 // (slurm src/slurmctld/job_mgr.c:_job_requeue_op).
 Status requeue_job(std::uint32_t job_id, bool hold);
 
+// Cancels a job, and confirms that slurmctld did so.
+Status cancel_job(std::uint32_t job_id);
+
 // Where `scontrol show job` displays it: AdminComment for root, so that the user's own Comment stays as it
 // is.
 Status explain_job(std::uint32_t job_id, const std::string& reason);

@@ -16,6 +16,7 @@
 #include "comment.hpp"
 #include "job.hpp"
 #include "job_list.hpp"
+#include "node.hpp"
 #include "quiet.hpp"
 
 namespace {
@@ -31,8 +32,11 @@ constexpr const char* k_usage =
     "       ckpt-slurmctld hold JOBID REASON             requeue it held\n"
     "       ckpt-slurmctld comment JOBID TEXT            show it in its comment\n"
     "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n"
+    "       ckpt-slurmctld cancel JOBID                  cancel it\n"
     "       ckpt-slurmctld host JOBID                    print the node that its script runs on, and its "
     "address\n"
+    "       ckpt-slurmctld node NAME                     print its state and the jobs that run on it\n"
+    "       ckpt-slurmctld drain NAME REASON             start no more jobs there\n"
     "       ckpt-slurmctld jobs UID                      print the cluster, and that user's jobs that have "
     "not ended\n";
 
@@ -88,6 +92,30 @@ Status jobs(std::uint32_t uid) {
     return {};
 }
 
+// "draining", then for each job "7001 n1 10.0.0.1 1000 name": its id, the node that its script runs on, that
+// one's address, the user, and the name.
+Status node(const std::string& name) {
+    CKPT_TRY(const NodeRecord node, load_node(name));
+    std::puts(node.takes_jobs ? "up" : "draining");
+    for (const NodeJob& job : node.jobs)
+        std::puts((std::to_string(job.job_id) + " " + job.host + " " + job.address + " " +
+                   std::to_string(job.uid) + " " + printable(job.name))
+                      .c_str());
+    return {};
+}
+
+[[noreturn]] void finish(const Status& done) {
+    if (!done) refuse(one_line(done.error()));
+    (void)std::fflush(stdout);
+    ::_exit(0);
+}
+
+void begin() {
+    set_deadline(k_deadline_s);
+    quiet_libslurm();
+    slurm_init(nullptr);
+}
+
 // All of the text, or nothing.
 std::optional<std::uint32_t> number_in(std::string_view text) {
     std::uint32_t number = 0;
@@ -103,6 +131,11 @@ int main(int argc, char** argv) {
     if (words.size() < 3) wrong_usage();
     const std::string_view verb = words[1];
     const std::string_view name = words[2];
+    const bool is_of_node = (verb == "node" && words.size() == 3) || (verb == "drain" && words.size() == 4);
+    if (is_of_node) {
+        begin();
+        finish(verb == "node" ? node(words[2]) : drain_node(words[2], words[3]));
+    }
     const std::size_t line = verb == "about" ? name.find('_') : std::string_view::npos;
     const auto number = number_in(name.substr(0, line));
     const auto task = line != std::string_view::npos ? number_in(name.substr(line + 1)) : std::nullopt;
@@ -114,21 +147,19 @@ int main(int argc, char** argv) {
         verb == "cause" || verb == "history" || verb == "jobs" || verb == "about" || verb == "host";
     const bool known = (asks && words.size() == 3) ||
                        ((verb == "hold" || verb == "comment") && words.size() == 4) ||
+                       (verb == "cancel" && words.size() == 3) ||
                        (verb == "requeue" && (words.size() == 3 || excludes));
     if (!known) wrong_usage();
 
-    set_deadline(k_deadline_s);
-    quiet_libslurm();
-    slurm_init(nullptr);
+    begin();
     const Status done = verb == "cause"     ? cause(job_id)
                         : verb == "history" ? history(job_id)
                         : verb == "jobs"    ? jobs(job_id)
                         : verb == "about"   ? about(job_id, task)
                         : verb == "host"    ? host(job_id)
+                        : verb == "cancel"  ? cancel_job(job_id)
                         : verb == "hold"    ? hold(job_id, words[3])
                         : verb == "comment" ? explain_job(job_id, words[3])
                                             : requeue(job_id, excludes ? words[4] : nullptr);
-    if (!done) refuse(one_line(done.error()));
-    (void)std::fflush(stdout);
-    return 0;
+    finish(done);
 }

@@ -26,7 +26,7 @@ class Sckpt(SystemTest):
         job = submit(SCRIPT)
         job.wait_output("line 20")
         with self.subTest("create, from inside the job"):
-            self.assertIn(f"a checkpoint of job {job.id} begins", application_lines(job.output())[0])
+            self.assertEqual(f"generation 1 of job {job.id} saved", application_lines(job.output())[0])
             job.wait_output("generation 1 saved")
         with self.subTest("create, from outside"):
             done = sckpt("create", job.id)
@@ -85,7 +85,7 @@ class Sckpt(SystemTest):
             self.assertEqual(parts["taken"]["value"], parts["ends"]["value"] - parts["margin"]["value"])
         with self.subTest("as a table"):
             text = sckpt("explain", job.id).stdout
-            self.assertRegex(text, rf"^job {job.id} on n1, incarnation 0\n\nPLAN +VALUE +FROM\n")
+            self.assertRegex(text, rf"^job {job.id} on n1, incarnation 0\n\nSTATE +VALUE +FROM\ncheckpoints +on\nnewest +none\nerror +none +of the newest attempt\n\nPLAN +VALUE +FROM\n")
             self.assertRegex(text, r"\nkeep +3 +limit of policy\n")
             self.assertRegex(text, r"\nreserve +20 s +policy time_limit.reserve\n")
         with self.subTest("what was measured"):

@@ -80,8 +80,9 @@ TEST(Explain, TheIntervalIsThatOfTheTimer) {
     Policy policy;
     policy.stated = {"auto.node_mtbf"};
     ExplainFacts facts;
-    facts.nodes = 2;
-    facts.last_cost = 3s;
+    facts.schedule.interval = IntervalAuto{};
+    facts.schedule.nodes = 2;
+    facts.schedule.last_cost = 3s;
     const auto rows = section(explain(plan_of({{"checkpoint", ""}}, policy), policy, facts), "interval");
     ASSERT_EQ(rows.size(), 7U);
     EXPECT_EQ(rows[0], (Row{"pause", "3", "measured on this job, in whole seconds"}));
@@ -120,7 +121,7 @@ wire::Explanation explanation() {
 
 TEST(Explain, AsTables) {
     const std::string text = cli::explanation_text(explanation());
-    EXPECT_THAT(text, testing::StartsWith("job 8 on n1, incarnation 2\n\nPLAN "));
+    EXPECT_THAT(text, testing::StartsWith("job 8 on n1, incarnation 2\n\nSTATE "));
     EXPECT_THAT(text, HasSubstr("\n\nTIME LIMIT   VALUE "));
     EXPECT_THAT(text, testing::ContainsRegex("\ninterval +1h +user\n"));
     EXPECT_THAT(text, testing::ContainsRegex("\nmemory +954 MiB +resident"));

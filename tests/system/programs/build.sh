@@ -3,6 +3,7 @@
 # Run by fixture.py on a node, in /shared/programs.
 set -e
 gcc -O2 -Wall -Wextra -Werror -o probe probe.c
+gcc -O2 -Wall -Wextra -Werror -o ask ask.c
 gcc -O2 -Wall -Wextra -Werror -fopenmp -o threads threads.c
 mpicc.mpich -O2 -Wall -Wextra -Werror -o allreduce.mpich allreduce.c
 mpicc.openmpi -O2 -Wall -Wextra -Werror -o allreduce.openmpi allreduce.c

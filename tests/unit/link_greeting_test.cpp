@@ -6,7 +6,7 @@
 
 #include <gmock/gmock.h>
 
-#include "daemon/greeting.hpp"
+#include "link/greeting.hpp"
 #include "os/stream.hpp"
 
 namespace ckpt {

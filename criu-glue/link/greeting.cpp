@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "greeting.hpp"
+#include "link/greeting.hpp"
 
 #include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include "worker.hpp"
 
 namespace ckpt {
 namespace {
@@ -26,9 +24,11 @@ std::string_view text_of(const Secret& secret) {
 } // namespace
 
 Result<Greeting> take_greeting(Result<Packet>& answer) {
-    auto result = result_of<wire::LinkResult>(answer);
-    if (answer) wipe(answer->bytes);
+    if (!answer) return tl::unexpected(answer.error());
+    auto result = wire::decode<wire::LinkResult>(answer->bytes);
+    wipe(answer->bytes);
     if (!result) return tl::unexpected(result.error());
+    CKPT_CHECK(wire::status_of(result->outcome));
     Greeting greeting;
     CKPT_CHECK(take_key(result->send_key, greeting.keys.send));
     CKPT_CHECK(take_key(result->receive_key, greeting.keys.receive));

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ask_job.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ask.hpp"
+#include "programs.hpp"
+#include "slurm_job.hpp"
+#include "wire/asked.hpp"
+
+namespace ckpt::cli {
+
+namespace {
+
+constexpr std::chrono::hours k_limit{1}; // a commit of the largest job to a slow file system
+constexpr std::chrono::milliseconds k_pause{100};
+// ckptd says that a job was restored a moment after it has been. Counted, as the time of another node's clock
+// says nothing here.
+constexpr int k_silent_max = 300;
+constexpr const char* k_forwarded = "SLURM_CHECKPOINT_FORWARDED";
+
+std::uint64_t make_token() {
+    std::random_device random;
+    return (static_cast<std::uint64_t>(random()) << 32U | random()) | 1U;
+}
+
+// The target of a link in wire::k_asked_dir. Nothing is opened: whatever is open now is in the checkpoint.
+std::optional<std::string> word(const std::string& name) {
+    std::array<char, 64> text{};
+    const std::string path = std::string(wire::k_asked_dir) + "/" + name;
+    const ssize_t length = ::readlink(path.c_str(), text.data(), text.size());
+    if (length < 0) return std::nullopt;
+    return std::string(text.data(), static_cast<std::size_t>(length));
+}
+
+struct Numbers {
+    std::uint32_t first = 0;
+    std::uint32_t second = 0;
+};
+
+std::optional<Numbers> numbers_in(const std::string& text) {
+    Numbers numbers;
+    const char* end = text.data() + text.size();
+    auto parsed = std::from_chars(text.data(), end, numbers.first);
+    if (parsed.ec != std::errc()) return std::nullopt;
+    if (parsed.ptr == end) return numbers;
+    parsed = std::from_chars(parsed.ptr + 1, end, numbers.second);
+    return parsed.ec == std::errc() && parsed.ptr == end ? std::optional(numbers) : std::nullopt;
+}
+
+Error failed(std::uint32_t code) {
+    return {static_cast<Code>(code), "no checkpoint was taken", "the end of the job's output says why", 0};
+}
+
+// In the middle of this the job, and we in it, may be saved, and restored on another node.
+Result<AskOutcome> wait_inside(std::uint32_t job_id, std::uint64_t token,
+                               const std::optional<std::string>& came_from) {
+    for (int silent = 0; silent < k_silent_max;) {
+        std::this_thread::sleep_for(k_pause);
+        const auto restored = word(wire::restored_name(job_id));
+        if (restored && restored != came_from)
+            return AskOutcome{numbers_in(*restored).value_or(Numbers{}).first, true};
+        const auto text = word(wire::asked_name(job_id, token));
+        silent = text ? 0 : silent + 1;
+        if (!text || *text == wire::k_waits) continue;
+        const auto numbers = numbers_in(*text);
+        if (!numbers || numbers->second != 0) return tl::unexpected(failed(numbers ? numbers->second : 0));
+        return AskOutcome{numbers->first, false};
+    }
+    return fail(Code::daemon_unreachable, "ckptd does not say any more what has become of the checkpoint",
+                "it was started anew; ask again");
+}
+
+std::string own_path() {
+    std::array<char, 4096> path{};
+    const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
+    return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : "sckpt";
+}
+
+// As the job's user; slurmctld decides whose job it is.
+Error start_there(const SlurmJob& job, const std::vector<std::string>& command) {
+    const std::string id = std::to_string(job.id);
+    const auto host = run_program({std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld", "host", id}, -1, true);
+    const auto srun = find_program("srun");
+    if (!host || !host->succeeded || !srun)
+        return {Code::daemon_unreachable, "the node of job " + id + " is not known here",
+                "run sckpt " + command.front() + " there", 0};
+    const std::string node = host->output.substr(0, host->output.find(' '));
+    std::vector<std::string> words{*srun,         "--jobid=" + id,      "--overlap", "--nodes=1",
+                                   "--ntasks=1", "--nodelist=" + node, "--quiet",   own_path()};
+    words.insert(words.end(), command.begin(), command.end());
+    std::vector<char*> argv;
+    for (std::string& one : words)
+        argv.push_back(one.data());
+    argv.push_back(nullptr);
+    ::setenv(k_forwarded, "1", 1); // NOLINT(concurrency-mt-unsafe): one thread
+    ::execv(srun->c_str(), argv.data());
+    return {Code::os, "srun could not be started", "run sckpt " + command.front() + " on " + node, 0};
+}
+
+bool is_own_job(std::uint32_t job_id) {
+    const char* own = std::getenv("SLURM_JOB_ID"); // NOLINT(concurrency-mt-unsafe): one thread
+    return own != nullptr && own == std::to_string(job_id);
+}
+
+} // namespace
+
+Error on_its_node(std::uint32_t job_id, const std::vector<std::string>& command, const Error& here) {
+    const bool may_be = here.code == Code::not_found || here.code == Code::daemon_unreachable;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+    if (!may_be || std::getenv(k_forwarded) != nullptr || ::getuid() == 0) return here;
+    const auto job = ask_slurm(std::to_string(job_id));
+    const std::string name = "job " + std::to_string(job_id);
+    if (!job) return {Code::not_found, "slurmctld does not know " + name, "see `squeue --me`", 0};
+    if (job->uid != ::getuid()) return {Code::not_permitted, name + " is not yours", "see `squeue --me`", 0};
+    if (job->state != "running" && job->state != "suspended")
+        return {Code::not_found, name + " does not run: it is " + job->state, "see `sckpt list`", 0};
+    if (is_own_job(job_id) && here.code == Code::not_found) return here;
+    return start_there(*job, command);
+}
+
+namespace {
+
+struct Begun {
+    wire::Answer answer;
+    std::uint32_t job_id = 0; // the job's own number, also where the environment has that of an earlier one
+    std::optional<std::string> came_from;
+};
+
+// While the connection is open nothing is dumped: what is read here is what was before.
+Result<Begun> begin(const wire::AskFor& request) {
+    CKPT_TRY(const Fd socket, connect_to_ckptd());
+    CKPT_CHECK(send_packet(socket.get(), wire::encode(request)));
+    CKPT_TRY(Packet packet, receive_packet(socket.get(), k_limit));
+    Begun begun;
+    CKPT_TRY(begun.answer, wire::decode<wire::Answer>(packet.bytes));
+    CKPT_CHECK(status_of(begun.answer));
+    begun.job_id = numbers_in(begun.answer.text).value_or(Numbers{request.job_id, 0}).first;
+    begun.came_from = word(wire::restored_name(begun.job_id));
+    return begun;
+}
+
+} // namespace
+
+Result<AskOutcome> ask_of_job(std::uint32_t job_id, wire::Ask ask, const char* command) {
+    const std::uint64_t token = make_token();
+    const auto begun = begin({job_id, ask, token});
+    if (!begun) return tl::unexpected(on_its_node(job_id, {command, std::to_string(job_id)}, begun.error()));
+    const bool is_done =
+        begun->answer.generation != 0 || ask == wire::Ask::disable || ask == wire::Ask::enable;
+    if (is_done) return AskOutcome{begun->answer.generation, false};
+    return wait_inside(begun->job_id, token, begun->came_from);
+}
+
+} // namespace ckpt::cli

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A checkpoint when somebody asks for it: the user by a signal or with sckpt, from anywhere, and the program itself; after it the job
+runs on, is requeued, or gives its nodes up."""
+
+from lib import *
+
+SIGNALLED = """#!/bin/bash
+. /shared/programs/gate.sh
+trap 'echo "the script has seen SIGUSR1"' USR1
+{ trap 'echo "a program has seen SIGUSR1"' USR1; count line 1 20; gate go; count line 21 40; } & wait $!
+echo "the end"
+"""
+STEP = """#!/bin/bash
+srun --ntasks=2 --label /bin/bash -c '. /shared/programs/gate.sh; trap "echo a task has seen SIGUSR1" USR1; count line 1 10; gate go'
+echo "the end"
+"""
+ASKING = """#!/bin/bash
+/shared/programs/ask 9
+echo "the end"
+"""
+TOGETHER = """#!/bin/bash
+for i in 1 2 3 4; do /shared/programs/ask 4 >part$i & done
+wait
+echo "the end"
+"""
+COUNTS = """#!/bin/bash
+. /shared/programs/gate.sh
+count line 1 20
+gate go
+count line 21 40
+"""
+NONE = "--checkpoint-interval=none"
+
+
+def sckpt(*arguments, user="alice", node="n1"):
+    return cluster.attempt(node, "sckpt", *arguments, user=user)
+
+
+def lines(first, last):
+    return [f"line {i}" for i in range(first, last + 1)]
+
+
+class OnDemand(SystemTest):
+    def test_signal(self):
+        job = submit(SIGNALLED, "--checkpoint-signal=USR1", NONE)
+        job.wait_output("line 20")
+        for number, option in ((1, "--batch"), (2, "--full")):
+            job.as_user("scancel", option, "--signal=USR1", job.id)
+            job.wait_output(f"generation {number} saved")
+        requeue(job, to="n2")
+        wait_restored(job, 1)
+        job.as_user("scancel", "--batch", "--signal=USR1", job.id)
+        job.wait_output("generation 4 saved")  # 3: before the requeue
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), [*lines(1, 40), "the end"])
+        self.assertEqual(complaints(job.output()), [])
+        assert_clean(job)
+
+    def test_signal_to_steps(self):
+        """As scancel sends it without --batch: to the tasks of steps, of which none sees it."""
+        job = submit(STEP, "--checkpoint-signal=USR1", "--ntasks=2", NONE)
+        job.wait_output("0: line 10")
+        job.wait_output("1: line 10")
+        job.as_user("scancel", "--signal=USR1", job.id)
+        job.wait_output("generation 1 saved")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        text = application_lines(job.output())
+        self.assertEqual(text.pop(), "the end")
+        for task in ("0", "1"):
+            self.assertEqual([line for line in text if line.startswith(f"{task}: ")], [f"{task}: {line}" for line in lines(1, 10)])
+        self.assertEqual(len(text), 20)
+        assert_clean(job)
+
+    def test_program_asks(self):
+        """At a safe point: the call returns when all is saved, or in the restored program."""
+        job = submit(ASKING, NONE)
+        job.wait_output("after step 6: saved")
+        job.as_user("scontrol", "requeue", job.id)
+        job.wait_info("is requeued", lambda info: info["JobState"] in ("PENDING", "REQUEUED"))
+        job.as_user("scontrol", "update", f"JobId={job.id}", "ReqNodeList=n2")
+        job.wait_running("n2")
+        # It goes on where it was when the requeue came, which is behind the call.
+        wait_restored(job, 1)
+        job.as_user("scancel", job.id)
+        end(job)
+        again = submit(ASKING, f"--checkpoint-restore={job.id}@2", node="n1")
+        self.assert_ended(end(again))
+        steps = application_lines(job.output())
+        self.assertEqual(steps, ["step 1", "step 2", "step 3", "after step 3: saved", "step 4", "step 5", "step 6", "after step 6: saved"])
+        self.assertEqual(application_lines(again.output()), ["after step 6: restored", "step 7", "step 8", "step 9", "the end"])
+        assert_clean(job, again)
+
+    def test_programs_ask_together(self):
+        """Four at the same time: none is in the way of the others' checkpoint, and each is told."""
+        job = submit(TOGETHER, NONE)
+        self.assert_ended(end(job))
+        for part in range(1, 5):
+            text = job.path(f"part{part}").read_text().splitlines()
+            self.assertEqual(text, ["step 1", "step 2", "step 3", "after step 3: saved", "step 4"])
+        self.assertEqual(complaints(job.output()), [])
+        self.assertEqual(application_lines(job.output()), ["the end"])
+        assert_clean(job)
+
+    def test_from_a_login_node(self):
+        """Where no ckptd knows the job: sckpt finds its way there."""
+        job = submit(COUNTS, NONE, node="n2")
+        job.wait_output("line 20")
+        for number, node in ((1, "ctl"), (2, "n1")):
+            done = sckpt("create", job.id, node=node)
+            self.assertEqual((done.returncode, done.stdout), (0, f"generation {number} of job {job.id} saved\n"), done.stderr)
+        self.assertIn(f"job {job.id} on n2, ", sckpt("explain", job.id, node="ctl").stdout)
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), lines(1, 40))
+        assert_clean(job)
+
+    def test_requeue_and_vacate(self):
+        """Nothing is printed between the checkpoint and the end; both go on to the last line."""
+        requeued, vacated = submit(COUNTS, NONE, name="requeued"), submit(COUNTS, NONE, name="vacated")
+        for job in (requeued, vacated):
+            job.wait_output("line 20")
+        done = sckpt("requeue", requeued.id)
+        self.assertEqual((done.returncode, done.stdout), (0, f"generation 1 of job {requeued.id} saved, and the job is requeued\n"), done.stderr)
+        done = sckpt("vacate", vacated.id)
+        self.assertEqual((done.returncode, done.stdout), (0, f"generation 1 of job {vacated.id} saved, and the job has ended\n"), done.stderr)
+        self.assertEqual(end(vacated)["JobState"], "CANCELLED")
+        wait_restored(requeued, 1)
+        done = cluster.attempt("ctl", "sckpt", "restart", vacated.id, "--", f"--chdir={vacated.directory}", "--output=on.out", user="alice")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        goes_on = Job(done.stdout.split()[-1], vacated.directory, f"{vacated.directory}/on.out", "alice")
+        for job in (requeued, vacated):
+            job.path("go").touch()
+        self.assert_ended(end(requeued))
+        self.assert_ended(end(goes_on))
+        self.assertEqual(application_lines(requeued.output()), lines(1, 40))
+        self.assertEqual(application_lines(vacated.output()) + application_lines(goes_on.output()), lines(1, 40))
+        self.assertIn("the job is requeued on demand and will go on from generation 1", product_lines(requeued.output()))
+        self.assertIn(f"the job gives its nodes up; `sckpt restart {vacated.id}` goes on from generation 1", product_lines(vacated.output()))
+        assert_clean(requeued, vacated, goes_on)
+
+    def test_disable_and_enable(self):
+        job = submit(COUNTS, "--checkpoint-interval=1s")
+        job.wait_output("generation 1 saved")
+        done = sckpt("disable", job.id, node="ctl")
+        self.assertEqual((done.returncode, done.stdout), (0, f"checkpoints of job {job.id} are switched off\n"), done.stderr)
+        self.assertIn("switched off", sckpt("create", job.id).stderr)
+        taken = generations(job)[-1]["generation"]
+        cluster.service("n1", "ckptd", "restart")  # which forgets nothing
+        wait_for("ckptd knows the job", lambda: "switched off" in sckpt("create", job.id).stderr)
+        self.assertEqual(sckpt("enable", job.id).returncode, 0)
+        job.wait_output(f"generation {taken + 1} saved")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), lines(1, 40))
+        assert_clean(job)
+
+    def test_refusals(self):
+        """Each says why, and changes nothing."""
+        job = submit(COUNTS, "--no-requeue", NONE)
+        plain = submit(COUNTS.replace("line", "plain"), name="plain", prefix=("SBATCH_CHECKPOINT=off",))
+        pending = submit(COUNTS, "--checkpoint", "--hold", name="pending")
+        for one, text in ((job, "line 20"), (plain, "plain 20")):
+            one.wait_output(text)
+        for verb in ("create", "vacate", "requeue", "disable", "enable"):
+            for user, node, number, words in (("bob", "n1", job.id, "is not yours"), ("bob", "ctl", job.id, "is not yours"),
+                                              ("alice", "n1", plain.id, "is checkpointed on this node"), ("alice", "ctl", pending.id, "it is pending"),
+                                              ("alice", "ctl", 999999, "slurmctld does not know job 999999"),
+                                              ("alice", "ctl", "x", "x is not a job id")):
+                done = sckpt(verb, number, user=user, node=node)
+                self.assertEqual(done.returncode, 1, f"{verb} {number} of {user}: {done.stdout}")
+                self.assertIn(words, done.stderr)
+                ours = [line for line in done.stderr.splitlines() if not line.startswith("srun: ")]  # which takes it there
+                self.assertEqual(len(ours), 1, done.stderr)
+                self.assertRegex(ours[0], r"^sckpt: error: .*\[CKPT-\d+\]$")
+        done = sckpt("requeue", job.id)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("may not be requeued", done.stderr)
+        self.assertEqual(generations(job), [])
+        for one in (job, plain, pending):
+            one.path("go").parent.mkdir(exist_ok=True)
+            one.path("go").touch()
+        pending.as_user("scancel", pending.id)
+        self.assert_ended(end(job))
+        self.assert_ended(end(plain))
+        self.assertEqual(application_lines(job.output()), lines(1, 40))
+        assert_clean(job, plain)
+
+
+if __name__ == "__main__":
+    main()
