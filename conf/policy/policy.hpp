@@ -101,6 +101,14 @@ struct PolicyNetwork {
     std::uint16_t port = 6821; // TCP; 0 = not at all: such steps are not checkpointed
 };
 
+// What a node must have to restore what another one has saved, beyond its processor and file systems.
+struct PolicyCompat {
+    bool any_kernel = false; // also one older than that of the node where it was saved
+    // Slurm's features that tell the site's kinds of processors apart: a job with a checkpoint gets the one
+    // of these that the node of it has as a constraint.
+    std::vector<std::string> features;
+};
+
 enum class RestoreFailure : std::uint8_t { hold, requeue_elsewhere };
 // What a restore does when somebody else has replaced, removed or changed a file that the job had open.
 enum class ChangedFile : std::uint8_t { refuse, ignore };
@@ -123,6 +131,7 @@ struct Policy {
     PolicyTimeLimit time_limit;
     PolicySlurmctld slurmctld;
     PolicyNetwork network;
+    PolicyCompat compat;
     PolicyFailure failure;
     PolicyMaintenance maintenance;
     // The keys that the file states ("defaults.keep"), so that a stated value can be told from a built-in

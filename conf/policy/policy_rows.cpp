@@ -32,8 +32,8 @@ Status read_triggers(const YamlNode& node, Triggers& field) {
     return {};
 }
 
-Status read_directories(const YamlNode& node, std::vector<std::string>& field,
-                        Result<std::string> (*parse)(std::string_view)) {
+Status read_list(const YamlNode& node, std::vector<std::string>& field,
+                 Result<std::string> (*parse)(std::string_view)) {
     if (node.kind != YamlNode::Kind::sequence) return fail(Code::policy_value, "not a list");
     std::vector<std::string> all(node.items.size());
     for (std::size_t i = 0; i < all.size(); ++i)
@@ -61,9 +61,8 @@ constexpr std::array k_rows{
     PolicyRow{"limits", "max_keep", "a number from 1 to 1000", CKPT_READ(limits.max_keep, parse_keep)},
     PolicyRow{"limits", "max_restarts", "a number from 0 to 1000000",
               CKPT_READ(limits.max_restarts, parse_restarts)},
-    PolicyRow{
-        "limits", "directories", "a list of absolute paths, in which %u stands for the user's name",
-        [](const YamlNode& n, Policy& p) { return read_directories(n, p.limits.directories, parse_base); }},
+    PolicyRow{"limits", "directories", "a list of absolute paths, in which %u stands for the user's name",
+              [](const YamlNode& n, Policy& p) { return read_list(n, p.limits.directories, parse_base); }},
     PolicyRow{"storage", "base", "an absolute path, in which %u stands for the user's name",
               CKPT_READ(storage.base, parse_base)},
     PolicyRow{"storage", "local", "an absolute path", CKPT_READ(storage.local, parse_directory)},
@@ -93,10 +92,9 @@ constexpr std::array k_rows{
     PolicyRow{"engine", "restore_timeout", CKPT_TIME_WORDS, CKPT_READ(engine.restore_timeout, parse_time)},
     PolicyRow{"engine", "ghost_limit", "a size below 4G such as 512K, 10M or 1G",
               CKPT_READ(engine.ghost_limit, parse_ghost_limit)},
-    PolicyRow{"engine", "node_local", "a list of absolute paths",
-              [](const YamlNode& n, Policy& p) {
-                  return read_directories(n, p.engine.node_local, parse_directory);
-              }},
+    PolicyRow{
+        "engine", "node_local", "a list of absolute paths",
+        [](const YamlNode& n, Policy& p) { return read_list(n, p.engine.node_local, parse_directory); }},
     PolicyRow{"engine", "node_local_limit", CKPT_SIZE_WORDS, CKPT_READ(engine.node_local_limit, parse_size)},
     PolicyRow{"engine", "copy_limit", CKPT_SIZE_WORDS, CKPT_READ(engine.copy_limit, parse_size)},
     PolicyRow{"engine", "tail_limit", CKPT_SIZE_WORDS, CKPT_READ(engine.tail_limit, parse_size)},
@@ -116,6 +114,9 @@ constexpr std::array k_rows{
     PolicyRow{"slurmctld", "comment_every", CKPT_TIME_WORDS, CKPT_READ(slurmctld.comment_every, parse_time)},
     PolicyRow{"slurmctld", "spread", CKPT_TIME_WORDS, CKPT_READ(slurmctld.spread, parse_time)},
     PolicyRow{"network", "port", "a port from 1024 to 65535, or none", CKPT_READ(network.port, parse_port)},
+    PolicyRow{"compat", "kernel", "newer or any", CKPT_READ(compat.any_kernel, parse_kernel)},
+    PolicyRow{"compat", "features", "a list of names of node features",
+              [](const YamlNode& n, Policy& p) { return read_list(n, p.compat.features, parse_feature); }},
     PolicyRow{"failure", "restore_impossible", "hold or requeue-elsewhere",
               CKPT_READ(failure.restore_impossible, parse_restore_failure)},
     PolicyRow{"failure", "changed_file", "refuse or ignore",

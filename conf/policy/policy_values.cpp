@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "policy/policy_values.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -93,6 +94,24 @@ Result<ChangedFile> parse_changed_file(std::string_view text) {
     if (text == "ignore") return ChangedFile::ignore;
     constexpr std::array<std::string_view, 2> k_words{"refuse", "ignore"};
     return fail(Code::policy_value, quote(text) + " is not a reaction", did_you_mean(text, k_words));
+}
+
+Result<bool> parse_kernel(std::string_view text) {
+    if (text == "newer") return false;
+    if (text == "any") return true;
+    constexpr std::array<std::string_view, 2> k_words{"newer", "any"};
+    return fail(Code::policy_value, quote(text) + " is not a kind of kernel", did_you_mean(text, k_words));
+}
+
+Result<std::string> parse_feature(std::string_view text) {
+    constexpr std::size_t k_length_max = 64;
+    const auto is_plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+               c == '-' || c == '.';
+    };
+    if (text.size() > k_length_max || !std::ranges::all_of(text, is_plain))
+        return fail(Code::policy_value, quote(text) + " is not a plain name");
+    return std::string(text);
 }
 
 // Whether the rest of a base with %u is a path shows with any user's name.

@@ -24,6 +24,8 @@ Result<double> parse_min_free(std::string_view text); // 0% to 50%, or none
 Result<double> parse_safety(std::string_view text);
 Result<RestoreFailure> parse_restore_failure(std::string_view text);
 Result<ChangedFile> parse_changed_file(std::string_view text);
+Result<bool> parse_kernel(std::string_view text);         // any = true
+Result<std::string> parse_feature(std::string_view text); // of a node, without an operator of --constraint
 
 // A directory in which %u and %% may stand.
 Result<std::string> parse_base(std::string_view text);

@@ -41,6 +41,7 @@ enum class Code : int {
     restore_refused = 503,    // the image does not belong to this job
     rollback_refused = 504,   // an output file is not as the generation left it
     restore_source = 505,     // the job to go on from has no such generation, or may not be gone on from now
+    node_unfit = 506,         // this node lacks what the images need: processor, kernel, file systems
     // 6xx: store
     store_unwritable = 601,
     store_full = 602,    // ENOSPC or EDQUOT

@@ -71,6 +71,30 @@ std::string count_of(const Json& g, const char* key) {
     return g.contains(key) ? std::to_string(number(g, key)) : "-";
 }
 
+std::string joined(const Json& list) {
+    std::string text;
+    for (const Json& word : list)
+        if (word.is_string()) text += (text.empty() ? "" : " ") + word.get<std::string>();
+    return text;
+}
+
+// What its parts need of a node, those that are alike once.
+void print_needs(const Json& g) {
+    std::vector<Json> printed;
+    for (const Json& part : g.value("parts", Json::array())) {
+        const Json needs = part.value("needs", Json());
+        if (!needs.is_object() || std::ranges::find(printed, needs) != printed.end()) continue;
+        printed.push_back(needs);
+        const Json cpu = needs.value("cpu", Json::object());
+        std::cout << "  needs      CPU " << string(cpu, "machine") << " (" << string(cpu, "model")
+                  << "), kernel " << string(needs, "kernel") << ", CRIU " << string(part, "criu_version")
+                  << "\n"
+                  << "             flags: " << joined(cpu.value("flags", Json::array())) << "\n";
+        for (const Json& mount : needs.value("mounts", Json::array()))
+            std::cout << "             " << string(mount, "type") << " at " << string(mount, "point") << "\n";
+    }
+}
+
 void print_generation(const Json& g) {
     std::cout << "generation " << count_of(g, "generation") << " of incarnation "
               << count_of(g, "incarnation") << "\n";
@@ -84,6 +108,7 @@ void print_generation(const Json& g) {
               << " stored, " << number(g, "processes") << " processes\n"
               << "  paused     " << pause_of(g) << "\n"
               << "  seal       verified\n";
+    print_needs(g);
 }
 
 struct Verdict {

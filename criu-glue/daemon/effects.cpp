@@ -273,6 +273,34 @@ void Server::perform(Job& job, const effect::HoldJob& e) {
              });
 }
 
+void Server::perform(Job& job, const effect::RequeueElsewhere& e) {
+    if (job.state.in_allocation) return perform(job, effect::HoldJob{e.reason});
+    if (e.again) {
+        m_loop.after(k_hold_again, [this, job_id = job.facts.job_id, serial = job.serial, e] {
+            Job* waiting = find_job(job_id, serial);
+            if (waiting != nullptr && is_to_be_held(waiting->state))
+                perform(*waiting, effect::RequeueElsewhere{e.reason, e.node});
+        });
+        return;
+    }
+    const std::string node = e.node.empty() ? job.facts.node : e.node;
+    log::warning("job " + std::to_string(job.facts.job_id) + " is requeued without node " + node + ": " +
+                 e.reason);
+    requeue_elsewhere(m_workers, job.facts.job_id, node, "checkpoint: " + node + ": " + e.reason,
+                      [this, job_id = job.facts.job_id, serial = job.serial,
+                       reason = e.reason](std::optional<Error> error) {
+                          if (find_job(job_id, serial) != nullptr)
+                              handle(job_id, event::HoldEnded{reason, std::move(error)});
+                      });
+}
+
+void Server::perform(Job& job, const effect::Constrain& /*e*/) {
+    constrain_job(m_workers, job.facts.job_id, job.facts.node, m_policy.compat.features,
+                  [this, job_id = job.facts.job_id, serial = job.serial] {
+                      if (find_job(job_id, serial) != nullptr) handle(job_id, event::ConstraintSet{});
+                  });
+}
+
 void Server::perform(Job& job, const effect::Comment& e) {
     if (!m_policy.slurmctld.comment) return;
     const std::int64_t now = std::time(nullptr);

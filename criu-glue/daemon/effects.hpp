@@ -135,7 +135,14 @@ struct HoldJob {
     std::string reason;
     bool again = false; // an earlier attempt has failed: not at once
 };
-struct Comment { // for `scontrol show job`; may be left out
+// Requeued without that node, "" = this one; held where it can have no other. Else as HoldJob; HoldEnded.
+struct RequeueElsewhere {
+    std::string reason;
+    std::string node;
+    bool again = false;
+};
+struct Constrain {}; // the requeued job to nodes like this one, by what policy lists: ConstraintSet
+struct Comment {     // for `scontrol show job`; may be left out
     std::string text;
     bool rarely = false; // not more often than the policy says
 };
@@ -155,7 +162,8 @@ using Effect = std::variant<
     effect::Proceed, effect::TellJobEnds, effect::FetchPart, effect::ForgetTask, effect::ClearStep,
     effect::AskDoubt, effect::ForgetStep, effect::AwaitStarts, effect::Commit, effect::DiscardImages,
     effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion, effect::RecordFailure,
-    effect::RecordStop, effect::HoldJob, effect::Comment, effect::AnswerOnDemand, effect::ReleaseEpilog>;
+    effect::RecordStop, effect::HoldJob, effect::RequeueElsewhere, effect::Constrain, effect::Comment,
+    effect::AnswerOnDemand, effect::ReleaseEpilog>;
 using Effects = std::vector<Effect>;
 
 } // namespace ckpt

@@ -2,7 +2,9 @@
 // Commits: one of a job at a time, each a worker that is started here and whose result becomes an event.
 #include <algorithm>
 #include <set>
+#include <utility>
 
+#include "compat/node_here.hpp"
 #include "effects_common.hpp"
 #include "log.hpp"
 #include "server.hpp"
@@ -48,6 +50,12 @@ bool Server::is_waited_for(const Job& job) {
     return is_held_up(job) || job.state.on_demand_waits;
 }
 
+compat::Needs needs_of(const Generation& generation) {
+    compat::Node here = compat::node_here();
+    return {
+        std::move(here.cpu), std::move(here.kernel), {generation.mounts.begin(), generation.mounts.end()}};
+}
+
 Status Server::start_commit(Job& job, const effect::Commit& e) {
     if (!m_local) return fail(Code::dump_unfit, "the local directory for images is not usable");
     const Generation& generation = job.generations[e.generation];
@@ -66,6 +74,7 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         directories.push_back(std::move(images));
         request.parts.push_back(part);
     }
+    request.needs = needs_of(generation);
     if (const auto committing = job.state.committing.find(e.generation);
         committing != job.state.committing.end())
         for (const StepExit& exit : committing->second.exited)

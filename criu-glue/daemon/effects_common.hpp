@@ -25,4 +25,7 @@ inline std::uint32_t milliseconds(Seconds value) {
 
 wire::Files files_of(const Job& job);
 
+// What the parts of it that were dumped on this node need of the one that restores them: to be like this one.
+compat::Needs needs_of(const Generation& generation);
+
 } // namespace ckpt

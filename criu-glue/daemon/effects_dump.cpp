@@ -139,6 +139,7 @@ void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& t
         job->generations[generation].parts[task] = {
             task.step_id,        task.task_id,      job->facts.node,      result->frozen_us,
             result->image_bytes, result->processes, result->criu_version, job->tasks.at(task).stand_in};
+        job->generations[generation].mounts.insert(result->mounts.begin(), result->mounts.end());
         job->newest_bytes = 0;
         for (const auto& [key, part] : job->generations[generation].parts)
             job->newest_bytes += part.image_bytes;

@@ -5,6 +5,7 @@
 #include <array>
 #include <ctime>
 
+#include "compat/node_here.hpp"
 #include "effects_common.hpp"
 #include "log.hpp"
 #include "os/cgroup.hpp"
@@ -41,12 +42,19 @@ void know_restored(Task& task) {
 
 } // namespace
 
+compat::Node Server::node_for(const Task& task) const {
+    compat::Node node = compat::node_as_seen_by(task.shim_pid);
+    node.any_kernel = m_policy.compat.any_kernel;
+    return node;
+}
+
 Status Server::start_adopt(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished) {
     if (!m_local) return fail(Code::restore_impossible, "the local directory for images is not usable");
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::restore_name(e.task)));
     wire::AdoptRequest request;
     request.place = job.place;
     request.step_id = e.task.step_id;
+    request.node = node_for(job.tasks.at(e.task));
     request.before_incarnation = e.before_incarnation;
     request.before_generation = e.before_generation;
     // Not what failed here before.

@@ -52,8 +52,9 @@ Status Server::start_fetch(Job& job, const TaskKey& key) {
         return fail(Code::restore_impossible, "it is not known which checkpoint the script came from");
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::restore_name(key)));
     const AdoptedGeneration from = job.adopted.begin()->second; // an incarnation comes from one generation
-    const wire::PartRequest request{job.place, from.incarnation, from.generation, job.tasks.at(key).stand_in,
-                                    key.task_id};
+    const Task& task = job.tasks.at(key);
+    const wire::PartRequest request{job.place,     from.incarnation, from.generation,
+                                    task.stand_in, key.task_id,      node_for(task)};
     job.adopted[key] = from;
     job.adopted[key].from_copy = false;
     const std::array fds = {images.get()};
@@ -75,7 +76,7 @@ void Server::perform(Job& job, const effect::FetchPart& e) {
 
 void Server::fetched(const Attempt& attempt, const Status& status) {
     if (find_job(attempt) == nullptr) return;
-    event::PartFetched fetched{attempt.task, std::nullopt};
+    event::PartFetched fetched{attempt.task, std::nullopt, find_job(attempt)->facts.node};
     if (!status) fetched.error = status.error();
     handle(attempt.job_id, fetched);
 }

@@ -79,6 +79,7 @@ struct AdoptEnded {
 struct PartFetched {
     TaskKey task;
     std::optional<Error> error;
+    std::string node{}; // that it was for; NOLINT(readability-redundant-member-init): as above
 };
 // What the job's comment in Slurm says of its checkpoints; empty if nothing.
 struct HistoryKnown {
@@ -204,6 +205,7 @@ struct HoldEnded {
     std::string reason;
     std::optional<Error> error;
 };
+struct ConstraintSet {}; // or not: answers effect::Constrain
 struct EpilogArrived {};
 struct EpilogLimitReached {};
 } // namespace event
@@ -215,6 +217,6 @@ using Event = std::variant<
     event::RequeueEnded, event::CancelEnded, event::DumpEnded, event::DumpStopped, event::SettleEnded, event::DumpTaken,
     event::PartFetched, event::StepOver, event::StepUnfit, event::StepDoubted, event::DoubtKnown,
     event::StepsKnown, event::StartsOverdue, event::CommitEnded, event::TreeExited, event::CompletionRecorded,
-    event::TaskGone, event::HoldEnded, event::EpilogArrived, event::EpilogLimitReached>;
+    event::TaskGone, event::HoldEnded, event::ConstraintSet, event::EpilogArrived, event::EpilogLimitReached>;
 
 } // namespace ckpt

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/needs.hpp"
 #include "job_files.hpp"
 #include "loop.hpp"
 #include "node_link.hpp"
@@ -74,8 +75,9 @@ struct Task {
 struct Generation {
     std::int64_t taken_at = 0;
     std::map<TaskKey, wire::Part> parts;
-    std::uint64_t link = 0; // over which its dumps were ordered, of a job whose script runs elsewhere
-    std::string step_dir;   // where stand-ins of srun were bound; "" = there were none
+    std::set<compat::Mount> mounts; // that their files lie on
+    std::uint64_t link = 0;         // over which its dumps were ordered, of a job whose script runs elsewhere
+    std::string step_dir;           // where stand-ins of srun were bound; "" = there were none
     struct Elsewhere {
         std::uint64_t stand_in = 0;
         std::string node;

@@ -70,9 +70,10 @@ struct PendingOnFile {
     std::int64_t taken_at = 0;
     std::vector<wire::Part> parts;
     std::vector<wire::ExitedTask> exited;
+    std::vector<compat::Mount> mounts;
     template <class V>
     void fields(V& v) {
-        v(generation, reason, tree_was_stopped, taken_at, parts, exited);
+        v(generation, reason, tree_was_stopped, taken_at, parts, exited, mounts);
     }
 };
 

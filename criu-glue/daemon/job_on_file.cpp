@@ -29,8 +29,13 @@ TaskOnFile on_file(const Task& task, const TaskState* state) {
 }
 
 PendingOnFile on_file(const effect::Commit& commit, const Generation& generation, const JobState& state) {
-    PendingOnFile file{
-        commit.generation, commit.reason, commit.tree_was_stopped, generation.taken_at, {}, {}};
+    PendingOnFile file{commit.generation,
+                       commit.reason,
+                       commit.tree_was_stopped,
+                       generation.taken_at,
+                       {},
+                       {},
+                       {generation.mounts.begin(), generation.mounts.end()}};
     for (const auto& [key, part] : generation.parts)
         file.parts.push_back(part);
     if (const auto found = state.committing.find(commit.generation); found != state.committing.end())

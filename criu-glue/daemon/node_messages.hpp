@@ -41,7 +41,7 @@ void fields_of(V& v, ShimArrived& e) {
 }
 template <class V>
 void fields_of(V& v, PartFetched& e) {
-    v(e.task, e.error);
+    v(e.task, e.error, e.node);
 }
 template <class V>
 void fields_of(V& v, RestoreEnded& e) {

@@ -44,6 +44,7 @@ Status Server::start_seal(Job& job, std::uint32_t number) {
         directories.push_back(std::move(images));
         request.parts.push_back(part);
     }
+    request.needs = needs_of(generation->second);
     start_sealer(
         store_of(job, false), wire::encode(request), fds, k_store_limit,
         [this, job_id = job.facts.job_id, serial = job.serial, number](const Result<Packet>& packet) {

@@ -69,6 +69,8 @@ Job Server::make_job(const wire::JobOpen& m) {
     job.state.job_id = m.job_id;
     job.state.restart_count = m.restart_count;
     job.state.no_progress_limit = m_policy.failure.no_progress;
+    job.state.constrains = !m_policy.compat.features.empty();
+    job.state.may_leave = m_policy.failure.restore_impossible == RestoreFailure::requeue_elsewhere;
     job.state.unmanaged = m_broken;
     job.state.never_saved = !is_uuid(m.uuid);
     if (job.state.never_saved)

@@ -212,6 +212,8 @@ private:
     void perform(Job& job, const effect::RecordFailure& e);
     void perform(Job& job, const effect::RecordStop& e);
     void perform(Job& job, const effect::HoldJob& e);
+    void perform(Job& job, const effect::RequeueElsewhere& e);
+    void perform(Job& job, const effect::Constrain& e);
     void perform(Job& job, const effect::Comment& e);
     void perform(Job& job, const effect::AnswerOnDemand& e);
     void perform(Job& job, const effect::ReleaseEpilog& e);
@@ -288,6 +290,7 @@ private:
     Status start_dump(Job& job, const effect::Dump& e);
     Status start_restore(Job& job, const effect::Restore& e);
     Status start_commit(Job& job, const effect::Commit& e);
+    compat::Node node_for(const Task& task) const;
     Status start_adopt(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished);
     void adopt_or_fail(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished);
     Status move_step_dir(Job& job, const std::string& name);

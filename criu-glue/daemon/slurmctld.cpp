@@ -127,6 +127,31 @@ void hold_job(Workers& workers, std::uint32_t job_id, const std::string& reason,
                      });
 }
 
+void constrain_job(Workers& workers, std::uint32_t job_id, const std::string& node,
+                   const std::vector<std::string>& features, std::function<void()> done) {
+    std::string list;
+    for (const std::string& feature : features)
+        list += (list.empty() ? "" : ",") + feature;
+    workers.run_text({helper(), "constrain", std::to_string(job_id), node, list}, k_requeue_limit,
+                     [job_id, done = std::move(done)](const Result<std::string>& text) {
+                         const std::string job = "job " + std::to_string(job_id) + ": ";
+                         if (!text) log::warning(job + "its constraint stays: " + one_line(text.error()));
+                         if (text && !text->empty()) log::info(job + text->substr(0, text->find('\n')));
+                         done();
+                     });
+}
+
+void requeue_elsewhere(Workers& workers, std::uint32_t job_id, const std::string& node,
+                       const std::string& reason, std::function<void(std::optional<Error>)> done) {
+    workers.run_text({helper(), "elsewhere", std::to_string(job_id), node, reason}, k_requeue_limit,
+                     [job_id, done = std::move(done)](const Result<std::string>& text) {
+                         if (text && !text->empty())
+                             log::warning("job " + std::to_string(job_id) + ": " +
+                                          text->substr(0, text->find('\n')));
+                         done(text ? std::nullopt : std::optional(text.error()));
+                     });
+}
+
 void comment_on_job(Workers& workers, std::uint32_t job_id, const std::string& text) {
     workers.run_text({helper(), "comment", std::to_string(job_id), text}, k_comment_limit,
                      [job_id](const Result<std::string>& done) {

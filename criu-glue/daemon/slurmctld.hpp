@@ -42,6 +42,16 @@ void cancel_job(Workers& workers, std::uint32_t job_id, std::function<void(std::
 void hold_job(Workers& workers, std::uint32_t job_id, const std::string& reason,
               std::function<void(std::optional<Error>)> done);
 
+// Requeues the job, which does not start on `node` again; held when it could start nowhere else. `reason` as
+// above.
+void requeue_elsewhere(Workers& workers, std::uint32_t job_id, const std::string& node,
+                       const std::string& reason, std::function<void(std::optional<Error>)> done);
+
+// A requeued job starts only on nodes that have those of the features that `node` has. What went wrong is
+// logged, and the job starts all the same.
+void constrain_job(Workers& workers, std::uint32_t job_id, const std::string& node,
+                   const std::vector<std::string>& features, std::function<void()> done);
+
 // Shows `text` where `scontrol show job` displays it. Nobody waits for the outcome.
 void comment_on_job(Workers& workers, std::uint32_t job_id, const std::string& text);
 

@@ -2,6 +2,7 @@
 #include "state.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "state_steps.hpp"
 
@@ -39,7 +40,8 @@ Effects advance(JobState& job, const Event& event) {
 }
 
 bool is_quiet(const JobState& job) {
-    return !job.taking && job.committing.empty() && !job.completing && !job.requeue_runs;
+    return !job.taking && job.committing.empty() && !job.completing && !job.requeue_runs && !job.leaves &&
+           !job.constraint_runs;
 }
 
 bool is_to_be_held(const JobState& job) {
@@ -112,8 +114,20 @@ bool is_asked_for(Reason reason) {
 
 namespace state {
 
+// Slurm takes a constraint of a pending job only, and starts it when its last epilog has ended. What it went
+// on from without a newer one was constrained then.
+bool is_to_be_constrained(const JobState& job) {
+    const bool goes_on = job.requeues > 0 || (job.cause && moves_on(job, *job.cause));
+    return job.constrains && !job.in_allocation && goes_on && job.saved != job.restored_from;
+}
+
 void release_epilog_if_quiet(JobState& job, Effects& out) {
     if (!job.epilog_waits || !is_quiet(job)) return;
+    if (is_to_be_constrained(job) && !std::exchange(job.constraint_set, true)) {
+        job.constraint_runs = true;
+        out.emplace_back(effect::Constrain{});
+        return;
+    }
     job.epilog_waits = false;
     out.emplace_back(effect::ReleaseEpilog{});
 }

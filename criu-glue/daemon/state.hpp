@@ -120,7 +120,14 @@ struct JobState {
     std::uint32_t stood_at = 0; // the generation for which they stand still, or stood when they were ended
     std::uint32_t requeues = 0; // how often slurmctld was asked in this ending
     bool requeue_runs = false;  // slurmctld was asked to requeue the job, or to cancel a vacated one
-    std::uint32_t saved = 0;    // newest generation from which the job would go on; 0 = none
+    // It is being requeued without that node, "" = this one: its epilog waits, since the job must not be able
+    // to start before the node is excluded.
+    std::optional<std::string> leaves;
+    bool constrains = false;     // policy tells kinds of processors apart (effect::Constrain)
+    bool constraint_set = false; // or tried
+    bool constraint_runs = false;
+    bool may_leave = false;          // also for other troubles of the node than that it lacks something
+    std::uint32_t saved = 0;         // newest generation from which the job would go on; 0 = none
     std::uint32_t restored_from = 0; // by this incarnation; 0 = none
     bool on_demand_waits = false;    // somebody waits for an answer
     std::optional<Reason> asked_next; // is taken when the periodic generation under way is through
@@ -130,11 +137,12 @@ struct JobState {
     std::uint32_t awaits_number = 0; // of effect::AwaitStarts
     // What the generation that this incarnation has come from has of steps, and has not been asked for yet.
     std::map<StepTask, std::optional<int>> expected;
-    std::set<std::uint64_t> unfit;  // sruns whose steps run without us
-    std::set<std::uint64_t> over;   // sruns that have ended, of late: what is said of their steps is late
-    bool is_held = false;           // its script runs, but a step of it cannot be restored
-    bool completing = false;        // its end is being recorded
-    std::string restore_error;      // of the newest attempt
+    std::set<std::uint64_t> unfit; // sruns whose steps run without us
+    std::set<std::uint64_t> over;  // sruns that have ended, of late: what is said of their steps is late
+    bool is_held = false;          // its script runs, but a step of it cannot be restored
+    bool completing = false;       // its end is being recorded
+    std::string restore_error;     // of the newest attempt
+    std::optional<Code> restore_code;
     std::optional<Failure> before;  // how the incarnation before had ended, if by a failure
     std::optional<Failure> failure; // of the first task that had one
     bool epilog_waits = false;

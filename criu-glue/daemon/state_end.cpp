@@ -268,6 +268,10 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
     if (!any_running(job)) job.standing = false;
 }
 
+void on(JobState& job, const event::ConstraintSet& /*e*/, Effects& /*out*/) {
+    job.constraint_runs = false;
+}
+
 void on(JobState& job, const event::EpilogArrived& /*e*/, Effects& /*out*/) {
     job.epilog_waits = true;
 }

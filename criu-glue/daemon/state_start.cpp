@@ -49,7 +49,8 @@ bool is_due(std::uint32_t count, std::uint32_t limit) {
 
 // `is_there`: an earlier checkpoint; else nobody can tell.
 std::string cannot_restore(const Error& error, bool is_there) {
-    const bool says_all = error.code == Code::restore_impossible || error.code == Code::restore_source;
+    const bool says_all = error.code == Code::restore_impossible || error.code == Code::restore_source ||
+                          error.code == Code::node_unfit;
     return (says_all   ? ""
             : is_there ? "an earlier checkpoint cannot be restored on this node: "
                        : "it cannot be told on this node whether there is an earlier checkpoint: ") +
@@ -95,6 +96,44 @@ void hold(TaskState& task, const TaskKey& key, const std::string& reason, Effect
     out.emplace_back(effect::HoldJob{reason});
 }
 
+namespace {
+
+void leave_node(JobState& job, TaskState& task, const TaskKey& key, const std::string& reason,
+                const std::string& node, Effects& out) {
+    if (job.in_allocation) return hold(task, key, reason, out); // it has no other nodes
+    task.phase = Phase::held;
+    out.emplace_back(effect::HoldBackTerm{key});
+    if (std::exchange(job.leaves, node)) return; // a task of the job has asked for it
+    out.emplace_back(
+        effect::Say{reason + "; the job is requeued without " + (node.empty() ? "this node" : node)});
+    out.emplace_back(effect::RequeueElsewhere{reason, node});
+}
+
+// Another node may do better.
+bool is_of_node(Code code) {
+    switch (code) {
+    case Code::restore_failed:
+    case Code::restore_impossible:
+    case Code::store_unwritable:
+    case Code::store_key:
+    case Code::os:
+    case Code::policy_syntax:
+    case Code::policy_value:
+    case Code::policy_unreadable:
+        return true;
+    default:
+        return false;
+    }
+}
+
+} // namespace
+
+void hold_or_leave(JobState& job, TaskState& task, const TaskKey& key, const Trouble& trouble, Effects& out) {
+    const bool leaves = trouble.code == Code::node_unfit || (job.may_leave && is_of_node(trouble.code));
+    if (leaves) return leave_node(job, task, key, trouble.line, trouble.node, out);
+    hold(task, key, trouble.line, out);
+}
+
 void on(JobState& job, const event::TaskRegistered& e, Effects& out) {
     TaskState& task = job.tasks.try_emplace(e.task).first->second;
     task.stand_in = e.stand_in;
@@ -121,7 +160,7 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
         if (!restarted || job.never_saved || never) return start_unmanaged(why, task, e.task, out);
         // Under such a setting no incarnation may ever have been saved; the store knows.
         if (why.code == Code::unsupported_setting) return adopt(task, e.task, out);
-        return hold(task, e.task, cannot_restore(why, false), out);
+        return hold_or_leave(job, task, e.task, {why.code, cannot_restore(why, false)}, out);
     }
     if (is_due(job.restart_count, job.plan.max_restarts.value + 1)) {
         hold(task, e.task,
@@ -150,7 +189,8 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     // Where no job could ever be checkpointed there may be neither a store nor a key.
     const bool never_used = job.unmanaged && e.error && e.error->errnum == ENOENT;
     if (never_used) return start_unmanaged(*job.unmanaged, task, e.task, out);
-    if (e.error) return hold(task, e.task, cannot_restore(*e.error, false), out);
+    if (e.error)
+        return hold_or_leave(job, task, e.task, {e.error->code, cannot_restore(*e.error, false)}, out);
     if (job.unmanaged && !e.end_again)
         return e.found == Found::nothing || e.found == Found::completed
                    ? start_unmanaged(*job.unmanaged, task, e.task, out)
@@ -174,8 +214,10 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
         }
         return start_fresh(task, e.task, "the job had run to its end before; starting from the beginning",
                            out);
-    case Found::unusable:
-        return hold(task, e.task, none_is_left(job.restore_error), out);
+    case Found::unusable: // what does not verify is no trouble of the node's
+        return hold_or_leave(
+            job, task, e.task,
+            {job.restore_code.value_or(Code::store_corrupt), none_is_left(job.restore_error)}, out);
     case Found::generation:
         if (const auto again = same_end_again(e.last_end, e.memory_limit, job.job_id, e.generation))
             return hold(task, e.task, one_line(*again), out);
@@ -205,14 +247,15 @@ void on(JobState& job, const event::HistoryKnown& e, Effects& out) {
     task.asked_history = 0;
     const std::string_view comment = after_time_and_node(e.comment);
     if (comment.starts_with(k_saved) || comment.starts_with(k_restored))
-        return hold(
-            task, e.task,
-            one_line({Code::restore_impossible,
-                      "the store has nothing of this job on this node, but Slurm's record of it says: " +
-                          e.comment,
-                      "see whether the store is mounted; released as it is, the job starts from the "
-                      "beginning",
-                      0}),
+        return hold_or_leave(
+            job, task, e.task,
+            {Code::restore_impossible,
+             one_line({Code::restore_impossible,
+                       "the store has nothing of this job on this node, but Slurm's record of it says: " +
+                           e.comment,
+                       "see whether the store is mounted; released as it is, the job starts from the "
+                       "beginning",
+                       0})},
             out);
     std::string line = "no checkpoint was saved before the requeue";
     if (comment.starts_with(k_no_checkpoint))
@@ -227,6 +270,9 @@ void on(JobState& job, const event::RestoreEnded& e, Effects& out) {
     if (e.error) {
         job.expected.clear();
         job.restore_error = one_line(*e.error);
+        job.restore_code = e.error->code;
+        if (e.error->code == Code::node_unfit) // no generation is the worse for it
+            return leave_node(job, task, e.task, job.restore_error, {}, out);
         if (e.from_copy) {
             out.emplace_back(
                 effect::Say{job.restore_error + "; trying the same checkpoint as it is in the store"});
@@ -309,6 +355,8 @@ void on(JobState& job, const event::TreeStarted& e, Effects& out) {
 
 void on(JobState& job, const event::HoldEnded& e, Effects& out) {
     bool any = job.is_held;
+    const std::optional<std::string> leaves = job.leaves;
+    if (!e.error || job.epilog_waits) job.leaves.reset(); // it has ended otherwise
     for (auto& [key, task] : job.tasks) {
         if (task.phase != Phase::held) continue;
         any = true;
@@ -319,9 +367,12 @@ void on(JobState& job, const event::HoldEnded& e, Effects& out) {
                              : effect::StartTask{key, effect::Start::held, {}});
     }
     if (!e.error || !any) return;
-    complain(job, *e.error,
-             job.is_held ? "the job waits to be held" : "nothing was started, the job waits to be held", out);
-    out.emplace_back(effect::HoldJob{e.reason, true});
+    const std::string waits = std::string("the job waits to be ") + (leaves ? "requeued" : "held");
+    complain(job, *e.error, job.is_held ? waits : "nothing was started, " + waits, out);
+    if (leaves)
+        out.emplace_back(effect::RequeueElsewhere{e.reason, *leaves, true});
+    else
+        out.emplace_back(effect::HoldJob{e.reason, true});
 }
 
 } // namespace ckpt::state

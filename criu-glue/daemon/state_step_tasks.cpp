@@ -85,7 +85,10 @@ void start_what_waits_for_cut(JobState& job, Effects& out) {
 void on(JobState& job, const event::PartFetched& e, Effects& out) {
     const auto found = job.tasks.find(e.task);
     if (found == job.tasks.end() || found->second.phase != Phase::adopting) return;
-    if (e.error) return hold(found->second, e.task, "a step cannot be restored: " + one_line(*e.error), out);
+    if (e.error)
+        return hold_or_leave(job, found->second, e.task,
+                             {e.error->code, "a step cannot be restored: " + one_line(*e.error), e.node},
+                             out);
     found->second.phase = Phase::restoring;
     out.emplace_back(effect::Restore{e.task});
 }
@@ -93,7 +96,10 @@ void on(JobState& job, const event::PartFetched& e, Effects& out) {
 void step_restored(JobState& job, const event::RestoreEnded& e, Effects& out) {
     TaskState& task = job.tasks.at(e.task);
     if (task.phase != Phase::restoring) return;
-    if (e.error) return hold(task, e.task, "a step cannot be restored: " + one_line(*e.error), out);
+    if (e.error)
+        return hold_or_leave(job, task, e.task,
+                             {e.error->code, "a step cannot be restored: " + one_line(*e.error), e.node},
+                             out);
     task.phase = Phase::running;
     job.expected.erase({task.stand_in, e.task.task_id});
     for (const std::string& line : e.complaints)

@@ -53,6 +53,7 @@ void on(JobState& job, const event::CauseKnown& e, Effects& out);
 void on(JobState& job, const event::TreeExited& e, Effects& out);
 void on(JobState& job, const event::CompletionRecorded& e, Effects& out);
 void on(JobState& job, const event::TaskGone& e, Effects& out);
+void on(JobState& job, const event::ConstraintSet& e, Effects& out);
 void on(JobState& job, const event::EpilogArrived& e, Effects& out);
 void on(JobState& job, const event::EpilogLimitReached& e, Effects& out);
 
@@ -109,6 +110,15 @@ void start_fresh(TaskState& task, const TaskKey& key, std::string line, Effects&
 void start_unmanaged(const Error& why, TaskState& task, const TaskKey& key, Effects& out);
 // The job is held instead of started, for that reason.
 void hold(TaskState& task, const TaskKey& key, const std::string& reason, Effects& out);
+// Why a task cannot start from its checkpoint on a node, "" = this one.
+struct Trouble {
+    Code code = Code::internal;
+    std::string line;
+    std::string node{}; // NOLINT(readability-redundant-member-init): GCC warns of aggregates without it
+};
+// A node that lacks what the checkpoint needs is left, and with JobState::may_leave one that has any other
+// trouble of its own: the job is requeued without it. Else it is held.
+void hold_or_leave(JobState& job, TaskState& task, const TaskKey& key, const Trouble& trouble, Effects& out);
 
 // The final generation's images exist or cannot be had: what becomes of the trees and of the SIGTERM.
 void settle_ending(JobState& job, Effects& out);
@@ -145,6 +155,7 @@ bool has_own_interval(const JobState& job, const TaskState& task);
 // As if that SIGTERM had never come.
 void forget_ending(JobState& job);
 
+bool is_to_be_constrained(const JobState& job);
 void release_epilog_if_quiet(JobState& job, Effects& out);
 
 // Says a failure once; the same one again is kept quiet until something succeeds.

@@ -90,6 +90,7 @@ void Server::take_over_pending(Job& job, const JobFile& file) {
         Generation& generation = job.generations[one.generation];
         generation.taken_at = one.taken_at;
         generation.step_dir = job.step_dir; // there may have been some
+        generation.mounts = {one.mounts.begin(), one.mounts.end()};
         for (const wire::Part& part : one.parts) {
             generation.parts[{part.step_id, part.task_id}] = part;
             committing.image_bytes += part.image_bytes;

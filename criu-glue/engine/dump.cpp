@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <set>
 
+#include "compat/mounts.hpp"
+#include "compat/node_here.hpp"
 #include "engine/criu_process.hpp"
 #include "engine/criu_rights.hpp"
 #include "engine/dump_room.hpp"
@@ -15,6 +18,7 @@
 #include "engine/image_safety.hpp"
 #include "engine/ipc.hpp"
 #include "engine/release.hpp"
+#include "engine/reopen.hpp"
 #include "engine/same_root.hpp"
 #include "engine/save_files.hpp"
 #include "engine/shared_inodes.hpp"
@@ -37,6 +41,7 @@ using Clock = std::chrono::steady_clock;
 constexpr const char* k_log_name = "dump.log";
 constexpr std::chrono::seconds k_end_patience{5}; // for a killed criu to be gone
 constexpr std::chrono::seconds k_reap_patience{1};
+constexpr std::chrono::seconds k_reopen_patience{10}; // for a file server to answer; the tree may run
 
 std::uint64_t microseconds(Clock::duration time) {
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(time).count());
@@ -95,6 +100,7 @@ public:
         CKPT_TRY(m_members, survey(m_request, m_fds.mount_ns.get(), m_fds.pid_ns.get()));
         CKPT_CHECK(check_room(m_request, m_fds));
         CKPT_CHECK(check_same_root(m_request.root_pid, m_request.criu));
+        m_mounts = compat::mounts_of_process(m_request.root_pid).value_or(std::vector<compat::Mount>());
         CKPT_CHECK(check_root_lives()); // after the survey: it was of that process
         CKPT_TRY(auto sockets, make_socket_pair());
         CKPT_TRY(m_ipc_dumped, has_sysv_objects(m_request.root_pid));
@@ -167,12 +173,24 @@ private:
         return safe;
     }
 
-    // What no restore would accept.
-    [[nodiscard]] Status check_images() const {
-        const auto creds = check_image_creds(m_fds.images.get(), m_request.user);
+    // What no restore would accept, or get through (restore.cpp:prepare): the tree's first checkpoint tells,
+    // and not its last. Files that the tree will have from the next task are no matter.
+    Status check_images() {
+        const int images = m_fds.images.get();
+        const auto creds = check_image_creds(images, m_request.user);
         if (!creds) return tl::unexpected(creds.error());
-        CKPT_CHECK(check_ghosts(m_fds.images.get(), m_request.user));
-        return check_rseq(m_fds.images.get());
+        CKPT_CHECK(check_ghosts(images, m_request.user));
+        CKPT_CHECK(check_rseq(images));
+        CKPT_CHECK(rights_for_restore(images, *creds).map([](CapabilitySet) {}));
+        CKPT_CHECK(load_shim_state(images).map([](const Fd&) {}));
+        CKPT_TRY(auto files, opened_by_path(images));
+        std::vector<std::string> paths;
+        for (const OpenedByPath& file : files)
+            paths.push_back(file.path);
+        m_result.mounts = compat::mounts_under(paths, m_mounts, m_own_dirs);
+        std::erase_if(files, [this](const OpenedByPath& file) { return m_passed.contains(file.path); });
+        return check_reopen(files, identity_of_user(m_request.user), m_fds.mount_ns.get(),
+                            std::min<std::chrono::milliseconds>(left(), k_reopen_patience));
     }
 
     // While it lives, its pid is nobody else's.
@@ -201,7 +219,14 @@ private:
         if (script == "query-ext-files") return when_stopped();
         if (script != "post-dump") return {};
         CKPT_CHECK(check_ipc());
-        CKPT_TRY(const DumpRecord record, save_files(m_request, m_fds, left()));
+        CKPT_TRY(DumpRecord record, save_files(m_request, m_fds, left()));
+        record.criu_version = m_result.criu_version;
+        for (const StdioIdentity& one : record.stdio)
+            m_passed.insert(one.path);
+        if (record.script) m_passed.insert(record.script->path);
+        m_own_dirs = m_request.node_local;
+        for (const LocalFile& file : record.local_files)
+            m_own_dirs.push_back(file.root);
         m_result.processes = static_cast<std::uint32_t>(m_members.size());
         CKPT_CHECK(write_record(m_fds.images.get(), record));
         return m_request.together ? m_gate.taken(left()) : Status();
@@ -229,6 +254,9 @@ private:
     Clock::time_point m_deadline;
     Clock::time_point m_frozen_from;
     std::vector<Member> m_members;
+    std::vector<compat::Mount> m_mounts; // of the tree's namespace
+    std::vector<std::string> m_own_dirs; // the node's, whose files travel
+    std::set<std::string> m_passed;      // files that a restore gets from the next task
     bool m_ipc_dumped = false;
     bool m_criu_answered = false;
     wire::DumpResult m_result;

@@ -107,7 +107,8 @@ Error explain_criu(Code code, std::string_view first_error_line) {
     if (line.empty()) return Error{code, "CRIU gave no reason", "", 0};
     for (const KnownCause& cause : k_causes)
         if (line.find(cause.pattern) != std::string::npos)
-            return Error{code, std::string(cause.what) + " (CRIU: " + line + ")", cause.hint, 0};
+            return Error{cause.hint == k_same_cpu ? Code::node_unfit : code,
+                         std::string(cause.what) + " (CRIU: " + line + ")", cause.hint, 0};
     return Error{code, "CRIU: " + line, "", 0};
 }
 

@@ -158,6 +158,7 @@ DumpRecord record_of(const Json& in) {
     for (const Json& file : in.value("links", Json::array()))
         record.links.push_back(link_of(file));
     record.task = in.value("task", "");
+    record.criu_version = in.value("criu_version", "");
     return record;
 }
 
@@ -176,7 +177,8 @@ std::string to_json(const DumpRecord& record) {
                 {"copied_files", Json::array()},
                 {"outputs", Json::array()},
                 {"links", Json::array()},
-                {"task", record.task}};
+                {"task", record.task},
+                {"criu_version", record.criu_version}};
     for (const StdioIdentity& one : record.stdio)
         out["stdio"].push_back(
             {{"kind", kind_name(one.kind)}, {"inode", one.inode}, {"path", escape_bytes(one.path)}});

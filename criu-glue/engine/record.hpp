@@ -110,7 +110,8 @@ struct DumpRecord {
     std::vector<LocalFile> copied_files; // --checkpoint-files=copy
     std::vector<SavedOutput> outputs;
     std::vector<LinkedFile> links;
-    std::string task; // wire::RestoreRequest::task_name of its own restores
+    std::string task;         // wire::RestoreRequest::task_name of its own restores
+    std::string criu_version; // an older CRIU may not read what this one has written
     bool operator==(const DumpRecord&) const = default;
 };
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "compat/fits.hpp"
 #include "engine/addresses.hpp"
 #include "engine/criu_process.hpp"
 #include "engine/criu_rights.hpp"
@@ -119,6 +120,7 @@ private:
         m_spec.mount_ns = m_fds.mount_ns.get();
         m_spec.images = m_fds.images.get();
         m_spec.clocks = record.clocks;
+        m_criu_then = record.criu_version;
         CKPT_CHECK(move_addresses_here(m_fds.images.get()));
         CKPT_TRY(m_restored.state, load_shim_state(m_fds.images.get()));
         std::set<std::string> replaced = plan_inherited(record);
@@ -181,10 +183,19 @@ private:
         return passed_stdio(m_fds.stdio.at(at).get(), now.at(at));
     }
 
+    // Only criu itself tells its version, so this is not known where the rest of what a node must have is
+    // (store/adopt.cpp:require_fit).
+    [[nodiscard]] Status check_criu(const std::string& here) const {
+        constexpr std::size_t k_numbers = 3;
+        if (!compat::is_older(here, m_criu_then, k_numbers)) return {};
+        return fail(Code::node_unfit, "the checkpoint needs what this node does not have: CRIU " +
+                                          m_criu_then + " or newer (here: " + here + ")");
+    }
+
     Status restore_inside() {
         CriuClient client(m_home.criu.get(), m_deadline);
-        if (const auto version = client.version(); !version) // criu works here, before any file is touched
-            return tl::unexpected(version.error());
+        CKPT_TRY(const std::string version, client.version()); // it works here, before any file is touched
+        CKPT_CHECK(check_criu(version));
         CKPT_CHECK(m_files.apply(over_at(), m_left));
         m_files.describe_in(m_restored.result);
         CriuRestoreOptions options;
@@ -257,6 +268,7 @@ private:
     std::vector<InheritedFd> m_inherit;
     Home m_home;
     Restored m_restored;
+    std::string m_criu_then; // that has written the images; "" = unknown
 };
 
 } // namespace

@@ -43,6 +43,7 @@ Status adopt_images(const wire::AdoptRequest& request, std::vector<Fd>& fds, wir
     spec.other_generation = request.other_generation;
     spec.unfinished = active_jobs(request.cluster, request.unfinished);
     spec.why_unknown = request.why_unknown;
+    spec.node = request.node;
     spec.target = fds[k_own].get();
     const auto access = Access::open(fds);
     // Where the directory above is, and only the user's own is not, none of the user's jobs was ever saved.
@@ -94,6 +95,7 @@ Status unpack_part(const wire::PartRequest& request, std::vector<Fd>& fds) {
     spec.stand_in = request.stand_in;
     spec.task_id = request.task_id;
     spec.target = fds[k_own].get();
+    spec.node = request.node;
     return store::unpack_part(access->store(), spec);
 }
 

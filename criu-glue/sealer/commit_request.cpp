@@ -55,7 +55,8 @@ private:
 };
 
 // One directory for each part.
-std::vector<store::PartSource> sources(const std::vector<wire::Part>& parts, const std::vector<Fd>& fds) {
+std::vector<store::PartSource> sources(const std::vector<wire::Part>& parts, const compat::Needs& needs,
+                                       const std::vector<Fd>& fds) {
     std::vector<store::PartSource> out;
     for (std::size_t i = 0; i < parts.size(); ++i) {
         const wire::Part& part = parts[i];
@@ -67,7 +68,8 @@ std::vector<store::PartSource> sources(const std::vector<wire::Part>& parts, con
                         part.processes,
                         part.criu_version,
                         {},
-                        part.stand_in},
+                        part.stand_in,
+                        needs},
                        fds[k_own + i].get()});
     }
     return out;
@@ -113,7 +115,7 @@ store::CommitSpec spec_of(const wire::CommitRequest& request, const std::vector<
     spec.tree_was_stopped = request.tree_was_stopped;
     spec.compression = static_cast<int>(request.compression);
     spec.has_generations = request.has_generations;
-    spec.parts = sources(request.parts, fds);
+    spec.parts = sources(request.parts, request.needs, fds);
     for (const wire::ExitedTask& task : request.exited)
         spec.exited.push_back({task.stand_in, task.task_id, task.wait_status});
     spec.step_dir = request.step_dir;
@@ -149,7 +151,7 @@ Status seal(const wire::SealRequest& request, std::vector<Fd>& fds, wire::SealRe
     spec.owner = owner_of(request.place);
     spec.id = {request.place.incarnation, request.generation};
     spec.compression = static_cast<int>(request.compression);
-    spec.parts = sources(request.parts, fds);
+    spec.parts = sources(request.parts, request.needs, fds);
     const auto access = Access::open(fds);
     if (!access) return tl::unexpected(missing(access.error(), request.place));
     const auto store = access->store();

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "compat/fits.hpp"
 #include "os/safe_path.hpp"
 #include "store/choice.hpp"
 #include "store/damage.hpp"
@@ -41,6 +42,15 @@ Status clear(int target) {
     for (const std::string& name : names)
         CKPT_CHECK(remove_tree(target, name));
     return {};
+}
+
+// What is older was taken on such a node as well, as a rule, and would lose work on one that fits: it is the
+// node that has to be another one.
+Status require_fit(const compat::Node& node, const Manifest& manifest, const PartEntry& part) {
+    const auto missing = compat::missing_on(node, part.needs);
+    if (missing.empty()) return {};
+    return fail(Code::node_unfit, std::format("generation {} needs what this node does not have: {}",
+                                              manifest.id.generation, compat::in_one_line(missing)));
 }
 
 // Leaves nothing in `target` when it fails.
@@ -131,6 +141,8 @@ private:
         if (m_passed_over.contains({job.dir, id})) return Try::passed_over;
         CKPT_TRY(const Try sound, check_manifest(job, id));
         if (sound != Try::taken) return sound;
+        if (const PartEntry* part = m_manifest.part_of(0, 0))
+            CKPT_CHECK(require_fit(m_spec.node, m_manifest, *part));
         if (of) {
             CKPT_CHECK(require_script_if_had(*of));
             const Status claimed = claim(job);
@@ -346,7 +358,8 @@ Result<Adoption> adopt(const Store& store, const AdoptSpec& spec) {
         return Adopter(store, job, spec).run();
     };
     auto adoption = attempt();
-    if (!adoption && adoption.error().code != Code::restore_source) // which says all
+    if (!adoption && adoption.error().code != Code::restore_source &&
+        adoption.error().code != Code::node_unfit) // which say all
         return tl::unexpected(
             store_error(adoption.error(), "cannot look for generations in " + describe(job)));
     return adoption;
@@ -382,6 +395,7 @@ Status unpack_part(const Store& store, const PartSpec& spec) {
     if (!manifest) return tl::unexpected(manifest.error());
     const PartEntry* part = manifest->part_of(spec.stand_in, spec.task_id);
     if (part == nullptr) return fail(Code::store_corrupt, "the generation has no such part");
+    CKPT_CHECK(require_fit(spec.node, *manifest, *part));
     return unpack_into(job, *manifest, *part, spec.target).map([](const auto&) {});
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/needs.hpp"
 #include "result/result.hpp"
 #include "store/choice.hpp"
 #include "store/job_at.hpp"
@@ -29,6 +30,7 @@ struct AdoptSpec {
     // With other_job: the user's jobs that have not ended. Where slurmctld has not said which, why not.
     ActiveJobs unfinished;
     std::string why_unknown;
+    compat::Node node; // that is to restore it
 };
 
 enum class Found : std::uint8_t {
@@ -60,7 +62,8 @@ struct Adoption {
 
 // Verifies, unpacks and durably records. An error means that the question could not be answered (the store
 // cannot be read or the record not be written, the local directory is full): nothing is adopted then, and
-// nothing may be started from zero because of it.
+// nothing may be started from zero because of it. So it is with Code::node_unfit, before anything was
+// unpacked: the newest generation that verifies needs what `node` does not have.
 Result<Adoption> adopt(const Store& store, const AdoptSpec& spec);
 
 struct PartSpec {
@@ -69,11 +72,13 @@ struct PartSpec {
     GenerationId id;
     std::uint64_t stand_in = 0;
     std::uint32_t task_id = 0;
-    int target = -1; // empty directory that takes the images
+    int target = -1;     // empty directory that takes the images
+    compat::Node node{}; // NOLINT(readability-redundant-member-init): GCC warns of aggregates without it
 };
 
 // One more part of what an incarnation has adopted; nothing stays in `target` when it fails.
-// Code::store_corrupt when that does not verify (any more), is another one than `id`, or has no such part.
+// Code::store_corrupt when that does not verify (any more), is another one than `id`, or has no such part;
+// Code::node_unfit.
 Status unpack_part(const Store& store, const PartSpec& spec);
 
 } // namespace ckpt::store

@@ -8,6 +8,7 @@
 #include "os/files.hpp"
 #include "store/json_fields.hpp"
 #include "store/manifest.hpp"
+#include "store/needs_json.hpp"
 #include "store/records.hpp"
 
 namespace ckpt::store {
@@ -53,14 +54,16 @@ Result<Contents> contents_of(Volume& volume, const std::string& job_dir) {
 }
 
 Json describe(const PartEntry& part) {
-    return {{"step", part.step_id},
-            {"task", part.task_id},
-            {"node", part.node},
-            {"frozen_us", part.frozen_us},
-            {"image_bytes", part.image_bytes},
-            {"processes", part.processes},
-            {"criu_version", part.criu_version},
-            {"files", part.images.files}};
+    Json object = {{"step", part.step_id},
+                   {"task", part.task_id},
+                   {"node", part.node},
+                   {"frozen_us", part.frozen_us},
+                   {"image_bytes", part.image_bytes},
+                   {"processes", part.processes},
+                   {"criu_version", part.criu_version},
+                   {"files", part.images.files}};
+    if (part.needs.is_known()) object["needs"] = needs_to_json(part.needs);
+    return object;
 }
 
 void describe(const Manifest& manifest, bool details, Json& line) {

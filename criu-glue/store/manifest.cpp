@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "store/needs_json.hpp"
 #include "store/part_json.hpp"
 #include "store/sealed_file.hpp"
 
@@ -87,6 +88,7 @@ std::string to_json(const Manifest& manifest) {
     Json& parts = object["parts"] = Json::array();
     for (const PartEntry& part : manifest.parts)
         parts.push_back(part_to_json(part));
+    put_needs(manifest.parts, object);
     if (!manifest.step_dir.empty()) object["step_dir"] = manifest.step_dir;
     if (!manifest.exited.empty()) {
         Json& exited = object["exited"] = Json::array();
@@ -117,6 +119,7 @@ Result<Manifest> parse_manifest(std::string_view json) {
         if (!part_from_json(item, part)) fields.refuse();
         manifest.parts.push_back(std::move(part));
     }
+    if (fields.ok() && !take_needs(object, manifest.parts)) fields.refuse();
     if (fields.has("step_dir")) manifest.step_dir = fields.text("step_dir");
     if (fields.has("exited")) {
         for (const Json& item : fields.list("exited")) {

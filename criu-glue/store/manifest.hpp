@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compat/needs.hpp"
 #include "result/result.hpp"
 #include "store/images.hpp"
 #include "store/job_at.hpp"
@@ -36,6 +37,9 @@ struct PartEntry {
     // Of a step's task: which srun of the script it belongs to, a random number that outlives Slurm's step
     // ids. 0 = of the batch script.
     std::uint64_t stand_in = 0;
+    // Of the node that restores it; unknown in what earlier releases have written.
+    // NOLINTNEXTLINE(readability-redundant-member-init): GCC warns of aggregates without it
+    compat::Needs needs{};
 };
 
 // Which part that is.

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "store/json_fields.hpp"
+#include "store/needs_json.hpp"
 #include "store/part_json.hpp"
 #include "store/sealed_file.hpp"
 
@@ -31,6 +32,7 @@ Result<SealedPart> parse(const JobAt& job, const Attempt& attempt, const StepPar
     SealedPart part;
     part.stored_bytes = fields.u64("stored_bytes");
     if (!fields.has("part") || !part_from_json(object["part"], part.entry)) fields.refuse();
+    if (fields.has("needs") && !needs_from_json(object["needs"], part.entry.needs)) fields.refuse();
     if (!fields.ok()) return bad(name, "not a part of format 2");
     if (identity.owner != job.owner || id != attempt.id) return bad(name, "a part of another generation");
     if (nonce != attempt.nonce) return bad(name, "sealed for an earlier attempt at this generation");
@@ -58,6 +60,7 @@ Status write_part(const JobAt& job, const Attempt& attempt, const SealedPart& pa
     object["attempt"] = attempt.nonce;
     object["stored_bytes"] = part.stored_bytes;
     object["part"] = part_to_json(part.entry);
+    if (part.entry.needs.is_known()) object["needs"] = needs_to_json(part.entry.needs);
     CKPT_CHECK(write_sealed(job.volume, temp_dir(job, attempt.id),
                             part_name(part.entry.step_id, part.entry.task_id), dump_line(object), *key));
     return {};

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/needs.hpp"
 #include "wire/worker.hpp"
 
 namespace ckpt::wire {
@@ -102,9 +103,10 @@ struct DumpResult {
     std::uint64_t image_bytes = 0;
     std::uint32_t processes = 0;
     std::string criu_version;
+    std::vector<compat::Mount> mounts; // that the tree's files lie on
     template <class V>
     void fields(V& v) {
-        v(outcome, frozen_us, total_us, image_bytes, processes, criu_version);
+        v(outcome, frozen_us, total_us, image_bytes, processes, criu_version, mounts);
     }
 };
 

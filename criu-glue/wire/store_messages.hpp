@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "compat/needs.hpp"
 #include "wire/worker.hpp"
 
 namespace ckpt::wire {
@@ -121,6 +122,7 @@ struct CommitRequest {
     Retention retention;          // what it must leave room for
     bool has_generations = false; // the job's directory has to be there
     std::vector<Part> parts;
+    compat::Needs needs; // of each of them
     std::vector<ExitedTask> exited;
     std::string step_dir;            // AdoptResult's
     std::vector<StepPart> elsewhere; // parts that other nodes seal
@@ -128,7 +130,7 @@ struct CommitRequest {
     template <class V>
     void fields(V& v) {
         v(place, generation, keep, taken_at, reason, tree_was_stopped, compression, bandwidth, leases,
-          lease_slots, retention, has_generations, parts, exited, step_dir, elsewhere, elsewhere_ms);
+          lease_slots, retention, has_generations, parts, needs, exited, step_dir, elsewhere, elsewhere_ms);
     }
 };
 // While a commit with parts elsewhere is under way: other nodes can seal theirs now.
@@ -170,9 +172,10 @@ struct SealRequest {
     std::uint32_t compression = 0; // zstd's level
     std::uint64_t bandwidth = 0;   // bytes per second, 0 = no limit
     std::vector<Part> parts;
+    compat::Needs needs; // of each of them
     template <class V>
     void fields(V& v) {
-        v(place, generation, compression, bandwidth, parts);
+        v(place, generation, compression, bandwidth, parts, needs);
     }
 };
 struct SealResult {
@@ -199,7 +202,8 @@ struct JobRange {
 // What should this incarnation start from? Looks for the newest generation that verifies and that no
 // successor has fenced, unpacks it into the descriptors (one directory per wanted part) and durably records
 // the adoption. A generation that does not verify is skipped and named in `skipped`; `before` > 0 asks for an
-// older one than that.
+// older one than that. One that `node` does not fit is not skipped: then the answer is Code::node_unfit, and
+// nothing is unpacked or recorded.
 struct AdoptRequest {
     static constexpr std::uint16_t k_type = 52;
     StorePlace place;
@@ -213,10 +217,11 @@ struct AdoptRequest {
     std::string cluster;                // with other_job: slurmctld's; "" = it did not answer
     std::vector<JobRange> unfinished;   // the user's jobs there that have not ended
     std::string why_unknown;            // why it did not answer
+    compat::Node node;                  // that asks
     template <class V>
     void fields(V& v) {
         v(place, step_id, before_incarnation, before_generation, here_incarnation, here_generation, other_job,
-          other_generation, cluster, unfinished, why_unknown);
+          other_generation, cluster, unfinished, why_unknown, node);
     }
 };
 enum class Found : std::uint8_t {
@@ -264,7 +269,8 @@ struct AdoptResult {
     }
 };
 
-// Unpacks one more part of what the incarnation of `place` has adopted into the descriptor.
+// Unpacks one more part of what the incarnation of `place` has adopted into the descriptor; Code::node_unfit
+// as with AdoptRequest.
 struct PartRequest {
     static constexpr std::uint16_t k_type = 60;
     StorePlace place;
@@ -272,9 +278,10 @@ struct PartRequest {
     std::uint32_t of_generation = 0;
     std::uint64_t stand_in = 0;
     std::uint32_t task_id = 0;
+    compat::Node node; // that asks
     template <class V>
     void fields(V& v) {
-        v(place, of_incarnation, of_generation, stand_in, task_id);
+        v(place, of_incarnation, of_generation, stand_in, task_id, node);
     }
 };
 struct PartResult {

@@ -22,6 +22,10 @@ struct JobRecord {
     std::string comment;
     std::string admin_comment;
     std::string excluded_nodes;
+    std::string required_nodes;
+    std::string partitions;      // "a,b"
+    std::string features;        // of its --constraint
+    std::uint32_t min_nodes = 1; // that it asks for
     std::uint32_t job_id = 0;
     std::optional<std::uint32_t> array_task; // of an element of an array
     std::string name;

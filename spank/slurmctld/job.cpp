@@ -11,8 +11,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "comment.hpp"
+#include "constraint.hpp"
 
 namespace ckpt {
 
@@ -64,6 +67,10 @@ JobRecord record_of(const slurm_job_info_t& job) {
             text(job.comment),
             text(job.admin_comment),
             text(job.exc_nodes),
+            text(job.req_nodes),
+            text(job.partition),
+            text(job.features),
+            job.num_nodes,
             job.job_id,
             job.array_task_id == NO_VAL ? std::nullopt : std::optional(job.array_task_id),
             text(job.name),
@@ -84,6 +91,66 @@ Result<JobRecord> load_one(std::uint32_t job_id, const std::string& name,
     for (std::uint32_t i = 0; i < message->record_count; ++i)
         if (wanted(message->job_array[i])) return record_of(message->job_array[i]);
     return fail(Code::slurm_rpc, "slurmctld does not know " + name);
+}
+
+// `use` gets the record.
+template <typename Use>
+auto with_node_info(std::string name, Use&& use) -> decltype(use(std::declval<const node_info_t&>())) {
+    node_info_msg_t* raw = nullptr;
+    if (slurm_load_node_single(&raw, name.data(), SHOW_LOCAL) != SLURM_SUCCESS)
+        return refused("ask for " + name);
+    const std::unique_ptr<node_info_msg_t, void (*)(node_info_msg_t*)> message(raw, slurm_free_node_info_msg);
+    for (std::uint32_t i = 0; i < message->record_count; ++i)
+        if (text(message->node_array[i].name) == name) return use(message->node_array[i]);
+    return fail(Code::slurm_rpc, "slurmctld does not know node " + name);
+}
+
+struct NodeList {
+    explicit NodeList(const std::string& nodes)
+        : list(slurm_hostlist_create(nodes.c_str()), slurm_hostlist_destroy) {}
+    std::unique_ptr<hostlist_t, void (*)(hostlist_t*)> list;
+};
+
+std::set<std::string> names_in(const std::string& nodes) {
+    std::set<std::string> names;
+    if (nodes.empty()) return names;
+    const NodeList hosts(nodes);
+    while (hosts.list) {
+        const std::unique_ptr<char, void (*)(void*)> name(slurm_hostlist_shift(hosts.list.get()), std::free);
+        if (!name) break;
+        names.insert(name.get());
+    }
+    return names;
+}
+
+// All of the partitions "a,b".
+Result<std::set<std::string>> nodes_of_partitions(const std::string& partitions) {
+    partition_info_msg_t* raw = nullptr;
+    if (slurm_load_partitions(0, &raw, SHOW_LOCAL | SHOW_ALL) != SLURM_SUCCESS)
+        return refused("ask for partitions");
+    const std::unique_ptr<partition_info_msg_t, void (*)(partition_info_msg_t*)> message(
+        raw, slurm_free_partition_info_msg);
+    std::set<std::string> nodes;
+    for (std::uint32_t i = 0; i < message->record_count; ++i) {
+        const partition_info_t& partition = message->partition_array[i];
+        if (("," + partitions + ",").find("," + text(partition.name) + ",") == std::string::npos) continue;
+        nodes.merge(names_in(text(partition.nodes)));
+    }
+    return nodes;
+}
+
+std::string with_node(const std::string& nodes, const std::string& node) {
+    if (names_in(nodes).contains(node)) return nodes;
+    return nodes.empty() ? node : nodes + "," + node;
+}
+
+// Empty: it can run without `node`.
+std::string why_nowhere_else(const JobRecord& job, const std::string& node, std::set<std::string> nodes) {
+    if (names_in(job.required_nodes).contains(node)) return "the job asks for this very node (--nodelist)";
+    for (const std::string& excluded : names_in(with_node(job.excluded_nodes, node)))
+        nodes.erase(excluded);
+    if (nodes.size() >= job.min_nodes) return {};
+    return "no other nodes are left to it in its partition (ExcNodeList)";
 }
 
 std::string first_of(const std::string& nodes) {
@@ -111,20 +178,16 @@ Result<JobRecord> load_element(std::uint32_t array_id, std::uint32_t task) {
 
 Result<BatchHost> batch_host(std::uint32_t job_id) {
     CKPT_TRY(const JobRecord job, load_job(job_id));
-    std::string name = job.batch ? job.batch_host : first_of(job.nodes);
+    const std::string name = job.batch ? job.batch_host : first_of(job.nodes);
     if (name.empty()) return fail(Code::slurm_rpc, name_of(job_id) + " runs on no node");
-    node_info_msg_t* raw = nullptr;
-    if (slurm_load_node_single(&raw, name.data(), SHOW_LOCAL) != SLURM_SUCCESS)
-        return refused("ask for " + name);
-    const std::unique_ptr<node_info_msg_t, void (*)(node_info_msg_t*)> message(raw, slurm_free_node_info_msg);
-    for (std::uint32_t i = 0; i < message->record_count; ++i)
-        if (text(message->node_array[i].name) == name)
-            return BatchHost{name, text(message->node_array[i].node_addr)};
-    return fail(Code::slurm_rpc, "slurmctld does not know node " + name);
+    return with_node_info(name, [&](const node_info_t& node) -> Result<BatchHost> {
+        return BatchHost{name, text(node.node_addr)};
+    });
 }
 
-Status requeue_job(std::uint32_t job_id, bool hold) {
-    CKPT_TRY(const JobRecord before, load_job(job_id));
+namespace {
+
+Status requeue_loaded(std::uint32_t job_id, const JobRecord& before, bool hold) {
     const std::uint32_t hold_flag = hold ? JOB_REQUEUE_HOLD : 0U;
     switch (requeue_of(before)) {
     case Requeue::refused:
@@ -145,6 +208,13 @@ Status requeue_job(std::uint32_t job_id, bool hold) {
     return {};
 }
 
+} // namespace
+
+Status requeue_job(std::uint32_t job_id, bool hold) {
+    CKPT_TRY(const JobRecord before, load_job(job_id));
+    return requeue_loaded(job_id, before, hold);
+}
+
 Status cancel_job(std::uint32_t job_id) {
     // Its tasks get a SIGTERM first, as of scancel (job_mgr.c:job_signal).
     if (slurm_kill_job(job_id, SIGKILL, 0) != SLURM_SUCCESS) return refused("cancel " + name_of(job_id));
@@ -153,7 +223,6 @@ Status cancel_job(std::uint32_t job_id) {
         return fail(Code::slurm_rpc,
                     name_of(job_id) + " was not cancelled: its state is now " + cause_of(after));
     return {};
-}
 
 Status explain_job(std::uint32_t job_id, const std::string& reason) {
     CKPT_TRY(const JobRecord job, load_job(job_id));
@@ -166,10 +235,56 @@ Status explain_job(std::uint32_t job_id, const std::string& reason) {
 
 Status exclude_node(std::uint32_t job_id, const std::string& node) {
     CKPT_TRY(const JobRecord job, load_job(job_id));
-    std::string nodes = job.excluded_nodes.empty() ? node : job.excluded_nodes + "," + node;
+    std::string nodes = with_node(job.excluded_nodes, node);
     Request request(job_id);
     request.exc_nodes = nodes.data();
     return update(request, "exclude " + node + " for " + name_of(job_id));
+}
+
+Result<std::string> constrain_job(std::uint32_t job_id, const std::string& node,
+                                  const std::vector<std::string>& listed) {
+    CKPT_TRY(const JobRecord job, load_job(job_id));
+    if ((job.state & JOB_STATE_BASE) != JOB_PENDING) return std::string(); // it goes on nowhere
+    CKPT_TRY(const auto features,
+             with_node_info(node, [](const node_info_t& info) -> Result<std::set<std::string>> {
+                 const auto all = split_at_commas(text(info.features_act));
+                 return std::set<std::string>(all.begin(), all.end());
+             }));
+    Constraint constraint = constrained(job.features, features, listed);
+    switch (constraint.kind) {
+    case Constraint::Kind::as_it_is:
+        return std::string();
+    case Constraint::Kind::too_complicated:
+        return "its constraint stays as it is, \"" + job.features + "\": no feature of " + node +
+               " is added to it";
+    case Constraint::Kind::changed:
+        break;
+    }
+    Request request(job_id);
+    request.features = constraint.expression.data();
+    CKPT_CHECK(update(request, "constrain " + name_of(job_id) + " to " + constraint.expression));
+    return "its constraint is \"" + constraint.expression + "\" now, for its checkpoint on " + node;
+}
+
+Status requeue_elsewhere(std::uint32_t job_id, const std::string& node, const std::string& reason) {
+    CKPT_TRY(const JobRecord job, load_job(job_id));
+    CKPT_TRY(const auto nodes, nodes_of_partitions(job.partitions));
+    if (const std::string why = why_nowhere_else(job, node, nodes); !why.empty()) {
+        CKPT_CHECK(requeue_loaded(job_id, job, true));
+        return explain_job(job_id, reason + "; " + why);
+    }
+    CKPT_CHECK(requeue_loaded(job_id, job, false));
+    std::string excluded = with_node(job.excluded_nodes, node);
+    std::string comment = with_reason(job.admin_comment, reason);
+    Request request(job_id);
+    request.exc_nodes = excluded.data();
+    request.admin_comment = comment.data();
+    const Status moved = update(request, "exclude " + node + " for " + name_of(job_id));
+    if (moved) return {};
+    // It must not come back here again and again.
+    CKPT_TRY(const JobRecord now, load_job(job_id));
+    CKPT_CHECK(hold_pending(job_id, now));
+    return explain_job(job_id, reason + "; it is held: " + moved.error().what);
 }
 
 } // namespace ckpt

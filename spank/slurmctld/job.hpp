@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "cause.hpp"
 #include "result/result.hpp"
@@ -36,5 +37,17 @@ Status explain_job(std::uint32_t job_id, const std::string& reason);
 
 // A pending job does not start on `node`.
 Status exclude_node(std::uint32_t job_id, const std::string& node);
+
+// A pending job starts only on nodes that have those features of `listed` that `node` has, where its own
+// constraint can be told to say so (constraint.hpp): what has become of that in a line, empty where nothing
+// was to do.
+Result<std::string> constrain_job(std::uint32_t job_id, const std::string& node,
+                                  const std::vector<std::string>& listed);
+
+// Requeues the job, which does not start on `node` again, and explains it with `reason`. Where it asks for
+// that node, or no other is left to it, it is requeued held. Slurm excludes nodes of pending jobs only;
+// between the requeue and that the job cannot start, since it is still COMPLETING until its last epilog has
+// ended (slurm src/slurmctld/job_scheduler.c:_job_runnable_test1), and the caller's is waiting.
+Status requeue_elsewhere(std::uint32_t job_id, const std::string& node, const std::string& reason);
 
 } // namespace ckpt

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "comment.hpp"
+#include "constraint.hpp"
 #include "job.hpp"
 #include "job_list.hpp"
 #include "node.hpp"
@@ -33,6 +34,9 @@ constexpr const char* k_usage =
     "       ckpt-slurmctld comment JOBID TEXT            show it in its comment\n"
     "       ckpt-slurmctld requeue JOBID [--exclude NODE] requeue it\n"
     "       ckpt-slurmctld cancel JOBID                  cancel it\n"
+    "       ckpt-slurmctld elsewhere JOBID NODE REASON   requeue it without NODE; held where it can have no "
+    "other\n"
+    "       ckpt-slurmctld constrain JOBID NODE FEATURE,... demand those that NODE has\n"
     "       ckpt-slurmctld host JOBID                    print the node that its script runs on, and its "
     "address\n"
     "       ckpt-slurmctld node NAME                     print its state and the jobs that run on it\n"
@@ -75,6 +79,12 @@ Status history(std::uint32_t job_id) {
 Status requeue(std::uint32_t job_id, const char* excluded) {
     CKPT_CHECK(requeue_job(job_id, false));
     return excluded != nullptr ? exclude_node(job_id, excluded) : Status{};
+}
+
+Status constrain(std::uint32_t job_id, const char* node, std::string_view features) {
+    CKPT_TRY(const std::string line, constrain_job(job_id, node, split_at_commas(features)));
+    if (!line.empty()) std::puts(line.c_str());
+    return {};
 }
 
 // "n1 10.0.0.1"
@@ -147,19 +157,22 @@ int main(int argc, char** argv) {
         verb == "cause" || verb == "history" || verb == "jobs" || verb == "about" || verb == "host";
     const bool known = (asks && words.size() == 3) ||
                        ((verb == "hold" || verb == "comment") && words.size() == 4) ||
+                       ((verb == "elsewhere" || verb == "constrain") && words.size() == 5) ||
                        (verb == "cancel" && words.size() == 3) ||
                        (verb == "requeue" && (words.size() == 3 || excludes));
     if (!known) wrong_usage();
 
     begin();
-    const Status done = verb == "cause"     ? cause(job_id)
-                        : verb == "history" ? history(job_id)
-                        : verb == "jobs"    ? jobs(job_id)
-                        : verb == "about"   ? about(job_id, task)
-                        : verb == "host"    ? host(job_id)
-                        : verb == "cancel"  ? cancel_job(job_id)
-                        : verb == "hold"    ? hold(job_id, words[3])
-                        : verb == "comment" ? explain_job(job_id, words[3])
-                                            : requeue(job_id, excludes ? words[4] : nullptr);
+    const Status done = verb == "cause"       ? cause(job_id)
+                        : verb == "history"   ? history(job_id)
+                        : verb == "jobs"      ? jobs(job_id)
+                        : verb == "about"     ? about(job_id, task)
+                        : verb == "host"      ? host(job_id)
+                        : verb == "cancel"    ? cancel_job(job_id)
+                        : verb == "hold"      ? hold(job_id, words[3])
+                        : verb == "constrain" ? constrain(job_id, words[3], words[4])
+                        : verb == "elsewhere" ? requeue_elsewhere(job_id, words[3], words[4])
+                        : verb == "comment"   ? explain_job(job_id, words[3])
+                                              : requeue(job_id, excludes ? words[4] : nullptr);
     finish(done);
 }

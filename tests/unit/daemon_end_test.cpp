@@ -245,5 +245,49 @@ TEST(End, EpilogOfAQuietJobDoesNotWait) {
     EXPECT_TRUE(has<effect::ReleaseEpilog>(advance(job, event::EpilogArrived{})));
 }
 
+// ---- nodes for what comes next ----
+
+JobState requeued_job(bool constrains) {
+    JobState job = running_job();
+    job.constrains = constrains;
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::requeued, true});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    advance(job, event::CompletionRecorded{});
+    advance(job, event::TaskGone{k_batch, {}, 0});
+    return job;
+}
+
+TEST(Constraint, IsSetBeforeTheEpilogEnds) {
+    JobState job = requeued_job(true);
+    const Effects out = advance(job, event::EpilogArrived{});
+    EXPECT_TRUE(has<effect::Constrain>(out));
+    EXPECT_FALSE(has<effect::ReleaseEpilog>(out)) << "the job could start before it";
+    const Effects set = advance(job, event::ConstraintSet{});
+    EXPECT_TRUE(has<effect::ReleaseEpilog>(set));
+    EXPECT_FALSE(has<effect::Constrain>(set)) << "one request for one requeue";
+}
+
+TEST(Constraint, IsNoMatterWherePolicyTellsNoKindsApart) {
+    JobState job = requeued_job(false);
+    const Effects out = advance(job, event::EpilogArrived{});
+    EXPECT_FALSE(has<effect::Constrain>(out));
+    EXPECT_TRUE(has<effect::ReleaseEpilog>(out));
+}
+
+TEST(Constraint, IsNoMatterForAJobThatGoesNowhere) {
+    JobState job = running_job();
+    job.constrains = true;
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    advance(job, event::CommitEnded{1, std::nullopt, 1});
+    advance(job, event::TreeExited{k_batch, 0, {}});
+    advance(job, event::CompletionRecorded{});
+    const Effects out = advance(job, event::EpilogArrived{});
+    EXPECT_FALSE(has<effect::Constrain>(out));
+    EXPECT_TRUE(has<effect::ReleaseEpilog>(out));
+}
+
 } // namespace
 } // namespace ckpt

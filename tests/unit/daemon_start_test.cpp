@@ -286,5 +286,122 @@ TEST(Start, NumbersGoOnAfterTheHighestEverUsed) {
     EXPECT_EQ(all<effect::Dump>(out)[0].generation, 10U);
 }
 
+// ---- a node that will not do ----
+
+Error unfit() {
+    return {Code::node_unfit, "generation 1 needs what this node does not have: avx512f of the CPU", "", 0};
+}
+
+JobState adopting_job() {
+    JobState job = fresh_job();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    return job;
+}
+
+event::AdoptEnded not_adopted(const Error& error) {
+    event::AdoptEnded ended;
+    ended.task = k_batch;
+    ended.error = error;
+    return ended;
+}
+
+TEST(Start, AnUnfitNodeIsLeftAndNothingIsTriedThere) {
+    JobState job = adopting_job();
+    const Effects out = advance(job, not_adopted(unfit()));
+    ASSERT_EQ(all<effect::RequeueElsewhere>(out).size(), 1U);
+    EXPECT_EQ(all<effect::RequeueElsewhere>(out)[0].node, "") << "this one";
+    EXPECT_THAT(all<effect::RequeueElsewhere>(out)[0].reason,
+                testing::HasSubstr("avx512f of the CPU [CKPT-506]"));
+    ASSERT_EQ(all<effect::Say>(out).size(), 1U);
+    EXPECT_THAT(all<effect::Say>(out)[0].line, testing::HasSubstr("the job is requeued without this node"));
+    EXPECT_FALSE(has<effect::HoldJob>(out));
+    EXPECT_FALSE(has<effect::Adopt>(out)) << "no older one is asked for";
+    EXPECT_FALSE(has<effect::StartTask>(out));
+    EXPECT_FALSE(is_quiet(job)) << "it must not come back here before the node is excluded";
+    EXPECT_FALSE(has<effect::ReleaseEpilog>(advance(job, event::EpilogArrived{})));
+    const Effects done = advance(job, event::HoldEnded{"it lacks something", std::nullopt});
+    ASSERT_TRUE(has<effect::StartTask>(done));
+    EXPECT_EQ(all<effect::StartTask>(done)[0].start, effect::Start::held);
+    EXPECT_TRUE(has<effect::ReleaseEpilog>(done));
+}
+
+TEST(Start, WhatCriuFindsUnfitIsNoReasonToGoBackToAnOlderCheckpoint) {
+    JobState job = adopting_job();
+    advance(job, found_generation(3));
+    event::RestoreEnded failed;
+    failed.task = k_batch;
+    failed.error = Error{Code::node_unfit, "this node's CPU lacks features", "", 0};
+    failed.generation = 3;
+    failed.from_copy = true;
+    const Effects out = advance(job, failed);
+    EXPECT_TRUE(has<effect::RequeueElsewhere>(out));
+    EXPECT_FALSE(has<effect::Adopt>(out));
+}
+
+TEST(Start, ARequeueElsewhereThatFailsIsTriedAgain) {
+    JobState job = adopting_job();
+    advance(job, not_adopted(unfit()));
+    const Error refused{Code::slurm_rpc, "slurmctld does not answer", "", 0};
+    const Effects out = advance(job, event::HoldEnded{"it lacks something", refused});
+    ASSERT_EQ(all<effect::RequeueElsewhere>(out).size(), 1U);
+    EXPECT_TRUE(all<effect::RequeueElsewhere>(out)[0].again);
+    EXPECT_EQ(all<effect::RequeueElsewhere>(out)[0].reason, "it lacks something");
+    EXPECT_FALSE(has<effect::HoldJob>(out));
+    EXPECT_FALSE(has<effect::StartTask>(out));
+    EXPECT_FALSE(has<effect::ReleaseEpilog>(advance(job, event::EpilogArrived{})));
+    EXPECT_TRUE(has<effect::ReleaseEpilog>(advance(job, event::HoldEnded{"it lacks something", refused})))
+        << "a job that ends otherwise does not wait for it";
+}
+
+TEST(Start, OtherTroublesOfANodeAreLeftWherePolicySaysSo) {
+    const Error of_node{Code::store_unwritable, "not mounted", "", 0};
+    const Error of_job{Code::restore_source, "that job has not ended", "", 0};
+    for (const bool may_leave : {false, true}) {
+        JobState job = adopting_job();
+        job.may_leave = may_leave;
+        const Effects out = advance(job, not_adopted(of_node));
+        EXPECT_EQ(has<effect::RequeueElsewhere>(out), may_leave);
+        EXPECT_EQ(has<effect::HoldJob>(out), !may_leave);
+        JobState other = adopting_job();
+        other.may_leave = may_leave;
+        EXPECT_TRUE(has<effect::HoldJob>(advance(other, not_adopted(of_job)))) << "no other node does better";
+    }
+}
+
+TEST(Start, WhatDoesNotRestoreLeavesTheNodeOnlyIfThatMayBeItsFault) {
+    for (const Code code : {Code::restore_failed, Code::rollback_refused, Code::restore_refused}) {
+        JobState job = adopting_job();
+        job.may_leave = true;
+        advance(job, found_generation(1));
+        event::RestoreEnded failed;
+        failed.task = k_batch;
+        failed.error = Error{code, "no", "", 0};
+        failed.generation = 1;
+        EXPECT_TRUE(has<effect::Adopt>(advance(job, failed)));
+        event::AdoptEnded none;
+        none.task = k_batch;
+        none.found = event::AdoptEnded::Found::unusable;
+        EXPECT_EQ(has<effect::RequeueElsewhere>(advance(job, none)), code == Code::restore_failed);
+    }
+}
+
+TEST(Start, WhatDoesNotVerifyIsNoFaultOfTheNodes) {
+    JobState job = adopting_job();
+    job.may_leave = true;
+    event::AdoptEnded none;
+    none.task = k_batch;
+    none.found = event::AdoptEnded::Found::unusable;
+    EXPECT_TRUE(has<effect::HoldJob>(advance(job, none)));
+}
+
+TEST(Start, InAnAllocationThereIsNoOtherNode) {
+    JobState job = adopting_job();
+    job.in_allocation = true;
+    const Effects out = advance(job, not_adopted(unfit()));
+    EXPECT_TRUE(has<effect::HoldJob>(out));
+    EXPECT_FALSE(has<effect::RequeueElsewhere>(out));
+}
+
 } // namespace
 } // namespace ckpt

@@ -4,6 +4,7 @@
 
 #include "slurmctld/cause.hpp"
 #include "slurmctld/comment.hpp"
+#include "slurmctld/constraint.hpp"
 
 namespace ckpt {
 namespace {
@@ -106,6 +107,28 @@ TEST(SlurmctldComment, NothingOfAReasonPassesForSomebodyElses) {
     const std::string first = with_reason("", "held: x | approved by root");
     EXPECT_EQ(first, "checkpoint: held: x / approved by root");
     EXPECT_EQ(with_reason(first, "generation 2 saved"), "checkpoint: generation 2 saved");
+}
+
+TEST(SlurmctldConstraint, TheNodesKindIsDemandedBesidesWhatTheUserWants) {
+    const std::vector<std::string> kinds{"skylake", "zen3", "zen4"};
+    const std::set<std::string> node{"zen3", "big", "ib"};
+    using Kind = Constraint::Kind;
+    EXPECT_EQ(constrained("", node, kinds), (Constraint{Kind::changed, "zen3"}));
+    EXPECT_EQ(constrained("big", node, kinds), (Constraint{Kind::changed, "big&zen3"}));
+    EXPECT_EQ(constrained("big,ib", node, kinds), (Constraint{Kind::changed, "big&ib&zen3"}));
+    EXPECT_EQ(constrained("zen3", node, kinds), Constraint{}) << "once only";
+    EXPECT_EQ(constrained("big&zen3", node, kinds), Constraint{});
+    EXPECT_EQ(constrained("big&skylake", node, kinds), (Constraint{Kind::changed, "big&zen3"}))
+        << "from an earlier checkpoint";
+    EXPECT_EQ(constrained("skylake", {"big"}, kinds), (Constraint{Kind::changed, ""}));
+    EXPECT_EQ(constrained("big", {"big"}, kinds), Constraint{}) << "a node of no kind";
+    EXPECT_EQ(constrained("big", node, {}), Constraint{});
+}
+
+TEST(SlurmctldConstraint, WhatIsNoPlainListIsLeftAlone) {
+    for (const char* users : {"zen3|zen4", "[zen3|zen4]", "big*2&ib*1", "(a&b)|c", "!zen4", "big:2"})
+        EXPECT_EQ(constrained(users, {"zen3"}, {"zen3", "zen4"}).kind, Constraint::Kind::too_complicated)
+            << users;
 }
 
 } // namespace

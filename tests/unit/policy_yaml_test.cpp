@@ -41,6 +41,7 @@ auto: {node_mtbf: 2000d, max_overhead: 2.5%, first: 3m, min_run_time: none, jitt
 time_limit: {safety: 2.25, reserve: 20s}
 slurmctld: {comment: false, comment_every: 5m, spread: 2m}
 network: {port: 7000}
+compat: {kernel: any, features: [skylake, zen3]}
 failure: {restore_impossible: requeue-elsewhere, changed_file: ignore, epilog_wait: 2m, no_progress: 7}
 maintenance: {jobs: 9}
 )");
@@ -89,6 +90,8 @@ maintenance: {jobs: 9}
     EXPECT_EQ(policy->slurmctld.comment_every, 5min);
     EXPECT_EQ(policy->slurmctld.spread, 2min);
     EXPECT_EQ(policy->network.port, 7000);
+    EXPECT_TRUE(policy->compat.any_kernel);
+    EXPECT_EQ(policy->compat.features, (std::vector<std::string>{"skylake", "zen3"}));
     EXPECT_EQ(policy->failure.restore_impossible, RestoreFailure::requeue_elsewhere);
     EXPECT_EQ(policy->failure.changed_file, ChangedFile::ignore);
     EXPECT_EQ(policy->failure.epilog_wait, 2min);
@@ -133,7 +136,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{
             "version: 1\ndefault:\n  keep: 2\n",
             "p.yaml:2:1: unknown key \"default\", expected version, defaults, limits, storage, retention, "
-            "admission, engine, auto, time_limit, slurmctld, network, failure, maintenance, did you mean \"defaults\""},
+            "admission, engine, auto, time_limit, slurmctld, network, compat, failure, maintenance, did you mean \"defaults\""},
         BadPolicy{"version: 1\ndefaults:\n  keap: 2\n",
                   "p.yaml:3:3: unknown key \"keap\" in defaults, expected enabled, "
                   "interval, on, method, keep, max_restarts, files, did you mean \"keep\""},
@@ -198,6 +201,12 @@ INSTANTIATE_TEST_SUITE_P(
                   "p.yaml:2:24: failure.no_progress: \"0\" is not between 1 and 1000"},
         BadPolicy{"version: 1\nfailure: {no_progress: 1001}",
                   "p.yaml:2:24: failure.no_progress: \"1001\" is not between 1 and 1000"},
+        BadPolicy{"version: 1\ncompat: {kernel: older}",
+                  "p.yaml:2:18: compat.kernel: \"older\" is not a kind of kernel, expected newer or any"},
+        BadPolicy{
+            "version: 1\ncompat: {features: [a&b]}",
+            "p.yaml:2:20: compat.features: \"a&b\" is not a plain name, expected a list of names of node "
+            "features"},
         BadPolicy{"version: 1\nfailure: {restore_impossible: held}",
                   "p.yaml:2:31: failure.restore_impossible: \"held\" is not a reaction, expected hold or "
                   "requeue-elsewhere, did you mean \"hold\""},
@@ -379,6 +388,8 @@ TEST(PolicyExample, StatesEveryKeyWithItsBuiltInValue) {
     EXPECT_DOUBLE_EQ(policy->automatic.max_overhead, built_in.automatic.max_overhead);
     EXPECT_DOUBLE_EQ(policy->time_limit.safety, built_in.time_limit.safety);
     EXPECT_EQ(policy->time_limit.reserve, built_in.time_limit.reserve);
+    EXPECT_EQ(policy->compat.any_kernel, built_in.compat.any_kernel);
+    EXPECT_EQ(policy->compat.features, built_in.compat.features);
     EXPECT_EQ(policy->failure.restore_impossible, built_in.failure.restore_impossible);
     EXPECT_EQ(policy->failure.changed_file, built_in.failure.changed_file);
     EXPECT_EQ(policy->failure.epilog_wait, built_in.failure.epilog_wait);
