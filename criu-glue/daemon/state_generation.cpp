@@ -181,10 +181,12 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
     if (!e.error) {
         job.last_complaint.reset();
         job.last_error.clear();
-        job.saved = e.generation;
+        // It was looked at as a restore looks at it (engine/dump.cpp:check_images), which is said once.
+        const bool is_first = std::exchange(job.saved, e.generation) == 0;
         const std::string saved = std::string(k_saved) + std::to_string(e.generation) + " saved, " +
                                   text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes);
-        out.emplace_back(effect::Say{saved + ", paused " + text::duration_us(done.frozen_us)});
+        out.emplace_back(effect::Say{saved + ", paused " + text::duration_us(done.frozen_us) +
+                                     (is_first ? "; the job can be restored" : "")});
         // In a mass preemption slurmctld has other things to do; the restore will tell.
         const bool goes_on = job.standing || (job.cause && moves_on(job, *job.cause));
         if (!is_last(done.reason) || !goes_on)

@@ -22,7 +22,8 @@ TEST(Interval, DumpThenCommitThenLine) {
     EXPECT_TRUE(has<effect::ArmInterval>(commit));
     const Effects saved = advance(job, event::CommitEnded{1, std::nullopt, 429'916'160});
     ASSERT_EQ(all<effect::Say>(saved).size(), 1U);
-    EXPECT_EQ(all<effect::Say>(saved)[0].line, "generation 1 saved, 1.9 GiB -> 410 MiB, paused 0.7 s");
+    EXPECT_EQ(all<effect::Say>(saved)[0].line,
+              "generation 1 saved, 1.9 GiB -> 410 MiB, paused 0.7 s; the job can be restored");
 }
 
 TEST(OnDemand, WaitsForThePeriodicOneUnderWay) {
