@@ -22,6 +22,13 @@ Predicted predicted(std::uint64_t bytes, const MeasuredRate& rate, double assume
     return part;
 }
 
+// `wanted`, but never more than half the allowance.
+Seconds bounded(Seconds wanted, Seconds allowance) {
+    constexpr Seconds k_shortest{1};
+    if (allowance > Seconds::zero()) wanted = std::min(wanted, allowance / 2);
+    return std::max(wanted, k_shortest);
+}
+
 // As --time takes it: sbatch rounds seconds up.
 std::int64_t whole_minutes(Seconds value) {
     return (value.count() + 59) / 60;
@@ -30,7 +37,6 @@ std::int64_t whole_minutes(Seconds value) {
 } // namespace
 
 LimitMargin limit_margin(const CheckpointCost& cost, const PolicyTimeLimit& policy, Seconds allowance) {
-    constexpr Seconds k_shortest{1};
     LimitMargin result;
     result.dump = predicted(cost.bytes, cost.dump, k_unmeasured_dump_bytes_per_s);
     result.commit = predicted(cost.bytes, cost.commit, k_unmeasured_commit_bytes_per_s);
@@ -40,10 +46,28 @@ LimitMargin limit_margin(const CheckpointCost& cost, const PolicyTimeLimit& poli
     // fmin and fmax take the other one for a NaN, so the conversion is defined for any input.
     const double bounded_s = std::fmax(std::fmin(wanted_s, static_cast<double>(k_year.count())), 0.0);
     result.wanted = Seconds{static_cast<Seconds::rep>(bounded_s)};
-    result.margin = result.wanted;
-    if (allowance > Seconds::zero()) result.margin = std::min(result.margin, allowance / 2);
-    result.margin = std::max(result.margin, k_shortest);
+    result.margin = bounded(result.wanted, allowance);
     return result;
+}
+
+LimitMargin limit_margin(const PolicyApp& app, Seconds place, const PolicyTimeLimit& policy,
+                         Seconds allowance) {
+    LimitMargin result;
+    result.wanted = std::min(app.patience + policy.reserve + place, k_year);
+    result.margin = bounded(result.wanted, allowance);
+    return result;
+}
+
+std::optional<Error> short_limit(Seconds limit, const PolicyApp& app, const PolicyTimeLimit& policy) {
+    if (limit <= Seconds::zero()) return std::nullopt;
+    const LimitMargin margin = limit_margin(app, Seconds::zero(), policy, limit);
+    if (margin.wanted <= margin.margin) return std::nullopt;
+    return Error{
+        Code::limit_short,
+        std::format("the program is asked to save itself at half the time limit of {}, {} before its "
+                    "end, and may take {} (app.patience)",
+                    to_string(limit), to_string(margin.margin), to_string(app.patience)),
+        std::format("raise it: --time={}", whole_minutes(2 * margin.wanted)), 0};
 }
 
 std::optional<Error> short_limit(Seconds limit, std::uint64_t memory, const PolicyTimeLimit& policy) {

@@ -50,6 +50,14 @@ struct LimitMargin {
 // `allowance` is the time from the start of this incarnation to its limit; zero and less = unknown.
 LimitMargin limit_margin(const CheckpointCost& cost, const PolicyTimeLimit& policy, Seconds allowance);
 
+// The same for a job whose program saves itself, which nobody can predict: `wanted` = patience + reserve +
+// place.
+LimitMargin limit_margin(const PolicyApp& app, Seconds place, const PolicyTimeLimit& policy,
+                         Seconds allowance);
+// What to tell the user who submits such a job with the time limit `limit`: nothing, or that half of it is
+// too little. Code::limit_short.
+std::optional<Error> short_limit(Seconds limit, const PolicyApp& app, const PolicyTimeLimit& policy);
+
 // What to tell the user who submits a job with the time limit `limit`: nothing, or that half of it may be too
 // little for a last checkpoint of `memory` bytes, the most that the job may use; 0 = unknown, which leaves
 // the policy's reserve alone. Code::limit_short.

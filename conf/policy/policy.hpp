@@ -88,6 +88,11 @@ struct PolicyTimeLimit {
     Seconds reserve{10}; // added to it, for slurmctld to answer and to requeue the job
 };
 
+// Programs that save themselves (--checkpoint-method=app:SIG).
+struct PolicyApp {
+    Seconds patience{120}; // how long one is given for it, but for the forced end that comes without warning
+};
+
 // What slurmctld is asked for beyond what a job's survival needs, and when.
 struct PolicySlurmctld {
     bool comment = true;         // the newest generation is shown in the job's AdminComment
@@ -129,6 +134,7 @@ struct Policy {
     PolicyEngine engine;
     PolicyAuto automatic;
     PolicyTimeLimit time_limit;
+    PolicyApp app;
     PolicySlurmctld slurmctld;
     PolicyNetwork network;
     PolicyCompat compat;

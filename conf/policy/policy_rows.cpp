@@ -110,6 +110,7 @@ constexpr std::array k_rows{
     PolicyRow{"time_limit", "safety", "a number from 1 to 10 such as 1.5 or 2",
               CKPT_READ(time_limit.safety, parse_safety)},
     PolicyRow{"time_limit", "reserve", CKPT_TIME_WORDS, CKPT_READ(time_limit.reserve, parse_time)},
+    PolicyRow{"app", "patience", CKPT_TIME_WORDS, CKPT_READ(app.patience, parse_time)},
     PolicyRow{"slurmctld", "comment", "true or false", CKPT_READ(slurmctld.comment, parse_bool)},
     PolicyRow{"slurmctld", "comment_every", CKPT_TIME_WORDS, CKPT_READ(slurmctld.comment_every, parse_time)},
     PolicyRow{"slurmctld", "spread", CKPT_TIME_WORDS, CKPT_READ(slurmctld.spread, parse_time)},

@@ -36,7 +36,7 @@ constexpr std::array k_options{
               "the name or number of a signal such as USR1, except KILL, STOP, TERM, CONT, TSTP and CHLD",
               "scancel --batch --signal=SIG takes a checkpoint", "CHECKPOINT_SIGNAL"},
     OptionRow{Option::method, "checkpoint-method", "auto|criu|app:SIG", false,
-              "auto, criu or app:SIG with a signal such as USR1",
+              "auto, criu or app:SIG with a signal such as USR1, except KILL, STOP, CONT, TSTP and CHLD",
               "who saves the state; app: the program itself does on SIG", "CHECKPOINT_METHOD"},
     OptionRow{Option::keep, "checkpoint-keep", "N", false, "a number from 1 to 1000",
               "checkpoints kept of this job", "CHECKPOINT_KEEP"},
@@ -79,12 +79,10 @@ Status set_interval(Request& request, std::string_view value) {
     return {};
 }
 
-// The shim needs these for what they mean: Slurm ends a job with TERM and CONT, suspends it with TSTP,
-// resumes it with CONT; CHLD comes from the shim's own child.
+// Slurm ends a job with TERM, so the shim needs it for what it means.
 Result<int> parse_checkpoint_signal(std::string_view text) {
-    CKPT_TRY(const int signal, parse_signal(text));
-    for (const int taken : {SIGTERM, SIGCONT, SIGTSTP, SIGCHLD})
-        if (signal == taken) return fail(Code::option_value, quote(text) + " already has a meaning for jobs");
+    CKPT_TRY(const int signal, parse_signal_for_program(text));
+    if (signal == SIGTERM) return fail(Code::option_value, quote(text) + " already has a meaning for jobs");
     return signal;
 }
 

@@ -179,6 +179,11 @@ Result<Plan> resolve(const Request& request, const JobFacts& facts, const Policy
         resolver.choose(request.interval, defaults.interval, built_in.interval, "defaults.interval");
     plan.on = resolver.choose(request.on, defaults.on, built_in.on, "defaults.on");
     plan.method = resolver.choose(request.method, defaults.method, built_in.method, "defaults.method");
+    // Most programs end when they have saved themselves: none is asked to again and again unless somebody
+    // says how often.
+    if (plan.method.value.kind == Method::Kind::app &&
+        std::holds_alternative<IntervalAuto>(plan.interval.value))
+        plan.interval.value = IntervalNone{};
     plan.keep = resolver.choose(request.keep, defaults.keep, built_in.keep, "defaults.keep");
     plan.max_restarts = resolver.choose(request.max_restarts, defaults.max_restarts, built_in.max_restarts,
                                         "defaults.max_restarts");

@@ -60,6 +60,13 @@ Result<int> parse_signal(std::string_view text) {
     return *signal;
 }
 
+Result<int> parse_signal_for_program(std::string_view text) {
+    CKPT_TRY(const int signal, parse_signal(text));
+    for (const int taken : {SIGCONT, SIGTSTP, SIGCHLD})
+        if (signal == taken) return fail(Code::option_value, quote(text) + " already has a meaning for jobs");
+    return signal;
+}
+
 std::string signal_name(int signal) {
     const char* name = signal >= 1 && signal <= k_named_max ? sigabbrev_np(signal) : nullptr;
     return name != nullptr ? std::string(name) : std::to_string(signal);

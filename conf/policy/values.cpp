@@ -162,12 +162,13 @@ Result<Triggers> parse_triggers(std::string_view text) {
 Result<Method> parse_method(std::string_view text) {
     if (equals_ignoring_case(text, "auto")) return Method{};
     if (equals_ignoring_case(text, "criu")) return Method{Method::Kind::criu, 0};
+    if (equals_ignoring_case(text, "app") || equals_ignoring_case(text, "app:"))
+        return refuse(text, "lacks the signal");
     if (const std::size_t colon = text.find(':');
         colon != std::string_view::npos && equals_ignoring_case(text.substr(0, colon), "app")) {
-        CKPT_TRY(const int signal, parse_signal(text.substr(colon + 1)));
+        CKPT_TRY(const int signal, parse_signal_for_program(text.substr(colon + 1)));
         return Method{Method::Kind::app, signal};
     }
-    if (equals_ignoring_case(text, "app")) return refuse(text, "lacks the signal");
     return refuse(text, "is not a method");
 }
 

@@ -59,6 +59,9 @@ Result<Triggers> parse_triggers(std::string_view text);
 
 // "USR1", "SIGUSR1", "usr1" or a number; KILL and STOP are refused. Returns the signal's number.
 Result<int> parse_signal(std::string_view text);
+// parse_signal, without those that mean something else for a job: Slurm suspends one with TSTP and resumes it
+// with CONT; CHLD comes from a program's own children.
+Result<int> parse_signal_for_program(std::string_view text);
 // "USR1"; the number where a signal has no name.
 std::string signal_name(int signal);
 

@@ -35,6 +35,8 @@ enum class Code : int {
     dump_refused = 403,   // the tree holds something that could never be restored
     dump_live_srun = 404, // a live srun in the tree
     dump_unfit = 405,     // no time or space left for it
+    program_silent = 406, // asked to save itself, the program neither ended nor made its marker in time
+    program_deaf = 407,   // no process of the job handles the signal by which it is to save itself
     // 5xx: restore
     restore_failed = 501,     // CRIU refused or failed
     restore_impossible = 502, // what the job would go on from cannot be had on this node

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "effects_common.hpp"
 #include "log.hpp"
 #include "server.hpp"
 #include "wire/engine_messages.hpp"
@@ -47,28 +48,37 @@ bool Server::decide_elsewhere(Job& job, const Effect& effect) {
     const bool told = tell_node(job, node, node::Decided{*decided});
     if (const auto* forgotten = std::get_if<effect::ForgetTask>(&effect))
         job.others.tasks.erase(forgotten->task);
-    if (const auto* dump = std::get_if<effect::Dump>(&effect); dump != nullptr && !told)
-        m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, serial = job.serial,
-                                                    lost = *dump, node] {
-            if (find_job(job_id, serial) != nullptr)
-                handle(job_id, event::DumpEnded{lost.task, no_answer(node), 0, 0, lost.generation});
-        });
-    if (const auto* dump = std::get_if<effect::Dump>(&effect); dump != nullptr && told)
-        limit_dump_elsewhere(job, node, *dump);
+    ordered_elsewhere(job, node, effect, told);
     return true;
 }
 
+void Server::ordered_elsewhere(const Job& job, const std::string& node, const Effect& effect, bool told) {
+    const auto expect = [&](const TaskKey& task, std::uint32_t generation, Seconds limit) {
+        if (told) return limit_dump_elsewhere(job, node, task, generation, limit);
+        m_loop.after(std::chrono::milliseconds(0),
+                     [this, job_id = job.facts.job_id, serial = job.serial, task, generation, node] {
+                         if (find_job(job_id, serial) != nullptr)
+                             handle(job_id, event::DumpEnded{task, no_answer(node), 0, 0, generation});
+                     });
+    };
+    if (const auto* dump = std::get_if<effect::Dump>(&effect))
+        expect(dump->task, dump->generation, dump_limit(job, *dump) + wire::k_engine_margin);
+    if (const auto* ask = std::get_if<effect::AskApp>(&effect))
+        expect(ask->task, ask->generation, dump_limit(job, *ask) + k_app_margin);
+}
+
 // A ckptd may hang on a node whose kernel answers. By then its own limit has passed.
-void Server::limit_dump_elsewhere(const Job& job, const std::string& node, const effect::Dump& dump) {
-    const auto limit = dump_limit(job, dump) + wire::k_engine_margin + k_dump_margin;
-    m_loop.after(limit, [this, job_id = job.facts.job_id, serial = job.serial, node, dump] {
+void Server::limit_dump_elsewhere(const Job& job, const std::string& node, const TaskKey& task,
+                                  std::uint32_t generation, Seconds limit) {
+    m_loop.after(limit + k_dump_margin, [this, job_id = job.facts.job_id, serial = job.serial, node, task,
+                                         generation] {
         const Job* still = find_job(job_id, serial);
-        if (still == nullptr || !still->state.taking || still->state.taking->generation != dump.generation ||
-            !still->state.taking->missing.contains(dump.task))
+        if (still == nullptr || !still->state.taking || still->state.taking->generation != generation ||
+            !still->state.taking->missing.contains(task))
             return;
         if (const auto link = still->others.links.find(node); link != still->others.links.end())
             return drop_link(link->second); // node_lost() ends the dump
-        handle(job_id, event::DumpEnded{dump.task, no_answer(node), 0, 0, dump.generation});
+        handle(job_id, event::DumpEnded{task, no_answer(node), 0, 0, generation});
     });
 }
 

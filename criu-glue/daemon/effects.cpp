@@ -91,7 +91,8 @@ void Server::stop_when_saved() {
     // What is cut off in the middle would have to be done again, or would be missed.
     const auto unsaved = [this](const auto& one) {
         const JobState& job = one.second.state;
-        return has_last_generation_under_way(job) || job.taking || job.completing || is_starting(job) ||
+        const bool is_taking = job.taking && !is_app(job); // a program may take as long as it likes
+        return has_last_generation_under_way(job) || is_taking || job.completing || is_starting(job) ||
                (m_starts_awaited && is_launching(job)) || (job.ending && !job.cause) ||
                has_parts_under_way(one.second);
     };
@@ -123,6 +124,7 @@ void Server::perform(Job& job, const effect::StartTask& e) {
     wire::ShimStart start{wire_start(e.start), 0, e.line, job.state.plan.signal.value, e.wait_status};
     log::info("job " + std::to_string(job.facts.job_id) + ": task starts" +
               (e.line.empty() ? std::string() : ": " + e.line));
+    if (e.start == effect::Start::fresh) tell_app_place(job, task);
     if (e.start != effect::Start::restored) return send(task.shim, start);
     tell_restored(job);
     start.root_pid = task.root_pid;
@@ -190,6 +192,8 @@ ScheduleFacts Server::schedule_facts(Job& job) const {
     facts.nodes = job.facts.nodes;
     facts.job_id = job.facts.job_id;
     facts.generation = job.state.last_generation;
+    // Most programs end when they have saved themselves: none is asked sooner than its user says.
+    if (is_app(job.state)) facts.generation = std::max(facts.generation, 1U);
     facts.since_start = Seconds(std::max<std::int64_t>(now - job.opened_at, 0));
     if (job.facts.end_time == 0) return facts;
     facts.allowance = Seconds(std::max<std::int64_t>(job.facts.end_time - job.opened_at, 0));
@@ -230,7 +234,8 @@ void Server::perform(Job& job, const effect::Stand& e) {
 
 void Server::perform(Job& job, const effect::ContinueTree& e) {
     const auto found = job.tasks.find(e.task);
-    if (found != job.tasks.end()) signal_tree_of(found->second, SIGCONT);
+    // Of a program that saves itself the shim knows what it has stopped.
+    if (found != job.tasks.end() && !is_app(job.state)) signal_tree_of(found->second, SIGCONT);
     order(job, e.task, wire::Order::run_on);
     if (found != job.tasks.end() && found->second.state >= 0) order(job, e.task, wire::Order::go_on);
 }

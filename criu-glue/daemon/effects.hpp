@@ -72,6 +72,18 @@ struct Dump {
     bool together = false;        // with others: it waits for them before its tree may run on
     std::optional<Error> refused; // nothing is dumped, for that reason
 };
+struct OpenAppDir { // of a job whose program saves itself: AppDirReady
+    TaskKey task;
+};
+// In place of Dump, where the program saves itself: AppAsked, AppAnswered, or DumpEnded with an error.
+struct AskApp {
+    TaskKey task;
+    std::uint32_t generation = 0;
+    Reason reason = Reason::interval;
+    bool is_last = false; // the job ends here
+    int signal = 0;
+    std::optional<Error> refused; // it is not asked, for that reason
+};
 struct DumpGoOn { // answers DumpStopped and DumpTaken
     TaskKey task;
     std::optional<Error> give_up;
@@ -163,7 +175,7 @@ using Effect = std::variant<
     effect::AskDoubt, effect::ForgetStep, effect::AwaitStarts, effect::Commit, effect::DiscardImages,
     effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion, effect::RecordFailure,
     effect::RecordStop, effect::HoldJob, effect::RequeueElsewhere, effect::Constrain, effect::Comment,
-    effect::AnswerOnDemand, effect::ReleaseEpilog>;
+    effect::AnswerOnDemand, effect::ReleaseEpilog, effect::OpenAppDir, effect::AskApp>;
 using Effects = std::vector<Effect>;
 
 } // namespace ckpt

@@ -61,7 +61,7 @@ void Server::begin_dump(const DumpQueue::Turn& turn) {
 // One that takes much longer than it should does not move: its user may have stopped criu, which runs as that
 // user. Nobody else waits for it.
 bool Server::has_place(const Job& job) {
-    if (!job.state.taking) return false;
+    if (!job.state.taking || is_app(job.state)) return false; // it costs the node nothing
     const bool is_timed = job.dump_place.generation == job.state.taking->generation;
     return !is_timed || std::chrono::steady_clock::now() < job.dump_place.until;
 }

@@ -12,6 +12,7 @@
 namespace ckpt {
 
 void Server::perform(Job& job, const effect::Commit& e) {
+    if (is_app(job.state)) return note_app_generation(job, e.generation);
     job.generations[e.generation].commit = e;
     job.commit_queue.push_back(e);
     start_next_commit(job);
@@ -124,6 +125,7 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
 }
 
 void Server::perform(Job& job, const effect::DiscardImages& e) {
+    if (is_app(job.state)) return; // there are none
     if (!job.coordinator) decide_on_all_nodes(job, e);
     if (e.is_saved && !job.coordinator) keep_copies(job, e.generation);
     const auto found = job.generations.find(e.generation);

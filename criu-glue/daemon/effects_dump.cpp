@@ -45,10 +45,14 @@ wire::Files files_of(const Job& job) {
 
 // Slurm's SIGKILL comes KillWait after the SIGTERM that the shim holds back; an application whose dump does
 // not fit still needs time for its own handler.
+Seconds forced_end_limit(const Job& job) {
+    const Seconds kill_wait = job.facts.kill_wait > 0 ? Seconds(job.facts.kill_wait) : k_kill_wait;
+    return kill_wait * 2 / 3;
+}
+
 Seconds Server::dump_limit(const Job& job, const effect::Dump& e) const {
     if (!e.leave_stopped || e.reason != Reason::forced_end) return m_policy.engine.dump_timeout;
-    const Seconds kill_wait = job.facts.kill_wait > 0 ? Seconds(job.facts.kill_wait) : k_kill_wait;
-    return std::clamp(kill_wait * 2 / 3, Seconds(1), m_policy.engine.dump_timeout);
+    return std::clamp(forced_end_limit(job), Seconds(1), m_policy.engine.dump_timeout);
 }
 
 // At the least: memory that several processes share counts once, and a rate counts only if it was measured on

@@ -45,6 +45,12 @@ MemoryFacts Server::memory_facts(std::uint32_t job_id, const TaskKey& key) {
 // requeue, such as a script that has requeued itself and exits, goes on from its last checkpoint: Slurm takes
 // no notice of such an end either (job_mgr.c:_job_complete).
 void Server::perform(Job& job, const effect::RecordCompletion& e) {
+    if (is_app(job.state) && e.wait_status != 0) { // what it has saved stays
+        m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, serial = job.serial] {
+            if (find_job(job_id, serial) != nullptr) handle(job_id, event::CompletionRecorded{});
+        });
+        return;
+    }
     ask_news(
         m_workers, job.facts.job_id,
         [this, job_id = job.facts.job_id, serial = job.serial, status = e.wait_status](const JobNews& news) {
@@ -52,6 +58,9 @@ void Server::perform(Job& job, const effect::RecordCompletion& e) {
             if (ended == nullptr) return;
             if (news.cause == Cause::requeued || news.cause == Cause::preempted)
                 return handle(job_id, event::CompletionRecorded{});
+            if (is_app(ended->state) && news.will_be_requeued) // it goes on from what it has
+                return handle(job_id, event::CompletionRecorded{});
+            if (is_app(ended->state)) return finish_app(*ended);
             record_end(*ended, status, news.will_be_requeued);
         },
         k_end_limit);

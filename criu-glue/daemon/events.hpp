@@ -184,6 +184,28 @@ struct StepsKnown { // the script's shim: the stand-ins that there are
 struct StartsOverdue { // answers effect::AwaitStarts
     std::uint32_t number = 0;
 };
+// The directory of a job whose program saves itself is there, or cannot be had.
+struct AppDirReady {
+    TaskKey task;
+    std::uint32_t generation = 0; // the newest that is noted there; 0 = none
+    // NOLINTNEXTLINE(readability-redundant-member-init): GCC warns of aggregates without it
+    std::optional<Error> error{};
+};
+struct AppAsked { // the processes of a task that handle the signal have it
+    TaskKey task;
+    std::uint32_t generation = 0;
+    std::uint32_t processes = 0;
+    std::string obstacle; // none has got it, for that reason
+    // Sruns whose steps are told by those that have it.
+    // NOLINTNEXTLINE(readability-redundant-member-init): GCC warns of aggregates without it
+    std::vector<std::uint64_t> covered{};
+};
+struct AppAnswered {
+    TaskKey task;
+    std::uint32_t generation = 0;
+    enum class How : std::uint8_t { ended, marked, silent } how = How::ended;
+    std::uint32_t waited_s = 0; // of `silent`
+};
 struct CommitEnded {
     std::uint32_t generation = 0;
     std::optional<Error> error;
@@ -217,6 +239,7 @@ using Event = std::variant<
     event::RequeueEnded, event::CancelEnded, event::DumpEnded, event::DumpStopped, event::SettleEnded, event::DumpTaken,
     event::PartFetched, event::StepOver, event::StepUnfit, event::StepDoubted, event::DoubtKnown,
     event::StepsKnown, event::StartsOverdue, event::CommitEnded, event::TreeExited, event::CompletionRecorded,
-    event::TaskGone, event::HoldEnded, event::ConstraintSet, event::EpilogArrived, event::EpilogLimitReached>;
+    event::TaskGone, event::HoldEnded, event::ConstraintSet, event::EpilogArrived, event::EpilogLimitReached,
+    event::AppDirReady, event::AppAsked, event::AppAnswered>;
 
 } // namespace ckpt

@@ -144,6 +144,14 @@ void explain_next(Rows rows, const Policy& policy, const ExplainFacts& facts) {
         rows.whole("due", Unit::unix_time, facts.checkpoint_due, "as chosen after the one before");
 }
 
+void explain_margin(Rows& rows, const ExplainFacts& facts, Seconds allowance, const LimitMargin& parts) {
+    if (allowance.count() > 0)
+        rows.whole("most", Unit::seconds, (allowance / 2).count(), "half the time from start to end");
+    rows.whole("margin", Unit::seconds, parts.margin.count(), "the shorter of these two");
+    rows.whole("taken", Unit::unix_time, std::max(facts.end_time - parts.margin.count(), facts.now),
+               "ends - margin, as of now");
+}
+
 void explain_time_limit(Rows rows, const Policy& policy, const ExplainFacts& facts) {
     const Seconds allowance{facts.end_time - facts.opened_at};
     const LimitMargin parts = limit_margin(facts.cost, policy.time_limit, allowance);
@@ -158,11 +166,18 @@ void explain_time_limit(Rows rows, const Policy& policy, const ExplainFacts& fac
     rows.whole("reserve", Unit::seconds, policy.time_limit.reserve.count(), rows.key("time_limit.reserve"));
     rows.whole("place", Unit::seconds, facts.cost.place.count(), rows.key("slurmctld.spread"));
     rows.whole("wanted", Unit::seconds, parts.wanted.count(), "safety * (dump + commit) + reserve + place");
-    if (allowance.count() > 0)
-        rows.whole("most", Unit::seconds, (allowance / 2).count(), "half the time from start to end");
-    rows.whole("margin", Unit::seconds, parts.margin.count(), "the shorter of these two");
-    rows.whole("taken", Unit::unix_time, std::max(facts.end_time - parts.margin.count(), facts.now),
-               "ends - margin, as of now");
+    explain_margin(rows, facts, allowance, parts);
+}
+// A program that saves itself.
+void explain_time_limit_of_app(Rows rows, const Policy& policy, const ExplainFacts& facts) {
+    const Seconds allowance{facts.end_time - facts.opened_at};
+    const LimitMargin parts = limit_margin(policy.app, facts.cost.place, policy.time_limit, allowance);
+    rows.whole("ends", Unit::unix_time, facts.end_time, "slurm, when last asked");
+    rows.whole("patience", Unit::seconds, policy.app.patience.count(), rows.key("app.patience"));
+    rows.whole("reserve", Unit::seconds, policy.time_limit.reserve.count(), rows.key("time_limit.reserve"));
+    rows.whole("place", Unit::seconds, facts.cost.place.count(), rows.key("slurmctld.spread"));
+    rows.whole("wanted", Unit::seconds, parts.wanted.count(), "patience + reserve + place");
+    explain_margin(rows, facts, allowance, parts);
 }
 
 } // namespace
@@ -176,7 +191,10 @@ std::vector<wire::Explained> explain(const Plan& plan, const Policy& policy, con
         explain_interval({out, policy, "interval"}, policy, facts.schedule,
                          next_checkpoint(facts.schedule, policy.automatic, policy.limits.min_interval).automatic);
     explain_next({out, policy, "next"}, policy, facts);
-    if (plan.on.value.has(Trigger::timelimit) && facts.end_time != 0)
+    if (!plan.on.value.has(Trigger::timelimit) || facts.end_time == 0) return out;
+    if (plan.method.value.kind == Method::Kind::app)
+        explain_time_limit_of_app({out, policy, "time_limit"}, policy, facts);
+    else
         explain_time_limit({out, policy, "time_limit"}, policy, facts);
     return out;
 }

@@ -65,6 +65,7 @@ struct Task {
     Workers::Id worker = 0;           // adopting, restoring or dumping
     std::uint64_t attempt = 0; // at a start; what an earlier one has brought under way is not waited for
 
+    std::uint32_t app_limit_s = 0;      // of the newest wire::AskApp
     std::string memory_cgroup;          // os/cgroup.hpp; "" = not looked for yet, or none
     bool restores = false;              // `worker` is at it
     bool was_restoring = false;         // when an earlier daemon ended: what it had restored may have run on
@@ -188,7 +189,9 @@ struct Job {
         std::uint32_t generation = 0;
         std::chrono::steady_clock::time_point until;
     };
-    DumpPlace dump_place; // of admission.dumps, of the generation that was begun last in its turn
+    std::string app_dir;       // of a program that saves itself; "" = there is none
+    bool app_dir_runs = false; // something is being noted there
+    DumpPlace dump_place;      // of admission.dumps, of the generation that was begun last in its turn
 };
 
 // The directory of this incarnation on the local tier.

@@ -91,6 +91,14 @@ template <class V>
 void fields_of(V& v, TaskGone& e) {
     v(e.task, e.memory, e.wait_status);
 }
+template <class V>
+void fields_of(V& v, AppAsked& e) {
+    v(e.task, e.generation, e.processes, e.obstacle, e.covered);
+}
+template <class V>
+void fields_of(V& v, AppAnswered& e) {
+    v(e.task, e.generation, e.how, e.waited_s);
+}
 } // namespace event
 
 namespace effect {
@@ -154,19 +162,24 @@ template <class V>
 void fields_of(V& v, Proceed& /*e*/) {
     v();
 }
+template <class V>
+void fields_of(V& v, AskApp& e) {
+    v(e.task, e.generation, e.reason, e.is_last, e.signal, e.refused);
+}
 } // namespace effect
 
 // A participant's events that its coordinator decides about.
-using NodeEvent = std::variant<event::TaskRegistered, event::ShimArrived, event::PartFetched,
-                               event::RestoreEnded, event::ShimReturned, event::ShimAway, event::TreeStarted,
-                               event::TermArrived, event::DumpEnded, event::DumpStopped, event::DumpTaken,
-                               event::StepUnfit, event::OnDemand, event::TreeExited, event::TaskGone>;
+using NodeEvent =
+    std::variant<event::TaskRegistered, event::ShimArrived, event::PartFetched, event::RestoreEnded,
+                 event::ShimReturned, event::ShimAway, event::TreeStarted, event::TermArrived,
+                 event::DumpEnded, event::DumpStopped, event::DumpTaken, event::StepUnfit, event::OnDemand,
+                 event::TreeExited, event::TaskGone, event::AppAsked, event::AppAnswered>;
 // What a participant does about them.
 using NodeEffect =
     std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
                  effect::LetShimLeave, effect::Restore, effect::Dump, effect::DumpGoOn, effect::FetchPart,
                  effect::ForgetTask, effect::DiscardImages, effect::Stand, effect::ContinueTree,
-                 effect::KillTree, effect::Proceed>;
+                 effect::KillTree, effect::Proceed, effect::AskApp>;
 
 // `of` as a member of the smaller variant, if it is one.
 template <typename Smaller, typename Larger>

@@ -37,6 +37,12 @@ std::uint32_t interval_of_step(const Job& job, const std::vector<wire::OptionTex
     return fixed != nullptr ? static_cast<std::uint32_t>(fixed->count()) : 0;
 }
 
+// A program that saves itself needs neither CRIU's images nor the store, but it needs the policy.
+bool is_of_no_matter_to_app(const Error& broken) {
+    return broken.code != Code::policy_syntax && broken.code != Code::policy_value &&
+           broken.code != Code::policy_unreadable;
+}
+
 // Its batch script runs on this node.
 bool has_script(const Job& job) {
     return std::ranges::any_of(job.tasks, [](const auto& task) { return task.second.stand_in == 0; });
@@ -69,16 +75,17 @@ Job Server::make_job(const wire::JobOpen& m) {
     job.state.job_id = m.job_id;
     job.state.restart_count = m.restart_count;
     job.state.no_progress_limit = m_policy.failure.no_progress;
-    job.state.constrains = !m_policy.compat.features.empty();
+    auto plan = plan_of(m, m_policy);
+    const bool is_app = plan && plan->method.value.kind == Method::Kind::app;
+    job.state.constrains = !m_policy.compat.features.empty() && !is_app;
     job.state.may_leave = m_policy.failure.restore_impossible == RestoreFailure::requeue_elsewhere;
-    job.state.unmanaged = m_broken;
+    if (m_broken && !(is_app && is_of_no_matter_to_app(*m_broken))) job.state.unmanaged = m_broken;
     job.state.never_saved = !is_uuid(m.uuid);
     if (job.state.never_saved)
         job.state.unmanaged = Error{
             Code::restore_impossible, "the job carries no identity of its checkpoints",
             "jobs of sbatch and salloc have one, where the plugin is installed; those of srun alone do not",
             0};
-    auto plan = plan_of(m, m_policy);
     if (plan)
         job.state.plan = std::move(*plan);
     else if (!job.state.unmanaged)

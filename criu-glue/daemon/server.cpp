@@ -211,6 +211,10 @@ void Server::dispatch(ConnectionId id, Packet packet) {
         return deliver(std::type_identity<wire::JobEpilog>{});
     case wire::ShimHello::k_type:
         return deliver(std::type_identity<wire::ShimHello>{});
+    case wire::AppAsked::k_type:
+        return deliver(std::type_identity<wire::AppAsked>{});
+    case wire::AppAnswered::k_type:
+        return deliver(std::type_identity<wire::AppAnswered>{});
     case wire::TreeStarted::k_type:
         return deliver(std::type_identity<wire::TreeStarted>{});
     case wire::ShimTerm::k_type:

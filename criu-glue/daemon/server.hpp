@@ -30,6 +30,7 @@
 #include "result/result.hpp"
 #include "step_dirs.hpp"
 #include "store_users.hpp"
+#include "wire/app_messages.hpp"
 #include "wire/asked.hpp"
 #include "wire/link_messages.hpp"
 #include "wire/step_messages.hpp"
@@ -115,6 +116,8 @@ private:
     void on_message(ConnectionId id, const wire::StepDoubt& m);
     // The job whose batch script's shim it is; nullptr else.
     Job* job_of_script(ConnectionId id);
+    void on_message(ConnectionId id, const wire::AppAsked& m);
+    void on_message(ConnectionId id, const wire::AppAnswered& m);
     void on_message(ConnectionId id, const wire::TreeStarted& m);
     void on_message(ConnectionId id, const wire::ShimTerm& m);
     void on_message(ConnectionId id, const wire::TreeExited& m);
@@ -193,6 +196,8 @@ private:
     void perform(Job& job, const effect::ArmInterval& e);
     [[nodiscard]] ScheduleFacts schedule_facts(Job& job) const;
     void perform(Job& job, const effect::Dump& e);
+    void perform(Job& job, const effect::OpenAppDir& e);
+    void perform(Job& job, const effect::AskApp& e);
     void perform(Job& job, const effect::DumpGoOn& e);
     void perform(Job& job, const effect::Settle& e);
     void perform(Job& job, const effect::Proceed& e);
@@ -286,8 +291,17 @@ private:
     [[nodiscard]] Seconds place_patience(Job& job) const;
     static Error suspended_error(std::uint32_t job_id);
     [[nodiscard]] Seconds dump_limit(const Job& job, const effect::Dump& e) const;
+    [[nodiscard]] Seconds dump_limit(const Job& job, const effect::AskApp& e) const;
     [[nodiscard]] DumpNeed dump_need(const Job& job) const;
     Status start_dump(Job& job, const effect::Dump& e);
+    // a program that saves itself (effects_app.cpp)
+    [[nodiscard]] static Result<std::string> app_dir_of(const Job& job);
+    void ask_app_dir(const Job& job, wire::AppDirRequest request,
+                     std::function<void(Result<wire::AppDirResult>)> done);
+    void tell_app_place(const Job& job, const Task& task);
+    void note_app_generation(Job& job, std::uint32_t generation);
+    void finish_app(Job& job);
+    void app_gave_no_answer(std::uint32_t job_id, std::uint64_t serial, const effect::AskApp& e);
     Status start_restore(Job& job, const effect::Restore& e);
     Status start_commit(Job& job, const effect::Commit& e);
     compat::Node node_for(const Task& task) const;
@@ -319,7 +333,9 @@ private:
     bool decide_elsewhere(Job& job, const Effect& effect);
     void tell_origin(const Job& job, const std::string& node);
     void decide_on_all_nodes(const Job& job, const NodeEffect& effect);
-    void limit_dump_elsewhere(const Job& job, const std::string& node, const effect::Dump& dump);
+    void limit_dump_elsewhere(const Job& job, const std::string& node, const TaskKey& task,
+                              std::uint32_t generation, Seconds limit);
+    void ordered_elsewhere(const Job& job, const std::string& node, const Effect& effect, bool told);
     void give_up_sealing(Job& job, const std::string& node);
     static bool has_output_under_way(const Job& job, const std::string& node, const TaskState& task);
     bool hear_node(Job& job, const std::string& node, const std::string& bytes);

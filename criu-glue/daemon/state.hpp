@@ -70,6 +70,10 @@ struct Taking {
     std::optional<Error> error;
     std::uint64_t frozen_us = 0;
     std::uint64_t image_bytes = 0;
+    // Of a program that saves itself (state_app.cpp):
+    std::set<TaskKey>
+        unasked; // steps: the script's shim first, which holds back what the script is not to see
+    std::uint32_t processes = 0; // that were asked
 };
 
 // A generation on its way to the store.
@@ -159,6 +163,9 @@ bool is_quiet(const JobState& job);
 
 // True while a task stays unstarted, or the script's srun untold, until the job is held.
 bool is_to_be_held(const JobState& job);
+
+// Its program saves itself: nothing of the job is dumped.
+bool is_app(const JobState& job);
 
 // Taken because the job is about to end here.
 bool is_last(Reason reason);

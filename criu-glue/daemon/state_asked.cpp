@@ -80,6 +80,11 @@ void on(JobState& job, const event::CancelEnded& e, Effects& out) {
         return job.cause ? settle_standing(job, out) : stand_no_more(job, out);
     }
     answer(job, job.saved, std::nullopt, out);
+    if (is_app(job))
+        return leave_standing(job,
+                              "the job gives its nodes up; the program has saved generation " +
+                                  std::to_string(job.saved),
+                              out);
     leave_standing(job,
                    "the job gives its nodes up; `sckpt restart " + std::to_string(job.job_id) +
                        "` goes on from generation " + std::to_string(job.saved),

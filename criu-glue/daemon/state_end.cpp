@@ -69,6 +69,12 @@ void record_failure(JobState& job, const Failure& failure, int wait_status, Effe
     out.emplace_back(effect::RecordFailure{wait_status, failure});
 }
 
+// Nothing of it is in the store, and the program decides from what it goes on.
+void say_failure(const JobState& job, const Failure& failure, Effects& out) {
+    if (const auto line = failure_line(failure, job.job_id, job.saved, job.orphaned, false))
+        out.emplace_back(effect::Say{one_line(*line)});
+}
+
 // A task has ended by itself.
 void note_failure(JobState& job, int wait_status, const MemoryFacts& memory) {
     if (!job.failure) job.failure = failure_of(wait_status, memory);
@@ -97,7 +103,8 @@ bool wants_final(const JobState& job, Cause cause) {
     case Cause::cancelled:
         return on.has(Trigger::cancel);
     case Cause::unknown:
-        return true; // keep what there is; the job is not requeued for it
+        // Keep what there is; the job is not requeued for it. A program that saves itself ends for it.
+        return !is_app(job);
     case Cause::running:
         return false; // somebody's `scancel --signal=TERM`: the application's business
     }
@@ -162,6 +169,7 @@ bool is_settled(const JobState& job) {
 }
 
 void settle_ending(JobState& job, Effects& out) {
+    if (job.final_wanted) make_way(job, out);
     if (job.taking) return; // when it ends we are called again
     if (job.standing) return settle_standing(job, out);
     if (job.final_taken) {
@@ -200,7 +208,7 @@ void on(JobState& job, const event::TermArrived& e, Effects& out) {
 }
 
 void on(JobState& job, const event::CauseGraceElapsed& /*e*/, Effects& out) {
-    if (!job.ending || job.cause || job.standing) return;
+    if (!job.ending || job.cause || job.standing || is_app(job)) return;
     job.final_wanted = !job.final_tried;
     settle_ending(job, out);
 }
@@ -213,26 +221,34 @@ void on(JobState& job, const event::CauseKnown& e, Effects& out) {
     settle_ending(job, out);
 }
 
+bool records_end(JobState& job, int wait_status, Effects& out) {
+    if (script_runs(job)) return false;
+    if (job.failure && is_app(job)) {
+        say_failure(job, *job.failure, out);
+        return false;
+    }
+    if (job.failure) {
+        record_failure(job, *job.failure, wait_status, out);
+        return true;
+    }
+    // Another signal is no end of its own, as when a node goes down. What was saved must stay usable then.
+    if (!WIFEXITED(wait_status)) return false;
+    job.completing = true;
+    out.emplace_back(effect::RecordCompletion{wait_status});
+    return true; // the shim leaves when the record is durable
+}
+
 void on(JobState& job, const event::TreeExited& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     const bool by_itself = task.phase == Phase::running && !job.ending && task.stand_in == 0;
     task.phase = Phase::ended;
     task.exit_status = e.wait_status;
     if (job.taking && job.taking->leaving.contains(e.task)) exited_during_cut(job, e.task, out);
-    if (!any_running(job)) job.standing = false; // somebody has made it run on, and it has ended
-    if (by_itself && !job.unmanaged) {
-        note_failure(job, e.wait_status, e.memory);
-        if (!script_runs(job)) {
-            if (job.failure) return record_failure(job, *job.failure, e.wait_status, out);
-            // Another signal is no end of its own, as when a node goes down. What was saved must stay usable
-            // then.
-            if (WIFEXITED(e.wait_status)) {
-                job.completing = true;
-                out.emplace_back(effect::RecordCompletion{e.wait_status});
-                return; // the shim leaves when the record is durable
-            }
-        }
-    }
+    // Somebody has made it run on, and it has ended.
+    if (!any_running(job) && !is_app(job)) job.standing = false;
+    if (by_itself && !job.unmanaged) note_failure(job, e.wait_status, e.memory);
+    if (app_holds_end(job, e.task, out)) return;
+    if (by_itself && !job.unmanaged && records_end(job, e.wait_status, out)) return;
     if (task.term_held && job.final_taken) return; // ... or when the final generation is
     out.emplace_back(effect::LetShimLeave{e.task});
 }
@@ -257,15 +273,23 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
         found->second.phase = Phase::ended;
         if (out_of_memory && !job.unmanaged) {
             note_failure(job, SIGKILL, e.memory);
-            if (job.failure && !script_runs(job)) record_failure(job, *job.failure, SIGKILL, out);
+            if (job.failure && !script_runs(job)) {
+                if (is_app(job))
+                    say_failure(job, *job.failure, out);
+                else
+                    record_failure(job, *job.failure, SIGKILL, out);
+            }
         }
-        out.emplace_back(effect::KillTree{e.task});             // e.g. a restored tree whose shim was killed
-        if (job.taking && job.taking->missing.contains(e.task)) // nobody else will report its dump any more
+        out.emplace_back(effect::KillTree{e.task}); // e.g. a restored tree whose shim was killed
+        // Nobody else will report its dump any more.
+        if (job.taking && job.taking->missing.contains(e.task) && is_app(job))
+            app_task_gone(job, e.task, out);
+        else if (job.taking && job.taking->missing.contains(e.task))
             on(job, event::DumpEnded{e.task, Error{Code::not_found, "the task has ended", "", 0}, 0, 0}, out);
     }
     if (job.taking && job.taking->leaving.contains(e.task)) exited_during_cut(job, e.task, out);
     if (job.in_allocation && found->second.stand_in == 0) end_steps(job, out);
-    if (!any_running(job)) job.standing = false;
+    if (!any_running(job) && !is_app(job)) job.standing = false;
 }
 
 void on(JobState& job, const event::ConstraintSet& /*e*/, Effects& /*out*/) {

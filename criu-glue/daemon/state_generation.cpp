@@ -26,15 +26,24 @@ void nothing_saved(JobState& job, const Error& error, Effects& out) {
 
 void generation_failed(JobState& job, const Taking& taking, Effects& out) {
     out.emplace_back(effect::DiscardImages{taking.generation, false});
-    if (taking.leave_stopped)
+    if (taking.leave_stopped) {
         for_running(job,
                     [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::ContinueTree{key}); });
+        if (is_app(job)) job.last_complaint.reset(); // whatever was said of one at an interval
+    }
     // A dump that the end of the job overtakes is no trouble.
     if (taking.error && taking.error->code != Code::not_found) {
         complain(job, *taking.error, after_failure(job, taking.reason), out);
         nothing_saved(job, *taking.error, out);
     }
     if (is_asked_for(taking.reason)) answer(job, 0, taking.error, out);
+    if (taking.leave_stopped && is_app(job)) release_held_end(job, out);
+}
+
+std::string saved_line(const JobState& job, const Committing& done, std::uint64_t stored_bytes) {
+    const std::string generation = std::string(k_saved) + std::to_string(done.generation) + " saved";
+    if (is_app(job)) return generation + " by the program";
+    return generation + ", " + text::bytes(done.image_bytes) + " -> " + text::bytes(stored_bytes);
 }
 
 // A generation is through; what has waited for it comes next. False when nothing has.
@@ -115,6 +124,11 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
     if (leaves_by_us(reason) && leave_stopped) // Slurm's warning signals come with a SIGCONT
         for (const TaskKey& key : taking.missing)
             out.emplace_back(effect::Stand{key});
+    if (is_app(job)) {
+        ask_app(job, taking, out);
+        job.taking = std::move(taking);
+        return true;
+    }
     const std::optional<Error> refused = why_no_cut(job);
     const bool together = taking.missing.size() > 1;
     for (const TaskKey& key : taking.missing) {
@@ -183,10 +197,10 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
         job.last_error.clear();
         // It was looked at as a restore looks at it (engine/dump.cpp:check_images), which is said once.
         const bool is_first = std::exchange(job.saved, e.generation) == 0;
-        const std::string saved = std::string(k_saved) + std::to_string(e.generation) + " saved, " +
-                                  text::bytes(done.image_bytes) + " -> " + text::bytes(e.stored_bytes);
-        out.emplace_back(effect::Say{saved + ", paused " + text::duration_us(done.frozen_us) +
-                                     (is_first ? "; the job can be restored" : "")});
+        const std::string saved = saved_line(job, done, e.stored_bytes);
+        out.emplace_back(effect::Say{is_app(job) ? saved
+                                                 : saved + ", paused " + text::duration_us(done.frozen_us) +
+                                                       (is_first ? "; the job can be restored" : "")});
         // In a mass preemption slurmctld has other things to do; the restore will tell.
         const bool goes_on = job.standing || (job.cause && moves_on(job, *job.cause));
         if (!is_last(done.reason) || !goes_on)

@@ -30,7 +30,7 @@ void end_all(JobState& job, Effects& out) {
 
 void leave(JobState& job, Effects& out) {
     const std::uint32_t stood_at = std::exchange(job.stood_at, 0);
-    if (stood_at == 0 || stood_at != job.saved) return let_shims_leave(job, out);
+    if (stood_at == 0 || stood_at != job.saved || is_app(job)) return let_shims_leave(job, out);
     job.completing = true; // the shims leave when that is on record
     out.emplace_back(effect::RecordStop{stood_at});
 }
@@ -47,6 +47,7 @@ void on(JobState& job, const event::LimitKnown& e, Effects& out) {
         out.emplace_back(effect::ArmLimit{});
         return;
     }
+    make_way(job, out);
     // Who cannot be requeued has its own way with the SIGTERM; what is saved serves another job of the
     // user's.
     if (take_generation(job, Reason::time_limit, e.can_requeue, out)) return;
@@ -69,6 +70,7 @@ void stand_no_more(JobState& job, Effects& out) {
     out.emplace_back(effect::ArmInterval{});
     if (job.stands_for != Reason::time_limit && job.plan.on.value.has(Trigger::timelimit))
         out.emplace_back(effect::ArmLimit{}); // it may have come near meanwhile
+    if (is_app(job)) release_held_end(job, out);
 }
 
 void settle_standing(JobState& job, Effects& out) {

@@ -159,6 +159,8 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
         const bool never = job.unmanaged && job.plan.restore.value.kind == Restore::Kind::never;
         if (!restarted || job.never_saved || never) return start_unmanaged(why, task, e.task, out);
         // Under such a setting no incarnation may ever have been saved; the store knows.
+        if (why.code == Code::unsupported_setting && is_app(job))
+            return start_unmanaged(why, task, e.task, out);
         if (why.code == Code::unsupported_setting) return adopt(task, e.task, out);
         return hold_or_leave(job, task, e.task, {why.code, cannot_restore(why, false)}, out);
     }
@@ -169,6 +171,7 @@ void on(JobState& job, const event::ShimArrived& e, Effects& out) {
              out);
         return;
     }
+    if (is_app(job)) return open_app_dir(task, e.task, out);
     if (!restarted || job.plan.restore.value.kind == Restore::Kind::never) {
         start_fresh(task, e.task, {}, out);
         return;

@@ -57,6 +57,11 @@ void on(JobState& job, const event::ConstraintSet& e, Effects& out);
 void on(JobState& job, const event::EpilogArrived& e, Effects& out);
 void on(JobState& job, const event::EpilogLimitReached& e, Effects& out);
 
+// a program that saves itself
+void on(JobState& job, const event::AppDirReady& e, Effects& out);
+void on(JobState& job, const event::AppAsked& e, Effects& out);
+void on(JobState& job, const event::AppAnswered& e, Effects& out);
+
 // limit
 void on(JobState& job, const event::LimitNear& e, Effects& out);
 void on(JobState& job, const event::LimitKnown& e, Effects& out);
@@ -96,6 +101,21 @@ void dump_of_cut_ended(Taking& taking, const event::DumpEnded& e, Effects& out);
 void exited_during_cut(JobState& job, const TaskKey& key, Effects& out);
 // Tasks of steps that have ended, of steps that have not.
 std::vector<StepExit> exited_tasks(const JobState& job);
+
+// The script's shim asks what to start, and the program saves itself.
+void open_app_dir(TaskState& task, const TaskKey& key, Effects& out);
+// In place of dumps.
+void ask_app(JobState& job, Taking& taking, Effects& out);
+// A last generation does not wait for one at an interval or on demand that may never be answered.
+void make_way(JobState& job, Effects& out);
+// The tree of a task has ended. True when its shim is to wait for what becomes of the last generation.
+bool app_holds_end(JobState& job, const TaskKey& key, Effects& out);
+// A task has gone from which an answer is awaited.
+void app_task_gone(JobState& job, const TaskKey& key, Effects& out);
+// There is no last generation after all: a script that has ended meanwhile has ended by itself.
+void release_held_end(JobState& job, Effects& out);
+// The script has ended by itself, with this status. True when its shim waits until that is on record.
+bool records_end(JobState& job, int wait_status, Effects& out);
 
 bool is_step(const JobState& job, const TaskKey& key);
 // A step's shim asks what to start.

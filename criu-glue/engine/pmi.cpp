@@ -13,7 +13,8 @@ namespace ckpt {
 namespace {
 
 constexpr const char* k_remedy =
-    "start MPI programs with mpiexec or mpirun in the batch script, and others with srun --mpi=none";
+    "start MPI programs with mpiexec or mpirun in the batch script, and others with srun --mpi=none, or have "
+    "the program save itself (--checkpoint-method=app:SIG)";
 
 Error refusal(const std::string& what) {
     return {Code::dump_refused, what + " a connection to slurmstepd for MPI, which cannot be restored",

@@ -78,6 +78,19 @@ Result<ProcessInfo> process_info(pid_t pid) {
     return info;
 }
 
+Result<SignalSets> signal_sets(pid_t pid) {
+    CKPT_TRY(const Fd dir, open_proc(pid));
+    CKPT_TRY(const std::string status, read_proc(dir.get(), "status"));
+    SignalSets sets;
+    for (auto& [key, set] :
+         {std::pair{"SigBlk", &sets.blocked}, {"SigIgn", &sets.ignored}, {"SigCgt", &sets.caught}}) {
+        std::istringstream in(status_field(status, key));
+        in >> std::hex >> *set;
+        if (!in) return fail(Code::os, "cannot read /proc/…/status");
+    }
+    return sets;
+}
+
 Result<KnownProcess> know_process(pid_t pid) {
     CKPT_TRY(const ProcessInfo info, process_info(pid));
     return KnownProcess{pid, info.start_time};

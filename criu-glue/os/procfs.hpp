@@ -26,6 +26,15 @@ struct ProcessInfo {
     std::vector<pid_t> ns_pids;   // one per nested pid namespace, innermost last
 };
 
+// What a process does about signals; bit N-1 = signal N.
+struct SignalSets {
+    std::uint64_t blocked = 0; // by its first thread
+    std::uint64_t ignored = 0;
+    std::uint64_t caught = 0;
+    [[nodiscard]] bool has_caught(int signal) const { return (caught >> (signal - 1) & 1U) != 0; }
+};
+Result<SignalSets> signal_sets(pid_t pid);
+
 // A process that is told from a later one with its pid.
 struct KnownProcess {
     std::int32_t pid = 0; // 0 = none

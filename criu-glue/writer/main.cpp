@@ -2,6 +2,7 @@
 // ckpt-writer: serves one user's directory in the store to ckpt-sealer. It starts as root, only to make that
 // directory below one of root's, becomes the user for good, and sees what is sealed already: whatever the
 // user does to it harms nobody but the user.
+#include <fcntl.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -19,7 +20,9 @@
 #include "volume/local_volume.hpp"
 #include "volume/pulse.hpp"
 #include "volume/serve.hpp"
+#include "wire/app_messages.hpp"
 #include "wire/store_messages.hpp"
+#include "writer/app_dir.hpp"
 #include "writer/user_dir.hpp"
 
 namespace {
@@ -109,8 +112,21 @@ Status serve(const wire::WriterRequest& request, Fd stream) {
     return store::serve_volume(stream.get(), volume);
 }
 
-Status run() {
+// Nobody reads along, and the directory of a job has its own answer.
+Status keep_app_dir(const Packet& packet) {
+    wire::AppDirResult result;
+    CKPT_TRY(const auto request, wire::decode<wire::AppDirRequest>(packet.bytes));
+    const Fd nobody(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+    CKPT_TRY(const Fd dir, open_directory(request.user_dir, nobody.get()));
+    CKPT_TRY(result.generation, serve_app_dir(dir.get(), request));
+    return send_packet(wire::k_worker_fd, wire::encode(result));
+}
+
+Status run(bool& is_app_dir) {
     CKPT_TRY(Packet packet, receive_packet(wire::k_worker_fd, k_request_limit));
+    CKPT_TRY(const std::uint16_t type, wire::type_of(packet.bytes));
+    is_app_dir = type == wire::AppDirRequest::k_type;
+    if (is_app_dir) return keep_app_dir(packet);
     CKPT_TRY(const auto request, wire::decode<wire::WriterRequest>(packet.bytes));
     if (packet.fds.size() != 1) return fail(Code::wire_malformed, "a request without its stream");
     return serve(request, std::move(packet.fds.front()));
@@ -120,12 +136,16 @@ Status run() {
 
 int main() {
     harden();
-    wire::WriterResult result;
+    wire::Outcome outcome;
+    bool is_app_dir = false;
     try {
-        if (const Status done = run(); !done) result.outcome = wire::outcome_of(done.error());
+        if (const Status done = run(is_app_dir); !done) outcome = wire::outcome_of(done.error());
     } catch (const std::exception& error) { // memory
-        result.outcome = wire::outcome_of({Code::internal, error.what(), "", 0});
+        outcome = wire::outcome_of({Code::internal, error.what(), "", 0});
     }
-    (void)send_packet(wire::k_worker_fd, wire::encode(result));
-    return result.outcome.code == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    if (!is_app_dir)
+        (void)send_packet(wire::k_worker_fd, wire::encode(wire::WriterResult{outcome}));
+    else if (outcome.code != 0)
+        (void)send_packet(wire::k_worker_fd, wire::encode(wire::AppDirResult{outcome}));
+    return outcome.code == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -19,14 +19,24 @@ void replace(std::optional<T>& below, const std::optional<T>& above) {
     if (above) below = above;
 }
 
-// Options whose spelling is fixed but whose work this release does not do. Refused at submit: a job that
-// relied on one would find out at the worst moment.
-Status check_available(const Plan& plan) {
-    const auto refuse = [](const std::string& option, const char* instead) -> Status {
-        return fail(Code::option_conflict, option + " is not available in this release", instead);
-    };
-    if (plan.method.value.kind == Method::Kind::app)
-        return refuse("--checkpoint-method=" + to_string(plan.method.value), "leave it out: CRIU is used");
+// What only CRIU does has no meaning for a program that saves itself. Refused at submit: a job that relied on
+// it would find out at the worst moment.
+Status check_method(const Plan& plan) {
+    if (plan.method.value.kind != Method::Kind::app) return {};
+    const std::string app = "--checkpoint-method=" + to_string(plan.method.value);
+    if (plan.files.value == FilesMode::copy && plan.files.origin == Origin::user)
+        return fail(Code::option_conflict, app + " saves nothing but what the program saves",
+                    "leave --checkpoint-files=copy out, or the method");
+    if (plan.restore.value.kind == Restore::Kind::job)
+        return fail(Code::option_conflict,
+                    "with " + app + " nothing of job " + std::to_string(plan.restore.value.job_id) +
+                        " can be restored",
+                    "have the program start from that job's own restart files");
+    if (plan.signal.value == plan.method.value.signal)
+        return fail(Code::option_conflict,
+                    "--checkpoint-signal=" + signal_name(plan.signal.value) +
+                        " never reaches the program, which " + app + " has wait for it",
+                    "name another signal for one of them");
     return {};
 }
 
@@ -77,7 +87,7 @@ Status check_consistent(const Request& request) {
 
 Result<Plan> submit_advice(const Request& request, const JobFacts& facts, const Policy& policy) {
     CKPT_TRY(Plan plan, resolve(request, facts, policy));
-    if (plan.enabled.value) CKPT_CHECK(check_available(plan));
+    if (plan.enabled.value) CKPT_CHECK(check_method(plan));
     return plan;
 }
 

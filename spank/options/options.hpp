@@ -33,7 +33,7 @@ Request overlay(Request below, const Request& above);
 Status check_consistent(const Request& request);
 
 // The plan as it looks when submitting; its notes are for the user to read. Advice only: the daemon decides
-// from what Slurm vouches for. The error is resolve()'s, or an option that this release does not have.
+// from what Slurm vouches for. The error is resolve()'s, or an option that does not go with the method.
 Result<Plan> submit_advice(const Request& request, const JobFacts& facts, const Policy& policy);
 
 } // namespace ckpt

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "environment.hpp"
 
+#include "wire/app_messages.hpp"
+
 namespace ckpt {
 
 namespace {
@@ -31,8 +33,23 @@ std::vector<std::string> inherited_variables() {
     return names;
 }
 
+namespace {
+
+// In the script of a job whose program saves itself SLURM_CHECKPOINT_DIR is where (wire/app_messages.hpp),
+// and not what srun would take for its --checkpoint-dir.
+Environment without_own_directory(const Environment& environment) {
+    return [environment](const char* name) {
+        const bool is_own = std::string_view(name) == wire::k_app_dir_variable &&
+                            environment(wire::k_app_marker_variable) != nullptr;
+        return is_own ? nullptr : environment(name);
+    };
+}
+
+} // namespace
+
 Result<std::vector<std::pair<std::string, std::string>>> forms_as_transport(std::string_view prefix,
-                                                                            const Environment& environment) {
+                                                                            const Environment& given) {
+    const Environment environment = without_own_directory(given);
     if (const auto valid = request_from_environment(prefix, environment); !valid)
         return tl::unexpected(valid.error());
     std::vector<std::pair<std::string, std::string>> variables;

@@ -20,6 +20,7 @@
 #include "sbatch_options.hpp"
 #include "slurm_configuration.hpp"
 #include "wire/allocation.hpp"
+#include "wire/app_messages.hpp"
 
 namespace ckpt {
 
@@ -54,15 +55,21 @@ void warn(Code code, const char* what, const char* hint) {
 
 // A limit that sbatch does not state is the partition's, and an amount of memory that it does not state may
 // be all of the node's: not known here.
-void advise_on_limit(const SbatchOptions& sbatch, const PolicyTimeLimit& policy) {
+void advise_on_limit(const SbatchOptions& sbatch, const Plan& plan, const Policy& policy) {
     const Seconds limit = parse_duration(sbatch.value("time")).value_or(Seconds{0}); // an error: "UNLIMITED"
+    if (plan.method.value.kind == Method::Kind::app) {
+        if (const auto error = short_limit(limit, policy.app, policy.time_limit)) warn(*error);
+        return;
+    }
     std::string memory = sbatch.value("mem");
     if (!memory.empty() && memory.back() >= '0' && memory.back() <= '9') memory += 'M'; // mbytes_to_str
-    if (const auto error = short_limit(limit, parse_size(memory).value_or(0), policy)) warn(*error);
+    if (const auto error = short_limit(limit, parse_size(memory).value_or(0), policy.time_limit))
+        warn(*error);
 }
 
 // One file server more than sbatch has to do with: it does not wait for it.
 void advise_on_room(const SbatchOptions& sbatch, const Plan& plan, const PolicyRetention& policy) {
+    if (plan.method.value.kind == Method::Kind::app) return; // how much that is, the program knows
     constexpr std::chrono::seconds k_patience{1};
     const std::uint64_t memory = memory_asked_for({sbatch.value("mem"), sbatch.value("mem-per-cpu"),
                                                    sbatch.value("cpus-per-task"), sbatch.value("ntasks")});
@@ -78,7 +85,7 @@ void advise(const Request& request, const Settings& settings, const std::optiona
     if (!advice) return refuse(one_line(advice.error()));
     for (const Error& note : advice->notes)
         warn(note);
-    if (sbatch && advice->on.value.has(Trigger::timelimit)) advise_on_limit(*sbatch, policy->time_limit);
+    if (sbatch && advice->on.value.has(Trigger::timelimit)) advise_on_limit(*sbatch, *advice, *policy);
     if (sbatch && advice->enabled.value) advise_on_room(*sbatch, *advice, policy->retention);
 }
 
@@ -129,6 +136,17 @@ unsigned& components_seen() {
     return k_seen;
 }
 
+// There is no script that could start again from its beginning, and nothing can requeue an allocation.
+Error app_in_allocation(const Method& method) {
+    return {Code::option_conflict,
+            "--checkpoint-method=" + to_string(method) + " has no effect in an allocation of salloc",
+            "submit a batch script with sbatch", 0};
+}
+
+bool names_app(const Request& request) {
+    return request.method && request.method->kind == Method::Kind::app;
+}
+
 // A shell on the login node cannot be checkpointed. What it starts with srun can: there the first srun in the
 // PATH is ours (docs/steps.md, "salloc"). Only for who has asked for it: a step more for each srun is no
 // default.
@@ -139,6 +157,7 @@ void prepare_allocation(spank_t spank, const Settings& settings) {
     if (given.request.restore && given.request.restore->kind == Restore::Kind::job)
         return refuse(one_line({Code::option_conflict, "an allocation has nothing to go on with",
                                 "give --checkpoint-restore to srun in it", 0}));
+    if (names_app(given.request)) return refuse(one_line(app_in_allocation(*given.request.method)));
     if (::access(k_stand_in, X_OK) != 0)
         return warn(Code::not_found,
                     "srun is not checkpointed here: " CKPT_LIBEXEC_DIR "/bin/srun is missing",
@@ -151,6 +170,16 @@ void prepare_allocation(spank_t spank, const Settings& settings) {
     const std::string with_ours =
         std::string(k_stand_in_dir) + ":" + (path != nullptr ? path : k_default_path);
     ::setenv("PATH", with_ours.c_str(), 1);
+}
+
+// sbatch and salloc in a job of ours pass their environment on to another one.
+void forget_submitting_job() {
+    for (const std::string& name : inherited_variables())
+        ::unsetenv(name.c_str());
+    if (variable(wire::k_app_marker_variable) == nullptr) return;
+    for (const char* name : {wire::k_app_dir_variable, wire::k_app_marker_variable,
+                             wire::k_app_generation_variable, wire::k_app_restarted_variable})
+        ::unsetenv(name);
 }
 
 // Without PrologFlags=Alloc the prolog of a node that the batch script does not run on comes with the first
@@ -167,9 +196,7 @@ void submit_init(spank_t spank, const Settings& settings) {
                    settings.unknown.c_str());
     components_seen() = 0;
     const bool is_srun = program_is("srun");
-    if (!is_srun)
-        for (const std::string& name : inherited_variables())
-            ::unsetenv(name.c_str());
+    if (!is_srun) forget_submitting_job();
     if (is_srun || program_is("sbatch")) {
         const auto forms = forms_as_transport(is_srun ? "SLURM_" : "SBATCH_", variable);
         if (!forms) return refuse(one_line(forms.error()));
@@ -188,8 +215,11 @@ void submit_options_known(spank_t spank, const Settings& settings) {
     if (!is_ours(given_options(), settings)) return;
     if (program_is("srun") && variable("SLURM_JOB_ID") != nullptr) pass_identity_on(spank);
     if (program_is("salloc")) return prepare_allocation(spank, settings);
-    if (program_is("srun") && variable(wire::k_script_variable) != nullptr)
-        return advise(request_of(given_options()).request, settings, std::nullopt);
+    if (program_is("srun") && variable(wire::k_script_variable) != nullptr) {
+        const Request request = request_of(given_options()).request;
+        if (names_app(request)) return refuse(one_line(app_in_allocation(*request.method)));
+        return advise(request, settings, std::nullopt);
+    }
     if (program_is("srun")) {
         // A step's options are its job's, and the policy's default is not what this user asked for.
         const bool is_news = given_options().list() != options_in_job_environment(variable).list();

@@ -22,10 +22,12 @@ Result<FromCkptd> Ckptd::receive(int limit_ms) {
     if (type == wire::Answer::k_type) return wire::decode<wire::Answer>(packet.bytes);
     if (type == wire::StepCleared::k_type) return wire::decode<wire::StepCleared>(packet.bytes);
     if (type == wire::Settle::k_type) return wire::decode<wire::Settle>(packet.bytes);
+    if (type == wire::AppPlace::k_type) return wire::decode<wire::AppPlace>(packet.bytes);
+    if (type == wire::AskApp::k_type) return wire::decode<wire::AskApp>(packet.bytes);
     CKPT_TRY(wire::ShimStart start, wire::decode<wire::ShimStart>(packet.bytes));
     if (start.start == wire::Start::restored && packet.fds.empty())
         return fail(Code::wire_malformed, "ckptd restored the job but did not say where");
-    Started started{std::move(start), {}, {}};
+    Started started{std::move(start), {}, {}, {}};
     if (!packet.fds.empty()) started.root = std::move(packet.fds[0]);
     if (packet.fds.size() > 1) started.state = std::move(packet.fds[1]);
     return started;

@@ -9,6 +9,7 @@
 #include "os/fd.hpp"
 #include "os/socket.hpp"
 #include "result/result.hpp"
+#include "wire/app_messages.hpp"
 #include "wire/messages.hpp"
 
 namespace ckpt {
@@ -17,8 +18,12 @@ struct Started { // ShimStart with the pidfd of a restored tree
     wire::ShimStart start;
     Fd root;
     Fd state; // what the shim before had kept; none if it kept nothing
+    // Of the script of a job whose program saves itself.
+    // NOLINTNEXTLINE(readability-redundant-member-init): GCC warns of aggregates without it
+    std::optional<wire::AppPlace> place{};
 };
-using FromCkptd = std::variant<Started, wire::StepCleared, wire::ShimOrder, wire::Answer, wire::Settle>;
+using FromCkptd = std::variant<Started, wire::StepCleared, wire::ShimOrder, wire::Answer, wire::Settle,
+                               wire::AppPlace, wire::AskApp>;
 
 class Ckptd {
 public:

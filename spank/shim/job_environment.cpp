@@ -88,4 +88,16 @@ std::vector<std::string> slurm_variables() {
     return all;
 }
 
+void set_app_variables(const std::optional<wire::AppPlace>& place) {
+    for (const char* name : {wire::k_app_dir_variable, wire::k_app_marker_variable,
+                             wire::k_app_generation_variable, wire::k_app_restarted_variable})
+        ::unsetenv(name);
+    if (!place) return;
+    ::setenv(wire::k_app_generation_variable, std::to_string(place->generation).c_str(), 1);
+    if (place->restarted) ::setenv(wire::k_app_restarted_variable, "1", 1);
+    if (place->dir.empty()) return;
+    ::setenv(wire::k_app_dir_variable, place->dir.c_str(), 1);
+    ::setenv(wire::k_app_marker_variable, (place->dir + "/" + wire::k_app_marker).c_str(), 1);
+}
+
 } // namespace ckpt

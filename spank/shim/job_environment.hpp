@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "wire/app_messages.hpp"
+
 namespace ckpt {
 
 // True when starting from zero could overwrite results. SLURM_RESTART_COUNT says that an earlier incarnation
@@ -35,5 +37,9 @@ bool is_restored_or_nothing();
 
 // What Slurm has set for this incarnation's tasks: "SLURM_…=", "SLURMD_…=".
 std::vector<std::string> slurm_variables();
+
+// What the script is told of a program that saves itself (docs/app.md); without `place` nothing, whatever the
+// job was submitted with.
+void set_app_variables(const std::optional<wire::AppPlace>& place);
 
 } // namespace ckpt

@@ -149,7 +149,9 @@ int main(int argc, char** argv) {
     const bool from_the_beginning = started.start.start == wire::Start::fresh ||
                                     started.start.start == wire::Start::unmanaged ||
                                     started.start.start == wire::Start::alone;
-    if (from_the_beginning && !step) empty_output_of_earlier_run();
+    const bool goes_on = started.place && started.place->restarted;
+    if (from_the_beginning && !step && !goes_on) empty_output_of_earlier_run();
+    if (!step) set_app_variables(started.place);
     if (!started.start.line.empty()) say(started.start.line);
     shim->checkpoint_signal = started.start.checkpoint_signal;
     switch (started.start.start) {

@@ -50,6 +50,7 @@ int Service::timeout_ms() const {
     if (const auto absence = m_absence.wait_ms(now)) at_most(*absence);
     if (m_term == Term::asked) at_most(std::max<std::int64_t>(m_term_deadline - now, 0));
     if (m_continue_at) at_most(std::max<std::int64_t>(*m_continue_at - now, 0));
+    if (const auto app = m_app.wait_ms(now)) at_most(*app);
     if (m_doubts_until) at_most(std::max<std::int64_t>(*m_doubts_until - now, 0));
     return static_cast<int>(wait);
 }
@@ -57,7 +58,8 @@ int Service::timeout_ms() const {
 void Service::poll_once() {
     m_fds = {pollfd{m_ckptd.descriptor(), POLLIN, 0}, pollfd{m_canary.descriptor(), POLLIN, 0},
              pollfd{m_signals.get(), POLLIN, 0},      pollfd{m_status.get(), POLLIN, 0},
-             pollfd{m_tree.root.get(), POLLIN, 0},    pollfd{m_steps.descriptor(), POLLIN, 0}};
+             pollfd{m_tree.root.get(), POLLIN, 0},    pollfd{m_steps.descriptor(), POLLIN, 0},
+             pollfd{m_app.descriptor(), POLLIN, 0}};
     const std::size_t ours = m_fds.size();
     m_streams.add_to(m_fds);
     const std::vector<pollfd>& fds = m_fds;
@@ -71,6 +73,7 @@ void Service::poll_once() {
     if (m_term == Term::asked && now_ms() >= m_term_deadline) lose_ckptd(); // it must learn of the delivery
     if (m_continue_at && now_ms() >= *m_continue_at) continue_once_more();
     if (m_doubts_until && now_ms() >= *m_doubts_until) end_doubts();
+    serve_app();
     if (fds[5].revents != 0) m_steps.serve();
     tell_steps_over();
     m_streams.serve(std::span(fds).subspan(ours));
@@ -119,7 +122,7 @@ void Service::hold_back_term(ScopeJudge::Judged signal) {
     m_term = Term::asked;
     m_term_scope = signal.scope;
     m_term_deadline = now_ms() + wire::k_term_patience_s * std::int64_t{1000};
-    m_steps.job_ends();
+    steps_end();
     m_ckptd.send(wire::ShimTerm{});
     if (!m_ckptd) lose_ckptd();
 }
@@ -160,6 +163,7 @@ void Service::read_ckptd() {
     }
     if (const auto* order = std::get_if<wire::ShimOrder>(&*message)) obey(*order);
     if (const auto* asked = std::get_if<wire::Settle>(&*message)) settle(asked->round);
+    if (const auto* ask = std::get_if<wire::AskApp>(&*message)) ask_app(*ask);
     if (const auto* cleared = std::get_if<wire::StepCleared>(&*message)) m_steps.clear(cleared->stand_in);
     const auto* answer = std::get_if<wire::Answer>(&*message);
     if (answer == nullptr) return;
@@ -190,7 +194,7 @@ void Service::obey(const wire::ShimOrder& order) {
         return go_on();
     case wire::Order::job_ends:
         m_job_ends = true;
-        return m_steps.job_ends();
+        return steps_end();
     case wire::Order::job_goes_on:
         m_job_ends = false;
         if (m_term != Term::none) return;
@@ -198,6 +202,7 @@ void Service::obey(const wire::ShimOrder& order) {
         return m_steps.go_on();
     case wire::Order::run_on:
         m_stands = false;
+        app_runs_on();
         m_steps.clear_all();
         go_on();
         if (m_term == Term::none) release_cont();
@@ -239,12 +244,36 @@ Status Service::settle(wire::Settled& answer) {
 void Service::go_on() {
     m_streams.go_on();
     if (m_term == Term::none && !m_job_ends) return m_steps.go_on();
-    m_steps.job_ends(); // it was a checkpoint before the last one
+    steps_end(); // it was a checkpoint before the last one
+}
+
+void Service::steps_end() {
+    if (!m_app.is_last()) m_steps.job_ends(); // else their ends are kept back, and what they write is not
+}
+
+void Service::ask_app(const wire::AskApp& ask) {
+    m_app.begin(ask, m_tree.child, m_steps.stand_in_pids(), now_ms());
+    if (ask.is_last) m_steps.keep_ends();
+    serve_app();
+}
+
+void Service::serve_app() {
+    if (!m_ckptd) return;
+    const std::int64_t now = now_ms();
+    if (const auto asked = m_app.take_asked(now)) m_ckptd.send(*asked);
+    if (const auto answer = m_app.take_answer(now)) m_ckptd.send(*answer);
+    if (!m_ckptd) lose_ckptd();
+}
+
+void Service::app_runs_on() {
+    m_app.run_on();
+    m_steps.give_ends();
 }
 
 void Service::disconnect() {
     m_ckptd.close();
     m_job_ends = false;
+    app_runs_on();
     m_steps.clear_all();
     go_on();
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absence.hpp"
+#include "app_ask.hpp"
 #include "canary.hpp"
 #include "ckptd.hpp"
 #include "ending.hpp"
@@ -54,6 +55,11 @@ private:
     void settle(std::uint64_t round);
     Status settle(wire::Settled& answer);
     void go_on();
+    void ask_app(const wire::AskApp& ask);
+    void serve_app();
+    void app_runs_on();
+    // Slurm is about to end the job's steps; what srun says of that is not for the tree.
+    void steps_end();
     // Nobody is there who could say that what Settle has stopped goes on.
     void disconnect();
     void lose_ckptd();
@@ -95,6 +101,7 @@ private:
     StateFile m_state;
     Streams m_streams;
     Steps m_steps;
+    AppAsk m_app;
     std::vector<std::string> m_environment;
     std::vector<pollfd> m_fds; // of one poll(2)
     int m_checkpoint_signal;

@@ -63,7 +63,8 @@ void Service::wait_for_ckptd(std::int64_t end) {
 // Without a record of the job's end a requeue would restore it over its results: said again to the ckptd
 // after the one that ended before it had it.
 void Service::report_end(int wait_status) {
-    const std::int64_t end = now_ms() + (m_term == Term::waiting ? k_commit_ms : k_record_ms);
+    const bool is_last = m_term == Term::waiting || m_app.is_last();
+    const std::int64_t end = now_ms() + (is_last ? k_commit_ms : k_record_ms);
     const std::int64_t found_by = now_ms() + k_record_ms;
     for (;;) {
         wait_for_ckptd(found_by);

@@ -61,11 +61,16 @@ struct Asked {
 Result<Started> await_start(Ckptd& ckptd, bool& refused) {
     const std::int64_t end = now_ms() + wire::k_hello_patience_s * std::int64_t{1000};
     bool limited = true;
+    std::optional<wire::AppPlace> place;
     for (;;) {
         const int left = limited ? static_cast<int>(std::max<std::int64_t>(end - now_ms(), 0)) : k_forever;
         if (!wait_readable(ckptd.descriptor(), left)) return tl::unexpected(no_answer());
         CKPT_TRY(FromCkptd message, ckptd.receive(0));
-        if (auto* started = std::get_if<Started>(&message)) return std::move(*started);
+        if (auto* started = std::get_if<Started>(&message)) {
+            started->place = std::move(place);
+            return std::move(*started);
+        }
+        if (auto* told = std::get_if<wire::AppPlace>(&message)) place = std::move(*told);
         if (std::holds_alternative<wire::Answer>(message)) {
             refused = true;
             return tl::unexpected(unknown_here());

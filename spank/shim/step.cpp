@@ -178,6 +178,12 @@ void Step::pause() {
     m_err.pause();
 }
 
+std::optional<pid_t> Step::stand_in_pid() const {
+    if (!m_stand_in_pidfd) return std::nullopt;
+    const auto pid = pid_of(m_stand_in_pidfd.get());
+    return pid ? std::optional(*pid) : std::nullopt;
+}
+
 bool Step::has_failed() const {
     return m_ended && !m_answered && m_child.pid != 0 && WIFEXITED(m_end.wait_status) &&
            WEXITSTATUS(m_end.wait_status) != 0;

@@ -37,6 +37,8 @@ public:
     Step(int epoll, StepRequest request, const wire::StepRecord* record);
 
     [[nodiscard]] std::uint64_t stand_in() const { return m_stand_in; }
+    // The stand-in's process; nothing when it has gone, or knows how its srun has ended.
+    [[nodiscard]] std::optional<pid_t> stand_in_pid() const;
     void serve();
     // steps.hpp:settle
     Status settle(bool& moved);

@@ -93,7 +93,7 @@ void Steps::serve() {
 
 void Steps::serve(Step& step) {
     step.serve();
-    if (is_in_doubt(step)) return;
+    if (m_keeps_ends || is_in_doubt(step)) return;
     if (const auto ended = step.answer()) {
         // It has gone, or does not read.
         (void)send_datagram(m_socket.get(), path_of(step.stand_in()), wire::encode(*ended));
@@ -242,6 +242,29 @@ void Steps::go_on() {
         step.job_ends(false);
     for (Datagram& message : std::exchange(m_waiting, {}))
         obey(std::move(message));
+    for (Step& step : m_steps)
+        serve(step);
+    forget_done();
+}
+
+std::vector<std::pair<pid_t, std::uint64_t>> Steps::stand_in_pids() const {
+    std::vector<std::pair<pid_t, std::uint64_t>> all;
+    for (const Step& step : m_steps)
+        if (const auto pid = step.stand_in_pid()) all.emplace_back(*pid, step.stand_in());
+    return all;
+}
+
+void Steps::keep_ends() {
+    m_keeps_ends = true;
+    go_on();
+    for (Step& step : m_steps)
+        step.job_ends(true);
+}
+
+void Steps::give_ends() {
+    if (!std::exchange(m_keeps_ends, false) || m_paused) return;
+    for (Step& step : m_steps)
+        step.job_ends(false);
     for (Step& step : m_steps)
         serve(step);
     forget_done();

@@ -42,6 +42,12 @@ public:
     // Slurm's SIGTERM is held back: what srun does about it is not for the tree to see, which may go on from
     // here elsewhere. As after settle(), until go_on().
     void job_ends();
+    // The program saves itself, and the job ends here: that its sruns have ended is not for the script, which
+    // would go on to its next line. What they write is passed on. Until give_ends().
+    void keep_ends();
+    void give_ends();
+    // Processes of the stand-ins whose sruns run, and their numbers.
+    [[nodiscard]] std::vector<std::pair<pid_t, std::uint64_t>> stand_in_pids() const;
     // The tree is gone and will be restored: what srun would say about the end of its step is nobody's.
     void leave();
 
@@ -82,6 +88,7 @@ private:
     std::string m_dir;
     std::list<Step> m_steps;
     bool m_paused = false;
+    bool m_keeps_ends = false;
     bool m_restoring = false;                            // steps of the checkpoint are not all back
     std::vector<Datagram> m_waiting;                     // came after settle()
     std::map<std::uint64_t, wire::StepRecord> m_records; // restored, not asked for yet

@@ -114,6 +114,21 @@ TEST(Explain, TheMarginIsThatOfTheTimer) {
                             Row{"taken", "13573", "ends - margin, as of now"}));
 }
 
+TEST(Explain, AProgramThatSavesItselfHasItsPatience) {
+    const Policy policy;
+    const Plan plan = plan_of({{"checkpoint-method", "app:USR1"}}, policy);
+    EXPECT_THAT(section(explain(plan, policy, gigabyte_with_an_hour()), "time_limit"),
+                ElementsAre(Row{"ends", "13600", "slurm, when last asked"},
+                            Row{"patience", "120", "built-in app.patience"},
+                            Row{"reserve", "10", "built-in time_limit.reserve"},
+                            Row{"place", "0", "built-in slurmctld.spread"},
+                            Row{"wanted", "130", "patience + reserve + place"},
+                            Row{"most", "1800", "half the time from start to end"},
+                            Row{"margin", "130", "the shorter of these two"},
+                            Row{"taken", "13470", "ends - margin, as of now"}));
+    EXPECT_THAT(section(explain(plan, policy, gigabyte_with_an_hour()), "interval"), testing::IsEmpty());
+}
+
 wire::Explanation explanation() {
     const Plan plan = plan_of({{"checkpoint-interval", "1h"}}, {});
     return {8, 2, "n1", {}, explain(plan, {}, gigabyte_with_an_hour())};

@@ -92,14 +92,29 @@ TEST(SubmitAdvice, TellsWhatWasCapped) {
     EXPECT_EQ(advice({{"checkpoint-dir", "/etc"}}).error().code, Code::option_value);
 }
 
-TEST(SubmitAdvice, RefusesWhatThisReleaseDoesNotDo) {
-    for (const auto& [name, value] :
-         std::vector<std::pair<std::string, std::string>>{{"checkpoint-method", "app:USR1"}}) {
-        const auto advice = submit_advice(apply_options({{name, value}}).value(), k_alices, {});
+TEST(SubmitAdvice, RefusesWhatOnlyCriuDoesForAProgramThatSavesItself) {
+    const std::pair<std::string, std::string> app{"checkpoint-method", "app:USR1"};
+    EXPECT_TRUE(submit_advice(apply_options({app}).value(), k_alices, {}));
+    for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+             {"checkpoint-files", "copy"}, {"checkpoint-restore", "17"}, {"checkpoint-signal", "USR1"}}) {
+        const auto advice = submit_advice(apply_options({app, {name, value}}).value(), k_alices, {});
         ASSERT_FALSE(advice) << name;
-        EXPECT_THAT(advice.error().what, HasSubstr("--" + name + "=" + value));
+        EXPECT_EQ(advice.error().code, Code::option_conflict);
+        EXPECT_THAT(advice.error().what, HasSubstr("--checkpoint-method=app:USR1"));
         EXPECT_NE(advice.error().hint, "");
     }
+    Policy policy;
+    policy.defaults.files = FilesMode::copy;
+    EXPECT_TRUE(submit_advice(apply_options({app}).value(), k_alices, policy)) << "not this user's wish";
+}
+
+TEST(SubmitAdvice, AProgramThatSavesItselfIsAskedAtIntervalsOnlyWhereThatIsNamed) {
+    const std::pair<std::string, std::string> app{"checkpoint-method", "app:USR1"};
+    const auto interval = [](const std::vector<std::pair<std::string, std::string>>& options) {
+        return submit_advice(apply_options(options).value(), k_alices, {})->interval.value;
+    };
+    EXPECT_EQ(interval({app}), Interval{IntervalNone{}});
+    EXPECT_EQ(interval({app, {"checkpoint-interval", "1h"}}), Interval{Seconds{3600}});
 }
 
 TEST(SlurmSettings, SignalsMustReachTheShimAlone) {

@@ -108,6 +108,11 @@ TEST(ShortLimit, IsSaidWhenHalfOfItIsTooLittle) {
               "(time_limit.reserve); raise it: --time=2 [CKPT-106]");
     EXPECT_FALSE(short_limit(2min, 0, policy)) << "the advice helps";
     EXPECT_TRUE(short_limit(k_year, k_most_bytes, {}));
+    EXPECT_FALSE(short_limit(5min, PolicyApp{}, {}));
+    EXPECT_EQ(
+        one_line(short_limit(4min, PolicyApp{}, {}).value()),
+        "the program is asked to save itself at half the time limit of 4m, 2m before its end, and may take "
+        "2m (app.patience); raise it: --time=5 [CKPT-106]");
 }
 
 } // namespace

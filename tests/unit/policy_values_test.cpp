@@ -97,7 +97,8 @@ TEST(SignalText, IsANameOrANumber) {
 TEST(MethodText, AppNeedsASignal) {
     EXPECT_EQ(parse_method("criu").value().kind, Method::Kind::criu);
     EXPECT_EQ(parse_method("app:TERM").value(), (Method{Method::Kind::app, SIGTERM}));
-    for (const char* text : {"", "app", "app:", "app:KILL", "app:USR1:", "criu:USR1", "dmtcp"})
+    for (const char* text : {"", "app", "app:", "app:KILL", "app:STOP", "app:CONT", "app:TSTP", "app:CHLD",
+                             "app:NOPE", "app:USR1:", "criu:USR1", "dmtcp"})
         EXPECT_FALSE(parse_method(text)) << text;
 }
 

@@ -39,6 +39,7 @@ engine: {criu: /opt/criu, dump_timeout: 7m, restore_timeout: 1:00:00, ghost_limi
          copy_limit: 5G, tail_limit: 6K}
 auto: {node_mtbf: 2000d, max_overhead: 2.5%, first: 3m, min_run_time: none, jitter: 5%}
 time_limit: {safety: 2.25, reserve: 20s}
+app: {patience: 4m}
 slurmctld: {comment: false, comment_every: 5m, spread: 2m}
 network: {port: 7000}
 compat: {kernel: any, features: [skylake, zen3]}
@@ -86,6 +87,7 @@ maintenance: {jobs: 9}
     EXPECT_DOUBLE_EQ(policy->automatic.jitter, 0.05);
     EXPECT_EQ(policy->maintenance.jobs, 9U);
     EXPECT_EQ(policy->time_limit.reserve, 20s);
+    EXPECT_EQ(policy->app.patience, 4min);
     EXPECT_FALSE(policy->slurmctld.comment);
     EXPECT_EQ(policy->slurmctld.comment_every, 5min);
     EXPECT_EQ(policy->slurmctld.spread, 2min);
@@ -136,7 +138,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{
             "version: 1\ndefault:\n  keep: 2\n",
             "p.yaml:2:1: unknown key \"default\", expected version, defaults, limits, storage, retention, "
-            "admission, engine, auto, time_limit, slurmctld, network, compat, failure, maintenance, did you mean \"defaults\""},
+            "admission, engine, auto, time_limit, app, slurmctld, network, compat, failure, maintenance, did you "
+            "mean \"defaults\""},
         BadPolicy{"version: 1\ndefaults:\n  keap: 2\n",
                   "p.yaml:3:3: unknown key \"keap\" in defaults, expected enabled, "
                   "interval, on, method, keep, max_restarts, files, did you mean \"keep\""},

@@ -7,4 +7,5 @@ gcc -O2 -Wall -Wextra -Werror -o ask ask.c
 gcc -O2 -Wall -Wextra -Werror -fopenmp -o threads threads.c
 mpicc.mpich -O2 -Wall -Wextra -Werror -o allreduce.mpich allreduce.c
 mpicc.openmpi -O2 -Wall -Wextra -Werror -o allreduce.openmpi allreduce.c
+mpicc.mpich -O2 -Wall -Wextra -Werror -o mpi_saves_itself.mpich mpi_saves_itself.c
 chmod 755 ./*.sh ./*.py
