@@ -260,7 +260,10 @@ void Service::ask_app(const wire::AskApp& ask) {
 void Service::serve_app() {
     if (!m_ckptd) return;
     const std::int64_t now = now_ms();
-    if (const auto asked = m_app.take_asked(now)) m_ckptd.send(*asked);
+    if (const auto asked = m_app.take_asked(now)) {
+        m_steps.let_end(asked->covered);
+        m_ckptd.send(*asked);
+    }
     if (const auto answer = m_app.take_answer(now)) m_ckptd.send(*answer);
     if (!m_ckptd) lose_ckptd();
 }

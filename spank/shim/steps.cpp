@@ -93,7 +93,8 @@ void Steps::serve() {
 
 void Steps::serve(Step& step) {
     step.serve();
-    if (m_keeps_ends || is_in_doubt(step)) return;
+    const bool is_kept = m_keeps_ends && !m_may_end.contains(step.stand_in());
+    if (is_kept || is_in_doubt(step)) return;
     if (const auto ended = step.answer()) {
         // It has gone, or does not read.
         (void)send_datagram(m_socket.get(), path_of(step.stand_in()), wire::encode(*ended));
@@ -256,9 +257,14 @@ std::vector<std::pair<pid_t, std::uint64_t>> Steps::stand_in_pids() const {
 
 void Steps::keep_ends() {
     m_keeps_ends = true;
+    m_may_end.clear();
     go_on();
     for (Step& step : m_steps)
         step.job_ends(true);
+}
+
+void Steps::let_end(const std::vector<std::uint64_t>& stand_ins) {
+    m_may_end.insert(stand_ins.begin(), stand_ins.end());
 }
 
 void Steps::give_ends() {

@@ -45,6 +45,8 @@ public:
     // The program saves itself, and the job ends here: that its sruns have ended is not for the script, which
     // would go on to its next line. What they write is passed on. Until give_ends().
     void keep_ends();
+    // But not of these: the process that tells them waits for them.
+    void let_end(const std::vector<std::uint64_t>& stand_ins);
     void give_ends();
     // Processes of the stand-ins whose sruns run, and their numbers.
     [[nodiscard]] std::vector<std::pair<pid_t, std::uint64_t>> stand_in_pids() const;
@@ -89,6 +91,7 @@ private:
     std::list<Step> m_steps;
     bool m_paused = false;
     bool m_keeps_ends = false;
+    std::set<std::uint64_t> m_may_end;                   // nevertheless
     bool m_restoring = false;                            // steps of the checkpoint are not all back
     std::vector<Datagram> m_waiting;                     // came after settle()
     std::map<std::uint64_t, wire::StepRecord> m_records; // restored, not asked for yet

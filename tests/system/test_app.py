@@ -91,6 +91,21 @@ exit 3
         job.wait_output("life restarted=1 generation=1\n", timeout=120)
         self.assert_exact(job, 2)
 
+    def test_a_trap_that_tells_its_srun(self):
+        """And waits for it; its task gets the signal once."""
+        script = LIFE + f"""trap 'kill -USR1 $program; wait $program; exit 0' USR1
+srun --ntasks=1 /shared/programs/saves_itself.py work {LAST} ends &
+program=$!
+wait $program
+echo "status $?"
+exit 3
+"""
+        job = submit(script, APP, node="n1", name="trap-srun")
+        job.wait_output("work step 10\n")
+        requeue(job, to="n2")
+        job.wait_output("life restarted=1 generation=1\n")
+        self.assert_exact(job, 2)
+
     def test_success_leaves_nothing(self):
         script = LIFE + 'echo "$SLURM_CHECKPOINT_MARKER" >"$SLURM_CHECKPOINT_DIR/$1"\nuntil [[ -e go ]]; do sleep 0.1; done\n'
         jobs = [submit(script.replace("$1", file), APP, name=file) for file in ("saved", "mine")]
@@ -208,7 +223,7 @@ echo the end
         job = submit(script, APP, node="n1", name="lammps")
         reference = submit(script, APP, node="n2", name="reference")
         reference.path("go").touch()
-        job.wait_output("Loop time of")
+        job.wait_file("held", lines=0)
         requeue(job, to="n2")
         job.wait_output("started again, to go on from generation 1")
         job.path("go").touch()
