@@ -107,5 +107,54 @@ TEST_F(ShimJobEnds, ButAFailureThatMayBeTheJobsEndWaits) {
     EXPECT_EQ(end_of_stand_in(), 3 << 8);
 }
 
+// A program that saves itself before the job ends: what it still writes is passed on, its end is not.
+class KeptEnds : public steps_test::ShimSteps {
+protected:
+    void SetUp() override {
+        ShimSteps::SetUp();
+        m_stand_in = stand_in("echo begun; while ! [ -e $DIR/go ]; do sleep 0.01; done; echo saved; exit 0");
+        ASSERT_TRUE(serve_until([&] { return reads("begun\n"); }));
+        m_steps->keep_ends();
+        std::ofstream(m_dir / "go").close();
+    }
+    bool reads(const std::string& text) {
+        read_some();
+        return m_read.ends_with(text);
+    }
+    // The srun, a child of this process as well, has been reaped.
+    [[nodiscard]] bool has_only_stand_in() const {
+        std::ifstream file("/proc/self/task/" + std::to_string(::gettid()) + "/children");
+        std::vector<pid_t> children;
+        for (pid_t child = 0; file >> child;)
+            children.push_back(child);
+        return children == std::vector<pid_t>{m_stand_in};
+    }
+    [[nodiscard]] bool knows_end() const {
+        siginfo_t info{};
+        return ::waitid(P_PID, static_cast<id_t>(m_stand_in), &info, WNOHANG | WEXITED | WNOWAIT) == 0 &&
+               info.si_pid != 0;
+    }
+
+    pid_t m_stand_in = 0;
+};
+
+TEST_F(KeptEnds, AreGivenWhenTheJobRunsOn) {
+    ASSERT_TRUE(serve_until([&] { return reads("saved\n"); }));
+    ASSERT_FALSE(m_steps->stand_in_pids().empty());
+    // Its srun is seen to end, and its stand-in hears nothing of it.
+    ASSERT_TRUE(serve_until([&] { return m_steps->stand_in_pids().size() == 1 && has_only_stand_in(); }));
+    EXPECT_FALSE(knows_end());
+    m_steps->give_ends();
+    EXPECT_EQ(end_of(m_stand_in), 0);
+}
+
+TEST_F(KeptEnds, AreNotKeptFromWhoTellsItsSrunItself) {
+    const auto stand_ins = m_steps->stand_in_pids();
+    ASSERT_EQ(stand_ins.size(), 1U);
+    EXPECT_EQ(stand_ins[0].first, m_stand_in);
+    m_steps->let_end({stand_ins[0].second});
+    EXPECT_EQ(end_of(m_stand_in), 0);
+}
+
 } // namespace
 } // namespace ckpt
