@@ -39,10 +39,6 @@ Error is_silent(const JobState& job, bool is_last, std::uint32_t waited_s) {
             is_last ? "" : "without a marker nobody can tell whether it has saved itself", 0};
 }
 
-bool is_under_way(const JobState& job, const TaskKey& task, std::uint32_t generation) {
-    return job.taking && job.taking->generation == generation && job.taking->missing.contains(task);
-}
-
 void leave_unasked(Taking& taking) {
     for (const TaskKey& key : std::exchange(taking.unasked, {}))
         taking.missing.erase(key);
@@ -50,6 +46,7 @@ void leave_unasked(Taking& taking) {
 
 // Nothing more is to come of this task, but perhaps of others.
 void part_ended(JobState& job, const TaskKey& key, std::optional<Error> error, Effects& out) {
+    if (!job.taking) return;
     Taking& taking = *job.taking;
     taking.unasked.erase(key);
     if (!is_step(job, key)) leave_unasked(taking); // without its script nobody else is asked
@@ -100,7 +97,8 @@ void ask_app(JobState& job, Taking& taking, Effects& out) {
 }
 
 void on(JobState& job, const event::AppAsked& e, Effects& out) {
-    if (!is_under_way(job, e.task, e.generation)) return;
+    if (!job.taking || job.taking->generation != e.generation || !job.taking->missing.contains(e.task))
+        return;
     Taking& taking = *job.taking;
     taking.processes += e.processes;
     if (!e.obstacle.empty() && !taking.error) taking.error = Error{Code::program_deaf, e.obstacle, "", 0};

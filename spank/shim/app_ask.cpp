@@ -75,6 +75,7 @@ bool is_among(const std::vector<KnownProcess>& known, const KnownProcess& one) {
 void AppAsk::begin(const wire::AskApp& ask, pid_t root, StandIns stand_ins, std::int64_t now) {
     run_on();
     m_ask = ask;
+    m_is_active = true;
     m_root = root;
     m_said_asked = m_answered = false;
     m_late_until = stand_ins.empty() ? now + k_late_ms : now;
@@ -84,8 +85,8 @@ void AppAsk::begin(const wire::AskApp& ask, pid_t root, StandIns stand_ins, std:
 }
 
 std::optional<std::int64_t> AppAsk::wait_ms(std::int64_t now) const {
-    if (!m_ask || m_answered) return std::nullopt;
-    const bool looks = !m_said_asked || !m_ask->marker.empty();
+    if (!m_is_active || m_answered) return std::nullopt;
+    const bool looks = !m_said_asked || !m_ask.marker.empty();
     return std::max<std::int64_t>(std::min(m_end - now, looks ? k_look_ms : m_end - now), 0);
 }
 
@@ -110,17 +111,17 @@ void AppAsk::find_and_ask() {
     AppTargets targets;
     std::vector<AppProcess> tree;
     for (int round = 0; round < k_stop_rounds; ++round) {
-        tree = look_at_tree(m_root, m_ask->signal);
+        tree = look_at_tree(m_root, m_ask.signal);
         targets = app_targets(m_root, tree);
         // One of them may have started another program before it stood still.
-        if (!m_ask->is_last || stop(targets.ancestors)) break;
+        if (!m_ask.is_last || stop(targets.ancestors)) break;
     }
     const auto is_srun = [&](pid_t pid) {
         return std::ranges::any_of(tree, [&](const AppProcess& process) {
             return process.pid == pid && process.kind == AppProcess::Kind::srun;
         });
     };
-    if (!srun_passes_on(m_ask->signal) && std::ranges::any_of(targets.asked, is_srun)) {
+    if (!srun_passes_on(m_ask.signal) && std::ranges::any_of(targets.asked, is_srun)) {
         m_obstacle = "an srun that is called by its path, or with --pty, does not pass this signal on to "
                      "the program; ask with USR1 or USR2, or call srun by its name";
         return;
@@ -132,7 +133,7 @@ void AppAsk::find_and_ask() {
     m_events = Fd(::epoll_create1(EPOLL_CLOEXEC));
     for (const pid_t pid : targets.asked) {
         auto pidfd = open_pidfd(pid);
-        if (!pidfd || !signal_pidfd(pidfd->get(), m_ask->signal)) continue;
+        if (!pidfd || !signal_pidfd(pidfd->get(), m_ask.signal)) continue;
         epoll_event event{EPOLLIN, {}};
         ::epoll_ctl(m_events.get(), EPOLL_CTL_ADD, pidfd->get(), &event);
         m_asked.push_back(std::move(*pidfd));
@@ -140,11 +141,11 @@ void AppAsk::find_and_ask() {
 }
 
 std::optional<wire::AppAsked> AppAsk::take_asked(std::int64_t now) {
-    if (!m_ask || m_said_asked) return std::nullopt;
+    if (!m_is_active || m_said_asked) return std::nullopt;
     find_and_ask();
     if (m_asked.empty() && m_obstacle.empty() && now < m_late_until) return std::nullopt;
     m_said_asked = true;
-    return wire::AppAsked{m_ask->generation, static_cast<std::uint32_t>(m_asked.size()), m_obstacle,
+    return wire::AppAsked{m_ask.generation, static_cast<std::uint32_t>(m_asked.size()), m_obstacle,
                           m_covered};
 }
 
@@ -159,11 +160,11 @@ bool AppAsk::have_ended() {
 
 bool AppAsk::is_marked() const {
     struct stat st{};
-    return !m_ask->marker.empty() && ::lstat(m_ask->marker.c_str(), &st) == 0;
+    return !m_ask.marker.empty() && ::lstat(m_ask.marker.c_str(), &st) == 0;
 }
 
 std::optional<wire::AppAnswered> AppAsk::take_answer(std::int64_t now) {
-    if (!m_ask || !m_said_asked || m_answered) return std::nullopt;
+    if (!m_is_active || !m_said_asked || m_answered) return std::nullopt;
     const bool has_asked = static_cast<bool>(m_events) && !m_asked.empty();
     std::optional<wire::AppOutcome> outcome;
     if (is_marked())
@@ -175,7 +176,7 @@ std::optional<wire::AppAnswered> AppAsk::take_answer(std::int64_t now) {
     m_answered = outcome.has_value() || now >= m_end;
     if (m_answered && !is_last()) m_events.reset();
     if (!outcome) return std::nullopt;
-    return wire::AppAnswered{m_ask->generation, *outcome};
+    return wire::AppAnswered{m_ask.generation, *outcome};
 }
 
 void AppAsk::run_on() {
@@ -187,7 +188,7 @@ void AppAsk::run_on() {
     m_events.reset();
     m_obstacle.clear();
     m_covered.clear();
-    m_ask.reset();
+    m_is_active = false;
 }
 
 } // namespace ckpt

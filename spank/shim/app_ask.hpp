@@ -33,7 +33,7 @@ public:
     std::optional<wire::AppAnswered> take_answer(std::int64_t now);
 
     // The job is to end here, and nothing of the tree goes on until run_on().
-    [[nodiscard]] bool is_last() const { return m_ask && m_ask->is_last; }
+    [[nodiscard]] bool is_last() const { return m_is_active && m_ask.is_last; }
     // What was stopped goes on, and nothing is awaited any more.
     void run_on();
 
@@ -43,7 +43,8 @@ private:
     [[nodiscard]] bool have_ended();
     [[nodiscard]] bool is_marked() const;
 
-    std::optional<wire::AskApp> m_ask;
+    wire::AskApp m_ask;
+    bool m_is_active = false; // it is being asked, or was and has not been let run on
     pid_t m_root = 0;
     StandIns m_stand_ins;
     std::vector<std::uint64_t> m_covered; // of these, those below a process that was asked

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <csignal>
 #include <map>
+#include <ranges>
 #include <set>
 
 namespace ckpt {
@@ -22,8 +23,8 @@ public:
         collect(root);
         AppTargets targets;
         std::set<pid_t> with_asked; // parents of those that are asked, here or in a step, and theirs
-        for (auto at = m_order.rbegin(); at != m_order.rend(); ++at) {
-            const AppProcess& process = **at;
+        for (const AppProcess* each : std::views::reverse(m_order)) {
+            const AppProcess& process = *each;
             const bool below = with_asked.contains(process.pid) && m_open.contains(process.pid);
             const bool itself = is_asked(process) && !(m_open.contains(process.pid) && below);
             const bool stands_in = process.kind == Kind::stand_in;
