@@ -284,6 +284,32 @@ TEST(App, AnAnswerThatMayNeverComeDoesNotKeepTheLastOneWaiting) {
     EXPECT_TRUE(all<effect::AnswerOnDemand>(near)[0].error);
 }
 
+TEST(App, AskedToBeRequeuedItIsAskedSavedAndRequeued) {
+    JobState job = running_app();
+    const Effects asked = advance(job, event::OnDemand{true, Reason::requeue});
+    ASSERT_EQ(all<effect::AskApp>(asked).size(), 1U);
+    EXPECT_TRUE(all<effect::AskApp>(asked)[0].is_last);
+    advance(job, event::AppAsked{k_batch, 1, 1, {}});
+    advance(job, event::TreeExited{k_batch, 0});
+    EXPECT_TRUE(has<effect::RequeueJob>(advance(job, event::CommitEnded{1, std::nullopt, 0})));
+    const Effects requeued = advance(job, event::RequeueEnded{});
+    EXPECT_TRUE(has<effect::LetShimLeave>(requeued));
+    ASSERT_EQ(all<effect::AnswerOnDemand>(requeued).size(), 1U);
+    EXPECT_EQ(all<effect::AnswerOnDemand>(requeued)[0].generation, 1U);
+}
+
+TEST(App, AskedToGiveItsNodesUpItIsNotSaidToGoOnFromTheStore) {
+    JobState job = running_app();
+    advance(job, event::OnDemand{true, Reason::vacate});
+    advance(job, event::AppAsked{k_batch, 1, 1, {}});
+    advance(job, event::AppAnswered{k_batch, 1, How::ended});
+    EXPECT_TRUE(has<effect::CancelJob>(advance(job, event::CommitEnded{1, std::nullopt, 0})));
+    const Effects gone = advance(job, event::CancelEnded{});
+    ASSERT_TRUE(has<effect::Say>(gone));
+    EXPECT_EQ(all<effect::Say>(gone).back().line,
+              "the job gives its nodes up; the program has saved generation 1");
+}
+
 TEST(App, UnderASettingWithoutCheckpointsItRunsAlone) {
     JobState job = fresh_app();
     job.restart_count = 1;
