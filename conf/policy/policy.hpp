@@ -72,7 +72,7 @@ struct PolicyEngine {
 struct PolicyAuto {
     Seconds node_mtbf{30L * 24 * 3600}; // mean time between failures of one node
     double max_overhead = 0.01;         // share of run time that checkpoints may cost
-    Seconds first{120};       // from a job's first start to its first checkpoint, the verdict; 0 = with the others
+    Seconds first{120}; // from a job's first start to its first checkpoint, the verdict; 0 = with the others
     Seconds min_run_time{300}; // jobs with a shorter time limit get their last one only
     double jitter = 0.1;       // share of an interval by which it may be shorter
 };

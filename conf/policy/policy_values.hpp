@@ -37,7 +37,7 @@ Result<std::uint64_t> parse_size_or_none(std::string_view text); // 0 = none
 Result<std::uint64_t> parse_bandwidth(std::string_view text);    // bytes per second, from 1M; 0 = none
 
 Result<Seconds> parse_time(std::string_view text);
-Result<Seconds> parse_time_or_none(std::string_view text); // 0 = none
+Result<Seconds> parse_time_or_none(std::string_view text);      // 0 = none
 Result<Seconds> parse_long_time(std::string_view text);         // up to 100 years
 Result<Seconds> parse_long_time_or_none(std::string_view text); // 0 = none
 

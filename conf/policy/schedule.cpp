@@ -18,7 +18,8 @@ constexpr Seconds k_behind_last{60};
 Seconds jitter_of(const ScheduleFacts& facts, Seconds delay, double share) {
     constexpr std::uint32_t k_odd = 0x9e3779b1U; // Knuth's multiplicative hashing
     const double most = static_cast<double>(delay.count()) * std::clamp(share, 0.0, 0.5);
-    return place_in(Seconds{static_cast<Seconds::rep>(most)}, facts.job_id ^ ((facts.generation + 1) * k_odd));
+    return place_in(Seconds{static_cast<Seconds::rep>(most)},
+                    facts.job_id ^ ((facts.generation + 1) * k_odd));
 }
 
 void align(Schedule& schedule, Seconds until_last, Seconds min_interval) {
@@ -28,7 +29,8 @@ void align(Schedule& schedule, Seconds until_last, Seconds min_interval) {
     count = std::max<Seconds::rep>(std::min(count, parts(min_interval)), 1);
     schedule.parts = static_cast<std::uint32_t>(std::min<Seconds::rep>(count, UINT32_MAX));
     schedule.rule = count == 1 ? Rule::last : Rule::aligned;
-    schedule.delay = count == 1 ? std::max(schedule.interval, until_last + k_behind_last) : until_last / count;
+    schedule.delay =
+        count == 1 ? std::max(schedule.interval, until_last + k_behind_last) : until_last / count;
 }
 
 } // namespace
@@ -51,8 +53,8 @@ Schedule next_checkpoint(const ScheduleFacts& facts, const PolicyAuto& policy, S
         if (facts.until_last > Seconds{0}) align(schedule, facts.until_last, min_interval);
         if (schedule.rule != Rule::last) {
             schedule.jitter = jitter_of(facts, schedule.delay, policy.jitter);
-            schedule.jitter = std::clamp(schedule.jitter, Seconds{0},
-                                         std::max(schedule.delay - min_interval, Seconds{0}));
+            schedule.jitter =
+                std::clamp(schedule.jitter, Seconds{0}, std::max(schedule.delay - min_interval, Seconds{0}));
             schedule.delay = std::max(schedule.delay - schedule.jitter, k_soonest);
         }
     }

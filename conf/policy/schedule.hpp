@@ -11,8 +11,8 @@ namespace ckpt {
 
 // What is known of a job when the time of its next checkpoint is chosen.
 struct ScheduleFacts {
-    Interval interval;            // of the plan, or of a step
-    Seconds last_cost{0};         // pause of the newest checkpoint, rounded up; 0 = none yet
+    Interval interval;    // of the plan, or of a step
+    Seconds last_cost{0}; // pause of the newest checkpoint, rounded up; 0 = none yet
     std::uint32_t nodes = 1;
     std::uint32_t job_id = 0;
     std::uint32_t generation = 0; // number of the newest, whether or not it was saved; 0 = there is none
@@ -31,10 +31,10 @@ struct Schedule {
         aligned, // an equal part of the time until the last one before the time limit
         last     // that one comes first
     } rule = Rule::none;
-    AutoInterval automatic;   // of interval auto
-    Seconds interval{0};      // before alignment and jitter
-    std::uint32_t parts = 0;  // of `aligned`: into how many the time until the last one is divided
-    Seconds jitter{0};        // taken away
+    AutoInterval automatic;  // of interval auto
+    Seconds interval{0};     // before alignment and jitter
+    std::uint32_t parts = 0; // of `aligned`: into how many the time until the last one is divided
+    Seconds jitter{0};       // taken away
     Seconds delay{0};
 };
 

@@ -96,7 +96,7 @@ Error start_there(const SlurmJob& job, const std::vector<std::string>& command) 
         return {Code::daemon_unreachable, "the node of job " + id + " is not known here",
                 "run sckpt " + command.front() + " there", 0};
     const std::string node = host->output.substr(0, host->output.find(' '));
-    std::vector<std::string> words{*srun,         "--jobid=" + id,      "--overlap", "--nodes=1",
+    std::vector<std::string> words{*srun,        "--jobid=" + id,      "--overlap", "--nodes=1",
                                    "--ntasks=1", "--nodelist=" + node, "--quiet",   own_path()};
     words.insert(words.end(), command.begin(), command.end());
     std::vector<char*> argv;

@@ -50,8 +50,7 @@ Result<NodeState> ask_node(const std::string& node) {
 
 Status requeue(DrainedJob& job, std::uint16_t port) {
     CKPT_TRY(CommandLink link, CommandLink::open(job.host, job.address, port));
-    CKPT_TRY(const wire::Answer answer,
-             link.ask(wire::AskFor{job.id, wire::Ask::requeue, 0}, k_job_limit));
+    CKPT_TRY(const wire::Answer answer, link.ask(wire::AskFor{job.id, wire::Ask::requeue, 0}, k_job_limit));
     job.generation = answer.generation;
     return {};
 }
@@ -59,7 +58,8 @@ Status requeue(DrainedJob& job, std::uint16_t port) {
 // One line for each job that is through; on a terminal the number of those to come is renewed below them.
 class Progress {
 public:
-    Progress(std::size_t all, bool quiet) : m_all(all), m_quiet(quiet), m_terminal(::isatty(STDERR_FILENO) == 1) {
+    Progress(std::size_t all, bool quiet)
+        : m_all(all), m_quiet(quiet), m_terminal(::isatty(STDERR_FILENO) == 1) {
         show();
     }
     void done(const DrainedJob& job) {
@@ -79,8 +79,8 @@ private:
         constexpr std::size_t k_width = 30;
         if (m_quiet || !m_terminal || m_done == m_all) return;
         const std::size_t full = k_width * m_done / m_all;
-        std::cerr << "[" << std::string(full, '#') << std::string(k_width - full, '.') << "] " << m_done << "/"
-                  << m_all << std::flush;
+        std::cerr << "[" << std::string(full, '#') << std::string(k_width - full, '.') << "] " << m_done
+                  << "/" << m_all << std::flush;
     }
     std::mutex m_mutex;
     std::size_t m_all;
@@ -160,7 +160,8 @@ Result<bool> drain(const DrainOptions& options) {
     if (::geteuid() != 0) return fail(Code::not_permitted, "only root may drain a node", "ask an admin");
     CKPT_TRY(const Policy policy, load_policy(k_policy_file));
     if (policy.network.port == 0)
-        return fail(Code::option_conflict, "network.port of the policy is none: ckptd of other nodes cannot be asked",
+        return fail(Code::option_conflict,
+                    "network.port of the policy is none: ckptd of other nodes cannot be asked",
                     "`scontrol requeue` each job: it is saved within KillWait");
     CKPT_TRY(NodeState state, ask_node(options.node));
     if (options.dry_run) {
@@ -173,7 +174,8 @@ Result<bool> drain(const DrainOptions& options) {
         CKPT_TRY(state, ask_node(options.node)); // one may have started meanwhile
     }
     requeue_all(state.jobs, policy, options.json);
-    std::cout << (options.json ? drain_json(options.node, state.jobs) : drain_summary(options.node, state.jobs));
+    std::cout << (options.json ? drain_json(options.node, state.jobs)
+                               : drain_summary(options.node, state.jobs));
     return std::ranges::none_of(state.jobs, [](const DrainedJob& job) { return job.error.has_value(); });
 }
 

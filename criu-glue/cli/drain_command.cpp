@@ -5,7 +5,8 @@ namespace ckpt::cli {
 
 DrainCommand::DrainCommand(CLI::App& app)
     : m_drain(app.add_subcommand(
-          "drain", "root: let no more jobs start on a node, and checkpoint and requeue those that run there")) {
+          "drain",
+          "root: let no more jobs start on a node, and checkpoint and requeue those that run there")) {
     m_drain->add_option("NODE", m_options.node, "Slurm's name of the node")->required();
     m_drain->add_option("--reason", m_options.reason, "the reason that sinfo shows, default \"sckpt drain\"");
     m_drain->add_flag("-n,--dry-run", m_options.dry_run, "only print which jobs run there");

@@ -53,8 +53,9 @@ JobCommands::JobCommands(CLI::App& app)
     for (CLI::App* command : on_a_job)
         command->add_option("JOBID,-j,--job", m_job_id, "the job; inside a job: this one")
             ->transform(CLI::Validator(to_job_id, "JOBID"));
-    m_verbs.front()->add_flag("--tell-restored", m_tell_restored,
-                              "exit with status 3 when the job has been restored from this checkpoint meanwhile");
+    m_verbs.front()->add_flag(
+        "--tell-restored", m_tell_restored,
+        "exit with status 3 when the job has been restored from this checkpoint meanwhile");
     m_explain->add_flag("--json", m_json, "one JSON object");
     m_restart->add_option("JOBID", m_restarting.from, "the job, or JOBID@GENERATION")->required();
     m_restart->add_option("--dir", m_restarting.dir, "the job's --checkpoint-dir, if it had one");

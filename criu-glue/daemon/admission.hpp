@@ -19,7 +19,7 @@ public:
     struct Turn {
         std::uint32_t job_id = 0;
         bool on_demand = false;
-        bool is_awaited = false; // by whoever has asked for it
+        bool is_awaited = false;           // by whoever has asked for it
         Reason reason = Reason::on_demand; // of what was asked for
         bool by_signal = false;
     };

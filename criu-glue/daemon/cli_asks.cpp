@@ -52,7 +52,8 @@ Error Server::create_under_way() {
 void Server::on_message(ConnectionId id, const wire::CreateRequest& m) {
     const Connection& connection = m_connections.at(id);
     Job* job = connection.is_shim ? find_job(connection.job_id) : nullptr;
-    if (job != nullptr && is_same_signal(*job, task_name(*job, connection.task))) return send(id, wire::Answer{});
+    if (job != nullptr && is_same_signal(*job, task_name(*job, connection.task)))
+        return send(id, wire::Answer{});
     on_message(id, wire::AskFor{m.job_id, wire::Ask::create, 0});
 }
 
@@ -92,8 +93,7 @@ std::optional<Error> Server::why_not(const Job& job, wire::Ask ask) {
     return std::nullopt;
 }
 
-void Server::may_leave(const Job& job, wire::Ask ask,
-                       const std::function<void(std::optional<Error>)>& then) {
+void Server::may_leave(const Job& job, wire::Ask ask, const std::function<void(std::optional<Error>)>& then) {
     ask_news(m_workers, job.facts.job_id, [job_id = job.facts.job_id, ask, then](const JobNews& news) {
         if (!news.answered)
             return then(Error{Code::slurm_rpc, "slurmctld does not answer", "try again in a moment", 0});

@@ -102,9 +102,9 @@ void Server::on_message(ConnectionId id, const wire::ExplainRequest& m) {
                     answer_of({Code::not_found, "the job's script runs on another node, which knows its plan",
                                explain_there(*job), 0}));
     const JobState& state = job->state;
-    const ExplainFacts facts{schedule_facts(*job), job->checkpoint_due,  state.switched_off,
-                             state.saved,          state.last_error,     checkpoint_cost(*job),
-                             job->facts.end_time,  job->opened_at,       std::time(nullptr)};
+    const ExplainFacts facts{schedule_facts(*job), job->checkpoint_due, state.switched_off,
+                             state.saved,          state.last_error,    checkpoint_cost(*job),
+                             job->facts.end_time,  job->opened_at,      std::time(nullptr)};
     answer.values = explain(job->state.plan, m_policy, facts);
     send(id, answer);
 }

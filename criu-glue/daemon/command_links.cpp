@@ -29,9 +29,9 @@ void Server::hear_command(LinkId id, const std::string& bytes) {
     const wire::AskFor& m = *asked;
     Job* job = find_job(m.job_id);
     if (job == nullptr)
-        return answer_command(id, answer_of({Code::not_found,
-                                             "job " + std::to_string(m.job_id) + " runs without checkpoints",
-                                             "", 0}));
+        return answer_command(
+            id, answer_of({Code::not_found, "job " + std::to_string(m.job_id) + " runs without checkpoints",
+                           "", 0}));
     log::info("job " + std::to_string(m.job_id) + ": root of " + m_links.at(id).node + " asks for it");
     ask_of(
         *job, m, [this, id](const wire::Answer& answer) { answer_command(id, answer); },

@@ -167,15 +167,17 @@ struct ReleaseEpilog {
 };
 } // namespace effect
 
-using Effect = std::variant<
-    effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm, effect::LetShimLeave,
-    effect::Say, effect::Adopt, effect::AskHistory, effect::Restore, effect::AskCause, effect::ArmLimit,
-    effect::AskLimit, effect::RequeueJob, effect::CancelJob, effect::ArmInterval, effect::Dump, effect::DumpGoOn, effect::Settle,
-    effect::Proceed, effect::TellJobEnds, effect::FetchPart, effect::ForgetTask, effect::ClearStep,
-    effect::AskDoubt, effect::ForgetStep, effect::AwaitStarts, effect::Commit, effect::DiscardImages,
-    effect::Stand, effect::ContinueTree, effect::KillTree, effect::RecordCompletion, effect::RecordFailure,
-    effect::RecordStop, effect::HoldJob, effect::RequeueElsewhere, effect::Constrain, effect::Comment,
-    effect::AnswerOnDemand, effect::ReleaseEpilog, effect::OpenAppDir, effect::AskApp>;
+using Effect =
+    std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,
+                 effect::LetShimLeave, effect::Say, effect::Adopt, effect::AskHistory, effect::Restore,
+                 effect::AskCause, effect::ArmLimit, effect::AskLimit, effect::RequeueJob, effect::CancelJob,
+                 effect::ArmInterval, effect::Dump, effect::DumpGoOn, effect::Settle, effect::Proceed,
+                 effect::TellJobEnds, effect::FetchPart, effect::ForgetTask, effect::ClearStep,
+                 effect::AskDoubt, effect::ForgetStep, effect::AwaitStarts, effect::Commit,
+                 effect::DiscardImages, effect::Stand, effect::ContinueTree, effect::KillTree,
+                 effect::RecordCompletion, effect::RecordFailure, effect::RecordStop, effect::HoldJob,
+                 effect::RequeueElsewhere, effect::Constrain, effect::Comment, effect::AnswerOnDemand,
+                 effect::ReleaseEpilog, effect::OpenAppDir, effect::AskApp>;
 using Effects = std::vector<Effect>;
 
 } // namespace ckpt

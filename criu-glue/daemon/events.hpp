@@ -234,12 +234,12 @@ struct EpilogLimitReached {};
 
 using Event = std::variant<
     event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown, event::RestoreEnded,
-    event::ShimReturned, event::ShimAway, event::TreeStarted, event::IntervalElapsed, event::OnDemand, event::Switched,
-    event::TermArrived, event::CauseGraceElapsed, event::CauseKnown, event::LimitNear, event::LimitKnown,
-    event::RequeueEnded, event::CancelEnded, event::DumpEnded, event::DumpStopped, event::SettleEnded, event::DumpTaken,
-    event::PartFetched, event::StepOver, event::StepUnfit, event::StepDoubted, event::DoubtKnown,
-    event::StepsKnown, event::StartsOverdue, event::CommitEnded, event::TreeExited, event::CompletionRecorded,
-    event::TaskGone, event::HoldEnded, event::ConstraintSet, event::EpilogArrived, event::EpilogLimitReached,
-    event::AppDirReady, event::AppAsked, event::AppAnswered>;
+    event::ShimReturned, event::ShimAway, event::TreeStarted, event::IntervalElapsed, event::OnDemand,
+    event::Switched, event::TermArrived, event::CauseGraceElapsed, event::CauseKnown, event::LimitNear,
+    event::LimitKnown, event::RequeueEnded, event::CancelEnded, event::DumpEnded, event::DumpStopped,
+    event::SettleEnded, event::DumpTaken, event::PartFetched, event::StepOver, event::StepUnfit,
+    event::StepDoubted, event::DoubtKnown, event::StepsKnown, event::StartsOverdue, event::CommitEnded,
+    event::TreeExited, event::CompletionRecorded, event::TaskGone, event::HoldEnded, event::ConstraintSet,
+    event::EpilogArrived, event::EpilogLimitReached, event::AppDirReady, event::AppAsked, event::AppAnswered>;
 
 } // namespace ckpt

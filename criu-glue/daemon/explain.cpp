@@ -94,7 +94,8 @@ void explain_plan(Rows rows, const Plan& plan) {
     rows.planned("files", plan.files);
 }
 
-void explain_interval(Rows rows, const Policy& policy, const ScheduleFacts& facts, const AutoInterval& parts) {
+void explain_interval(Rows rows, const Policy& policy, const ScheduleFacts& facts,
+                      const AutoInterval& parts) {
     rows.number("pause", Unit::seconds, parts.cost_s,
                 facts.last_cost.count() > 0 ? "measured on this job, in whole seconds"
                                             : "assumed, not yet measured");
@@ -126,8 +127,7 @@ std::string rule_of(const Rows& rows, const Schedule& schedule) {
 
 // When it was chosen the times below may have been others: `due` is what it has come to.
 void explain_next(Rows rows, const Policy& policy, const ExplainFacts& facts) {
-    const Schedule schedule =
-        next_checkpoint(facts.schedule, policy.automatic, policy.limits.min_interval);
+    const Schedule schedule = next_checkpoint(facts.schedule, policy.automatic, policy.limits.min_interval);
     using Rule = Schedule::Rule;
     const bool is_timed = schedule.rule != Rule::none && schedule.rule != Rule::too_short;
     if (schedule.interval > Seconds{0}) rows.whole("interval", Unit::seconds, schedule.interval.count(), "");
@@ -188,8 +188,9 @@ std::vector<wire::Explained> explain(const Plan& plan, const Policy& policy, con
     explain_plan({out, policy, "plan"}, plan);
     if (!plan.enabled.value) return out;
     if (std::holds_alternative<IntervalAuto>(plan.interval.value))
-        explain_interval({out, policy, "interval"}, policy, facts.schedule,
-                         next_checkpoint(facts.schedule, policy.automatic, policy.limits.min_interval).automatic);
+        explain_interval(
+            {out, policy, "interval"}, policy, facts.schedule,
+            next_checkpoint(facts.schedule, policy.automatic, policy.limits.min_interval).automatic);
     explain_next({out, policy, "next"}, policy, facts);
     if (!plan.on.value.has(Trigger::timelimit) || facts.end_time == 0) return out;
     if (plan.method.value.kind == Method::Kind::app)

@@ -176,7 +176,7 @@ struct Job {
         std::chrono::steady_clock::time_point until;
     };
     Signalled signalled;
-    LinkId commanded = 0;                  // likewise, over a command link; 0 = none
+    LinkId commanded = 0; // likewise, over a command link; 0 = none
     struct AskedInside {
         std::vector<std::uint64_t> waiting; // tokens of wire::AskFor
         Reason reason = Reason::on_demand;  // of these

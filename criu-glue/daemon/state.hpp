@@ -118,8 +118,8 @@ struct JobState {
     std::optional<Cause> cause;   // known since
     bool can_requeue = false;     // likewise
 
-    bool limit_waits = false;   // the last checkpoint before the time limit, for the one under way
-    bool standing = false;      // the trees stand still until a last one is saved and the job leaves
+    bool limit_waits = false; // the last checkpoint before the time limit, for the one under way
+    bool standing = false;    // the trees stand still until a last one is saved and the job leaves
     Reason stands_for = Reason::time_limit; // or requeue, vacate
     std::uint32_t stood_at = 0; // the generation for which they stand still, or stood when they were ended
     std::uint32_t requeues = 0; // how often slurmctld was asked in this ending
@@ -130,13 +130,13 @@ struct JobState {
     bool constrains = false;     // policy tells kinds of processors apart (effect::Constrain)
     bool constraint_set = false; // or tried
     bool constraint_runs = false;
-    bool may_leave = false;          // also for other troubles of the node than that it lacks something
-    std::uint32_t saved = 0;         // newest generation from which the job would go on; 0 = none
-    std::uint32_t restored_from = 0; // by this incarnation; 0 = none
-    bool on_demand_waits = false;    // somebody waits for an answer
+    bool may_leave = false;           // also for other troubles of the node than that it lacks something
+    std::uint32_t saved = 0;          // newest generation from which the job would go on; 0 = none
+    std::uint32_t restored_from = 0;  // by this incarnation; 0 = none
+    bool on_demand_waits = false;     // somebody waits for an answer
     std::optional<Reason> asked_next; // is taken when the periodic generation under way is through
     bool switched_off = false;        // event::Switched
-    bool interval_next = false;      // which is taken when a step that is about to start has started
+    bool interval_next = false;       // which is taken when a step that is about to start has started
     enum class Awaits : std::uint8_t { nothing, starts, starts_for_last } awaits = Awaits::nothing;
     std::uint32_t awaits_number = 0; // of effect::AwaitStarts
     // What the generation that this incarnation has come from has of steps, and has not been asked for yet.

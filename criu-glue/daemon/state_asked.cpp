@@ -53,9 +53,9 @@ void on(JobState& job, const event::OnDemand& e, Effects& out) {
         return;
     }
     if (!e.is_awaited) return;
-    const Error error = job.switched_off          ? switched_off(job)
-                        : is_busy || job.taking   ? busy()
-                                                  : nothing_runs();
+    const Error error = job.switched_off        ? switched_off(job)
+                        : is_busy || job.taking ? busy()
+                                                : nothing_runs();
     out.emplace_back(effect::AnswerOnDemand{0, error});
 }
 
@@ -81,10 +81,9 @@ void on(JobState& job, const event::CancelEnded& e, Effects& out) {
     }
     answer(job, job.saved, std::nullopt, out);
     if (is_app(job))
-        return leave_standing(job,
-                              "the job gives its nodes up; the program has saved generation " +
-                                  std::to_string(job.saved),
-                              out);
+        return leave_standing(
+            job, "the job gives its nodes up; the program has saved generation " + std::to_string(job.saved),
+            out);
     leave_standing(job,
                    "the job gives its nodes up; `sckpt restart " + std::to_string(job.job_id) +
                        "` goes on from generation " + std::to_string(job.saved),

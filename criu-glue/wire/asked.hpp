@@ -19,9 +19,9 @@ inline std::string asked_name(std::uint32_t job_id, std::uint64_t token) {
 }
 constexpr const char* k_waits = "waits";
 
-// "GENERATION TIME": what the job's present incarnation has come from, and when it began here; missing if from
-// none. Also under the number of the job that this one goes on from. A process that finds another word than
-// before it asked has been restored from what it has asked for.
+// "GENERATION TIME": what the job's present incarnation has come from, and when it began here; missing if
+// from none. Also under the number of the job that this one goes on from. A process that finds another word
+// than before it asked has been restored from what it has asked for.
 inline std::string restored_name(std::uint32_t job_id) {
     return std::to_string(job_id) + "-restored";
 }

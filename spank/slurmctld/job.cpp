@@ -223,6 +223,7 @@ Status cancel_job(std::uint32_t job_id) {
         return fail(Code::slurm_rpc,
                     name_of(job_id) + " was not cancelled: its state is now " + cause_of(after));
     return {};
+}
 
 Status explain_job(std::uint32_t job_id, const std::string& reason) {
     CKPT_TRY(const JobRecord job, load_job(job_id));

@@ -155,11 +155,10 @@ int main(int argc, char** argv) {
     const bool excludes = words.size() == 5 && std::string_view(words[3]) == "--exclude";
     const bool asks =
         verb == "cause" || verb == "history" || verb == "jobs" || verb == "about" || verb == "host";
-    const bool known = (asks && words.size() == 3) ||
-                       ((verb == "hold" || verb == "comment") && words.size() == 4) ||
-                       ((verb == "elsewhere" || verb == "constrain") && words.size() == 5) ||
-                       (verb == "cancel" && words.size() == 3) ||
-                       (verb == "requeue" && (words.size() == 3 || excludes));
+    const bool known =
+        (asks && words.size() == 3) || ((verb == "hold" || verb == "comment") && words.size() == 4) ||
+        ((verb == "elsewhere" || verb == "constrain") && words.size() == 5) ||
+        (verb == "cancel" && words.size() == 3) || (verb == "requeue" && (words.size() == 3 || excludes));
     if (!known) wrong_usage();
 
     begin();

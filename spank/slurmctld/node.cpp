@@ -88,8 +88,8 @@ Result<NodeRecord> load_node(const std::string& name) {
     CKPT_TRY(const NodeFacts facts, ask(name));
     NodeRecord record;
     const std::uint32_t base = facts.state & NODE_STATE_BASE;
-    record.takes_jobs = (facts.state & (NODE_STATE_DRAIN | NODE_STATE_REBOOT_REQUESTED)) == 0 &&
-                        base != NODE_STATE_DOWN;
+    record.takes_jobs =
+        (facts.state & (NODE_STATE_DRAIN | NODE_STATE_REBOOT_REQUESTED)) == 0 && base != NODE_STATE_DOWN;
     CKPT_TRY(record.jobs, jobs_on(name));
     return record;
 }

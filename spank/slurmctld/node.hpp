@@ -19,7 +19,7 @@ struct NodeJob {
 };
 
 struct NodeRecord {
-    bool takes_jobs = true; // false: it is being drained, is to be rebooted, or is down
+    bool takes_jobs = true;    // false: it is being drained, is to be rebooted, or is down
     std::vector<NodeJob> jobs; // that run on it, or are suspended
 };
 

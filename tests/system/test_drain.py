@@ -108,7 +108,7 @@ class Drain(SystemTest):
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stdout, rf"  {job.id} .*cannot connect to port 6821 of .*\[CKPT-301\]")
         set_state("n1", "resume")
-        self.assertEqual([node_state(node) for node in ("n1", "n2", "n3")], before)
+        wait_for("nodes are as before", lambda: [node_state(node) for node in ("n1", "n2", "n3")] == before)
         job.path("go").touch()
         self.assert_ended(end(job))
         self.assertEqual(application_lines(job.output()), lines(1, 40))

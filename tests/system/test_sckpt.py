@@ -94,11 +94,12 @@ class Sckpt(SystemTest):
             self.assertEqual(explained()["interval"]["pause"]["from"], "measured on this job, in whole seconds")
         with self.subTest("root, too"):
             self.assertEqual(sckpt("explain", job.id, user="root").returncode, 0)
-        with self.subTest("another user, and another node"):
-            for user, node in (("bob", "n1"), ("alice", "n2")):
-                done = sckpt("explain", job.id, user=user, node=node)
-                self.assertEqual((done.returncode, done.stdout), (1, ""))
-                self.assertRegex(done.stderr, f"^sckpt: error: no job {job.id} of yours is checkpointed on this node; .* sckpt explain {job.id} ")
+        with self.subTest("another user"):
+            done = sckpt("explain", job.id, user="bob")
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertRegex(done.stderr, f"^sckpt: error: job {job.id} is not yours; ")
+        with self.subTest("another node"):
+            self.assertIn(f"job {job.id} on n1, ", sckpt("explain", job.id, node="n2").stdout)
         job.path("go").touch()
         self.assert_ended(end(job))
         assert_clean(job)

@@ -25,13 +25,15 @@ TEST(CliDrain, WhatSlurmctldSaysOfANode) {
     ASSERT_TRUE(idle);
     EXPECT_FALSE(idle->takes_jobs);
     EXPECT_TRUE(idle->jobs.empty());
-    for (const char* text : {"", "down\n", "up\n7001\n", "up\nx n1 a 0 j\n", "up\n7001 n1 a x j\n", "up\n7001 n1 a -1 j\n"})
+    for (const char* text :
+         {"", "down\n", "up\n7001\n", "up\nx n1 a 0 j\n", "up\n7001 n1 a x j\n", "up\n7001 n1 a -1 j\n"})
         EXPECT_FALSE(parse_node(text)) << text;
 }
 
 std::vector<DrainedJob> one_gone_one_left() {
     DrainedJob gone{7001, "n1", "a", 1000, "one", 3, std::nullopt};
-    DrainedJob left{7002, "n1", "a", 1001, "two", 0, Error{Code::not_found, "it runs without checkpoints", "", 0}};
+    DrainedJob left{
+        7002, "n1", "a", 1001, "two", 0, Error{Code::not_found, "it runs without checkpoints", "", 0}};
     return {gone, left};
 }
 

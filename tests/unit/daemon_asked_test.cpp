@@ -141,7 +141,8 @@ TEST(Asked, SwitchedOffNothingIsTaken) {
 TEST(Asked, SwitchedOnAgainItIs) {
     JobState job = running_job();
     advance(job, event::Switched{false});
-    EXPECT_TRUE(has<effect::ArmInterval>(advance(job, event::IntervalElapsed{}))) << "the next one may be taken";
+    EXPECT_TRUE(has<effect::ArmInterval>(advance(job, event::IntervalElapsed{})))
+        << "the next one may be taken";
     advance(job, event::Switched{true});
     EXPECT_TRUE(has<effect::Dump>(advance(job, event::IntervalElapsed{})));
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// When the next checkpoint is due: the first of a job, the fit to its time limit, and its own share of jitter.
+// When the next checkpoint is due: the first of a job, the fit to its time limit, and its own share of
+// jitter.
 #include <set>
 
 #include <gtest/gtest.h>
