@@ -187,6 +187,21 @@ class OnDemand(SystemTest):
         self.assertEqual(application_lines(job.output()), lines(1, 40))
         assert_clean(job, plain)
 
+    def test_refused_at_submit(self):
+        """A typing error costs a line and nothing else."""
+        before = cluster.run("ctl", "squeue", "--noheader", "--states=all", "--user=alice", "--format=%A")
+        for option, words in (("--checkpoint-signal=NOPE", '"NOPE" is not a signal'), ("--checkpoint-signal=KILL", "cannot be caught"),
+                              ("--checkpoint-signal=STOP", "cannot be caught"), ("--checkpoint-signal=TERM", '"TERM" already has a meaning for jobs'),
+                              ("--checkpoint-on=nonsense", '"nonsense"'), ("--checkpoint-on=requeue,nonsense", '"nonsense"'),
+                              ("--checkpoint-interval=-1", '"-1"'), ("--checkpoint-interval=soon", '"soon"')):
+            with self.subTest(option):
+                done = attempt_submit("#!/bin/sh\n", option)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertEqual(done.stdout, "")
+                self.assertIn(words, done.stderr)
+                self.assertIn("accepted: ", done.stderr)
+        self.assertEqual(cluster.run("ctl", "squeue", "--noheader", "--states=all", "--user=alice", "--format=%A"), before)
+
 
 if __name__ == "__main__":
     main()
