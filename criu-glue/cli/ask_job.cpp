@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ask_job.hpp"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdlib>
+#include <iostream>
 #include <optional>
 #include <random>
 #include <string>
@@ -14,6 +16,8 @@
 #include <vector>
 
 #include "ask.hpp"
+#include "job_id.hpp"
+#include "os/process.hpp"
 #include "programs.hpp"
 #include "slurm_job.hpp"
 #include "wire/asked.hpp"
@@ -59,6 +63,9 @@ std::optional<Numbers> numbers_in(const std::string& text) {
 }
 
 Error failed(std::uint32_t code) {
+    if (static_cast<Code>(code) == Code::option_conflict)
+        return {Code::option_conflict, "checkpoints of this job are switched off",
+                "`sckpt enable` switches them on", 0};
     return {static_cast<Code>(code), "no checkpoint was taken", "the end of the job's output says why", 0};
 }
 
@@ -69,13 +76,13 @@ Result<AskOutcome> wait_inside(std::uint32_t job_id, std::uint64_t token,
         std::this_thread::sleep_for(k_pause);
         const auto restored = word(wire::restored_name(job_id));
         if (restored && restored != came_from)
-            return AskOutcome{numbers_in(*restored).value_or(Numbers{}).first, true};
+            return AskOutcome{job_id, numbers_in(*restored).value_or(Numbers{}).first, true};
         const auto text = word(wire::asked_name(job_id, token));
         silent = text ? 0 : silent + 1;
         if (!text || *text == wire::k_waits) continue;
         const auto numbers = numbers_in(*text);
         if (!numbers || numbers->second != 0) return tl::unexpected(failed(numbers ? numbers->second : 0));
-        return AskOutcome{numbers->first, false};
+        return AskOutcome{job_id, numbers->first, false};
     }
     return fail(Code::daemon_unreachable, "ckptd does not say any more what has become of the checkpoint",
                 "it was started anew; ask again");
@@ -85,6 +92,34 @@ std::string own_path() {
     std::array<char, 4096> path{};
     const ssize_t length = ::readlink("/proc/self/exe", path.data(), path.size());
     return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : "sckpt";
+}
+
+// srun's step is one of the job, which ends it when that is requeued or cancelled, often before it has had
+// its answer. What slurmctld says of the job is one, too. Returns when there is none, with what stands
+// against it.
+Error run_to_its_end(const std::vector<std::string>& words, std::uint32_t job_id) {
+    SpawnSpec spec;
+    spec.path = words.front();
+    spec.argv = words;
+    for (char** variable = environ; *variable != nullptr; ++variable)
+        spec.environment.emplace_back(*variable);
+    spec.fds = {{STDIN_FILENO, STDIN_FILENO}, {STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}};
+    auto child = spawn(spec);
+    if (!child) return child.error();
+    const auto status = child->wait(k_limit);
+    if (status && WIFEXITED(*status) && WEXITSTATUS(*status) <= 1)
+        std::exit(WEXITSTATUS(*status)); // it has said all
+    const auto job = ask_slurm(std::to_string(job_id));
+    const std::string name = "job " + std::to_string(job_id);
+    const std::string state = job ? job->state : "not known any more";
+    if (state == "requeue" || state == "pending" || state == "cancelled") {
+        std::cout << name << " is saved, and is " << (state == "cancelled" ? "cancelled" : "requeued")
+                  << "\n";
+        std::cout.flush();
+        std::exit(0);
+    }
+    return {Code::os, "nobody has heard what has become of " + name + ": it is " + state,
+            "see `sckpt list` and the job's output", 0};
 }
 
 // As the job's user; slurmctld decides whose job it is.
@@ -99,11 +134,10 @@ Error start_there(const SlurmJob& job, const std::vector<std::string>& command) 
     std::vector<std::string> words{*srun,        "--jobid=" + id,      "--overlap", "--nodes=1",
                                    "--ntasks=1", "--nodelist=" + node, "--quiet",   own_path()};
     words.insert(words.end(), command.begin(), command.end());
-    std::vector<char*> argv;
-    for (std::string& one : words)
-        argv.push_back(one.data());
-    argv.push_back(nullptr);
     ::setenv(k_forwarded, "1", 1); // NOLINT(concurrency-mt-unsafe): one thread
+    const bool ends_job = command.front() == "requeue" || command.front() == "vacate";
+    if (ends_job) return run_to_its_end(words, job.id);
+    std::vector<char*> argv = exec_pointers(words);
     ::execv(srun->c_str(), argv.data());
     return {Code::os, "srun could not be started", "run sckpt " + command.front() + " on " + node, 0};
 }
@@ -150,16 +184,43 @@ Result<Begun> begin(const wire::AskFor& request) {
     return begun;
 }
 
+// Another one is under way, which the caller may not be part of as it is now.
+constexpr int k_tries = 60;
+constexpr std::chrono::milliseconds k_try_again{500};
+
+Result<AskOutcome> ask_once(std::uint32_t job_id, wire::Ask ask, bool& is_inside) {
+    const std::uint64_t token = make_token();
+    CKPT_TRY(const Begun begun, begin({job_id, ask, token}));
+    const bool is_done =
+        begun.answer.generation != 0 || ask == wire::Ask::disable || ask == wire::Ask::enable;
+    if (is_done) return AskOutcome{begun.job_id, begun.answer.generation, false};
+    is_inside = true;
+    return wait_inside(begun.job_id, token, begun.came_from);
+}
+
+Result<AskOutcome> ask_here(std::uint32_t job_id, wire::Ask ask) {
+    bool is_inside = false;
+    auto outcome = ask_once(job_id, ask, is_inside);
+    for (int i = 1; i < k_tries && is_inside && ask == wire::Ask::create && !outcome &&
+                    outcome.error().code == Code::busy;
+         ++i) {
+        std::this_thread::sleep_for(k_try_again);
+        outcome = ask_once(job_id, ask, is_inside);
+    }
+    return outcome;
+}
+
 } // namespace
 
 Result<AskOutcome> ask_of_job(std::uint32_t job_id, wire::Ask ask, const char* command) {
-    const std::uint64_t token = make_token();
-    const auto begun = begin({job_id, ask, token});
-    if (!begun) return tl::unexpected(on_its_node(job_id, {command, std::to_string(job_id)}, begun.error()));
-    const bool is_done =
-        begun->answer.generation != 0 || ask == wire::Ask::disable || ask == wire::Ask::enable;
-    if (is_done) return AskOutcome{begun->answer.generation, false};
-    return wait_inside(begun->job_id, token, begun->came_from);
+    if (job_id == 0) {
+        auto around = ask_here(0, ask);
+        if (around || around.error().code != Code::not_found) return around;
+    }
+    CKPT_TRY(const std::uint32_t known, job_or_own(job_id, command));
+    auto outcome = ask_here(known, ask);
+    if (outcome) return outcome;
+    return tl::unexpected(on_its_node(known, {command, std::to_string(known)}, outcome.error()));
 }
 
 } // namespace ckpt::cli

@@ -12,6 +12,7 @@
 namespace ckpt::cli {
 
 struct AskOutcome {
+    std::uint32_t job_id = 0; // the job's own number
     std::uint32_t generation = 0;
     bool was_restored = false; // the caller has come from that generation, maybe long after it had asked
 };
@@ -23,6 +24,7 @@ struct AskOutcome {
 // `command`, the words of this command with the job's id, is started there instead, and this does not return.
 Error on_its_node(std::uint32_t job_id, const std::vector<std::string>& command, const Error& here);
 
+// `job_id` 0: of the job around us.
 Result<AskOutcome> ask_of_job(std::uint32_t job_id, wire::Ask ask, const char* command);
 
 } // namespace ckpt::cli

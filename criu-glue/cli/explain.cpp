@@ -10,6 +10,7 @@
 
 #include "ask.hpp"
 #include "ask_job.hpp"
+#include "job_id.hpp"
 #include "table.hpp"
 #include "text/text.hpp"
 
@@ -109,7 +110,12 @@ std::string explanation_json(const wire::Explanation& explanation) {
 }
 
 Status explain(std::uint32_t job_id, bool json) {
-    const auto packet = ask_for(wire::encode(wire::ExplainRequest{job_id}), k_answer_limit);
+    const bool is_around_us = job_id == 0;
+    auto packet = ask_for(wire::encode(wire::ExplainRequest{job_id}), k_answer_limit);
+    if (!packet && is_around_us) { // not in a tree of the job's: in a step beside it, say
+        CKPT_TRY(job_id, job_or_own(job_id, "explain"));
+        packet = ask_for(wire::encode(wire::ExplainRequest{job_id}), k_answer_limit);
+    }
     if (!packet) {
         std::vector<std::string> command{"explain", std::to_string(job_id)};
         if (json) command.emplace_back("--json");

@@ -71,8 +71,7 @@ bool JobCommands::parsed() const {
 Result<int> JobCommands::run() {
     if (m_restart->parsed()) return done(restart(m_restarting));
     if (m_explain->parsed()) {
-        CKPT_TRY(const std::uint32_t job_id, job_or_own(m_job_id, "explain"));
-        return done(explain(job_id, m_json));
+        return done(explain(m_job_id, m_json));
     }
     const auto chosen = std::ranges::find_if(m_verbs, [](const CLI::App* verb) { return verb->parsed(); });
     return ask(static_cast<std::size_t>(chosen - m_verbs.begin()));
@@ -80,8 +79,8 @@ Result<int> JobCommands::run() {
 
 Result<int> JobCommands::ask(std::size_t index) const {
     const Verb& verb = k_verbs.at(index);
-    CKPT_TRY(const std::uint32_t job_id, job_or_own(m_job_id, verb.name));
-    CKPT_TRY(const AskOutcome outcome, ask_of_job(job_id, verb.ask, verb.name));
+    CKPT_TRY(const AskOutcome outcome, ask_of_job(m_job_id, verb.ask, verb.name));
+    const std::uint32_t job_id = outcome.job_id;
     if (outcome.was_restored) {
         std::cout << "job " << job_id << " was restored from generation " << outcome.generation << "\n";
         return m_tell_restored ? k_restored_status : 0;

@@ -157,6 +157,7 @@ void Server::asked_from_inside(const wire::AskFor& m) {
     Job* job = find_job(m.job_id);
     if (job == nullptr) return;
     Job::AskedInside& inside = job->inside;
+    if (inside.waiting.size() >= k_told_max) return;
     const bool is_told = m.token != 0 && m_asked.has_value();
     if (is_told) {
         if (inside.told.size() >= k_told_max) { // the oldest has been answered long ago
@@ -168,7 +169,7 @@ void Server::asked_from_inside(const wire::AskFor& m) {
         inside.told.push_back(m.token);
     }
     if (inside.waiting.empty() || is_last(reason_of(m.ask))) inside.reason = reason_of(m.ask);
-    if (inside.waiting.size() < k_told_max) inside.waiting.push_back(is_told ? m.token : 0);
+    inside.waiting.push_back(is_told ? m.token : 0);
 }
 
 // Others of its processes may be about to ask too: who is connected cannot be dumped.
@@ -196,11 +197,11 @@ void Server::answer_inside(Job& job, const effect::AnswerOnDemand& e) {
     const std::uint32_t job_id = job.facts.job_id;
     const std::uint32_t code = e.error ? static_cast<std::uint32_t>(e.error->code) : 0;
     const std::string word = std::to_string(e.generation) + " " + std::to_string(code);
+    const auto is_there = [&](std::uint64_t token) {
+        return std::ranges::find(job.inside.told, token) != job.inside.told.end();
+    };
     for (const std::uint64_t token : std::exchange(job.inside.begun, {}))
-        if (token != 0 && m_asked) (void)m_asked->publish(wire::asked_name(job_id, token), word);
-    m_loop.after(std::chrono::milliseconds(0), [this, job_id, serial = job.serial] {
-        if (Job* still = find_job(job_id, serial)) begin_what_was_asked_inside(*still);
-    });
+        if (m_asked && is_there(token)) (void)m_asked->publish(wire::asked_name(job_id, token), word);
 }
 
 void Server::tell_restored(const Job& job) {

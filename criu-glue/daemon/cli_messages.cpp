@@ -71,10 +71,11 @@ Job* Server::job_of_caller(ConnectionId id, std::uint32_t job_id) {
     const uid_t uid = m_connections.at(id).peer.uid;
     Job* job = find_job(job_id);
     if (job != nullptr && (uid == 0 || uid == job->facts.uid)) return job;
-    if (job = job_around(id); job != nullptr) return job;
+    if (job_id == 0) job = job_around(id);
+    if (job_id == 0 && job != nullptr) return job;
     send(id, answer_of({Code::not_found,
                         "no job " + std::to_string(job_id) + " of yours is checkpointed on this node",
-                        "it is not --checkpoint's, or runs elsewhere", 0}));
+                        "it was submitted without --checkpoint, or runs elsewhere", 0}));
     return nullptr;
 }
 

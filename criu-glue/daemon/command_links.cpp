@@ -49,7 +49,10 @@ void Server::answer_command(LinkId id, const wire::Answer& answer) {
 
 void Server::command_link_gone(LinkId id) {
     for (auto& [job_id, job] : m_jobs)
-        if (job.commanded == id) job.commanded = 0;
+        if (job.commanded == id) {
+            job.commanded = 0;
+            begin_what_was_asked_inside(job);
+        }
 }
 
 } // namespace ckpt

@@ -180,7 +180,10 @@ void Server::asked_elsewhere(Job& job, const std::string& node, const event::OnD
 }
 
 void Server::node_lost(Job& job, const std::string& node) {
-    if (job.others.asker == node) job.others.asker.clear();
+    if (job.others.asker == node) {
+        job.others.asker.clear();
+        begin_what_was_asked_inside(job);
+    }
     const std::uint32_t job_id = job.facts.job_id;
     const std::uint64_t serial = job.serial;
     const bool is_missed = std::ranges::any_of(job.others.tasks, [&](const auto& one) {

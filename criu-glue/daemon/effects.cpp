@@ -316,6 +316,10 @@ void Server::perform(Job& job, const effect::Comment& e) {
 }
 
 void Server::perform(Job& job, const effect::AnswerOnDemand& e) {
+    // Others may have waited for this one to be through.
+    m_loop.after(std::chrono::milliseconds(0), [this, job_id = job.facts.job_id, serial = job.serial] {
+        if (Job* still = find_job(job_id, serial)) begin_what_was_asked_inside(*still);
+    });
     if (std::exchange(job.inside.is_begun, false)) return answer_inside(job, e);
     const wire::Answer answer = e.error ? answer_of(*e.error) : wire::Answer{0, e.generation, {}};
     if (const LinkId command = std::exchange(job.commanded, 0); command != 0)

@@ -77,8 +77,7 @@ void Server::tell_app_place(const Job& job, const Task& task) {
     send(task.shim, wire::AppPlace{job.app_dir, job.state.saved, job.state.restored_from > 0});
 }
 
-// Whatever becomes of the note: the program has saved itself. Without the note the next incarnation is not
-// told so, and has the program's own files to go by.
+// Without the note the script would start over what the program has saved: then the generation is none.
 void Server::note_app_generation(Job& job, std::uint32_t generation) {
     wire::AppDirRequest request;
     request.what = wire::AppDirRequest::What::note;
@@ -94,7 +93,9 @@ void Server::note_app_generation(Job& job, std::uint32_t generation) {
                         log::warning("job " + std::to_string(job_id) + ": generation " +
                                      std::to_string(generation) +
                                      " is not noted: " + one_line(result.error()));
-                    handle(job_id, event::CommitEnded{generation, std::nullopt, 0});
+                    event::CommitEnded ended{generation, std::nullopt, 0};
+                    if (!result) ended.error = result.error();
+                    handle(job_id, ended);
                 });
 }
 

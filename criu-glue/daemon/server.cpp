@@ -147,7 +147,7 @@ void Server::drop_connection(ConnectionId id) {
     for (auto& [job_id, job] : m_jobs) {
         if (job.on_demand == id) job.on_demand.reset();
         if (job.epilog == id) job.epilog.reset();
-        if (job.facts.uid == gone.peer.uid) begin_what_was_asked_inside(job);
+        begin_what_was_asked_inside(job);
     }
 }
 

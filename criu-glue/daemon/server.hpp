@@ -145,8 +145,7 @@ private:
     void answer_inside(Job& job, const effect::AnswerOnDemand& e);
     void tell_restored(const Job& job);
     void forget_asked(const Job& job);
-    // nullptr: not here, or not the caller's, who has been told. The one around the caller goes for one that
-    // is not here: it may go on from that.
+    // nullptr: not here, or not the caller's, who has been told. 0: the one that the caller is a process of.
     Job* job_of_caller(ConnectionId id, std::uint32_t job_id);
     void reply(ConnectionId id, const Status& status);
     void answer_registration(ConnectionId id, const wire::StepTaskRegister& m);

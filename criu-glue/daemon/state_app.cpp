@@ -72,6 +72,13 @@ void on(JobState& job, const event::AppDirReady& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     if (task.phase != Phase::adopting) return;
     job.saved = job.last_generation = e.generation;
+    // Without its number the script would begin over what the program has saved.
+    const bool goes_on = job.restart_count > 0 && job.plan.restore.value.kind != Restore::Kind::never;
+    if (e.error && goes_on)
+        return hold(task, e.task,
+                    "it cannot be told on this node whether the program has saved itself: " +
+                        one_line(*e.error),
+                    out);
     if (e.error)
         out.emplace_back(effect::Say{one_line(*e.error) + "; the program has no directory of its own"});
     if (job.restart_count == 0 || job.plan.restore.value.kind == Restore::Kind::never)

@@ -19,7 +19,7 @@ Error nothing_runs() {
 }
 
 Error switched_off(const JobState& job) {
-    return {Code::busy, "checkpoints of this job are switched off",
+    return {Code::option_conflict, "checkpoints of this job are switched off",
             "`sckpt enable " + std::to_string(job.job_id) + "` switches them on", 0};
 }
 

@@ -169,7 +169,7 @@ bool is_settled(const JobState& job) {
 }
 
 void settle_ending(JobState& job, Effects& out) {
-    if (job.final_wanted) make_way(job, out);
+    if (job.final_wanted || job.cause) make_way(job, out);
     if (job.taking) return; // when it ends we are called again
     if (job.standing) return settle_standing(job, out);
     if (job.final_taken) {

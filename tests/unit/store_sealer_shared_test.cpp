@@ -63,7 +63,7 @@ protected:
         expect_restores(1, {0, generation});
         const fs::path target = make_local({});
         const Fd dir = open_path(target);
-        const wire::PartRequest part{place(1), 0, generation, k_stand_in, 5};
+        const wire::PartRequest part{place(1), 0, generation, k_stand_in, 5, {}};
         const auto unpacked = must_ask<wire::PartResult>(part, {dir.get()}, false);
         EXPECT_EQ(unpacked.outcome.code, 0U) << unpacked.outcome.what;
         EXPECT_EQ(files_in(target), of_task(generation));

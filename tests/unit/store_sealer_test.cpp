@@ -73,7 +73,7 @@ TEST_F(SealerTest, TheTasksOfAStep) {
 
     const fs::path target = make_local({});
     const Fd dir = open_path(target);
-    wire::PartRequest part{place(1), 0, 1, k_stand_in, 5};
+    wire::PartRequest part{place(1), 0, 1, k_stand_in, 5, {}};
     const auto unpacked = must_ask<wire::PartResult>(part, {dir.get()}, false);
     EXPECT_EQ(unpacked.outcome.code, 0U) << unpacked.outcome.what;
     EXPECT_EQ(files_in(target), of_task);

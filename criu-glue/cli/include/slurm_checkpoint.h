@@ -29,8 +29,8 @@ extern char** environ;
 /* Saves the whole job, and returns when that is in the store: 0. Returns 1, perhaps days later and on another
  * node, when the job has been restored from there. -1 when nothing was saved; the job runs on, sckpt has said
  * why on standard error, and errno is ECANCELED, or ENOENT outside of a job, or that of a call that failed.
- * Of several processes or threads that call at the same time, all return when one checkpoint is saved that all
- * of them are in. SIGCHLD must not be ignored. */
+ * Of several processes or threads that call at the same time, each returns when a checkpoint is saved that it
+ * is in. SIGCHLD must not be ignored. */
 static inline int slurm_checkpoint(void) {
     char name[] = "sckpt";
     char verb[] = "create";
