@@ -116,6 +116,21 @@ class OnDemand(SystemTest):
         self.assertEqual(application_lines(job.output()), lines(1, 40))
         assert_clean(job)
 
+    def test_one_job_steers_another(self):
+        """The one that is named, never the one that asks."""
+        other = submit(COUNTS, NONE, node="n2", name="other")
+        other.wait_output("line 20")
+        job = submit(f"#!/bin/bash\nsckpt create {other.id}\nsckpt create 999999\nsckpt create\n", NONE, name="steers")
+        self.assert_ended(end(job))
+        lines_of_it = [line for line in application_lines(job.output()) if line]
+        self.assertEqual(lines_of_it[0], f"generation 1 of job {other.id} saved")
+        self.assertIn("slurmctld does not know job 999999", lines_of_it[1])
+        self.assertEqual(lines_of_it[2:], [f"generation 1 of job {job.id} saved"])
+        self.assertEqual(len(generations(other)), 1)
+        other.path("go").touch()
+        self.assert_ended(end(other))
+        assert_clean(job, other)
+
     def test_requeue_and_vacate(self):
         """Nothing is printed between the checkpoint and the end; both go on to the last line."""
         requeued, vacated = submit(COUNTS, NONE, name="requeued"), submit(COUNTS, NONE, name="vacated")

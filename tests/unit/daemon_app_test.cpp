@@ -67,6 +67,38 @@ TEST(App, RunsWithoutADirectoryWhereNoneCanBeMade) {
     EXPECT_TRUE(has<effect::Say>(ready));
 }
 
+// Its store is not mounted, say: there may be what it would start over.
+TEST(App, IsHeldWhereItCannotBeToldWhetherItWasSaved) {
+    JobState job = fresh_app();
+    job.restart_count = 1;
+    advance(job, event::ShimArrived{k_batch});
+    const Effects ready = advance(job, event::AppDirReady{k_batch, 0, some_error()});
+    EXPECT_FALSE(has<effect::StartTask>(ready));
+    EXPECT_TRUE(has<effect::HoldJob>(ready));
+}
+
+TEST(App, ThatCannotBeNotedIsNotSaidToBeSaved) {
+    JobState job = running_app();
+    advance(job, event::OnDemand{true, Reason::requeue});
+    advance(job, event::AppAsked{k_batch, 1, 1, {}});
+    advance(job, event::AppAnswered{k_batch, 1, How::marked});
+    const Effects failed = advance(job, event::CommitEnded{1, some_error(), 0});
+    EXPECT_FALSE(has<effect::RequeueJob>(failed));
+    EXPECT_TRUE(has<effect::ContinueTree>(failed));
+    ASSERT_TRUE(has<effect::AnswerOnDemand>(failed));
+    EXPECT_TRUE(all<effect::AnswerOnDemand>(failed)[0].error);
+}
+
+TEST(App, ACancelledOneGetsItsSigtermDuringAQuestionToo) {
+    JobState job = running_app();
+    advance(job, event::OnDemand{});
+    advance(job, event::AppAsked{k_batch, 1, 1, {}});
+    advance(job, event::TermArrived{k_batch});
+    const Effects known = advance(job, event::CauseKnown{Cause::cancelled, false});
+    EXPECT_TRUE(has<effect::RelayTerm>(known));
+    EXPECT_TRUE(has<effect::AnswerOnDemand>(known)) << "who has asked hears of it";
+}
+
 TEST(App, StartsAgainFromItsBeginningWithTheNumberThatWasNoted) {
     JobState job = running_app(4, 1);
     EXPECT_EQ(job.saved, 4U);
