@@ -95,9 +95,9 @@ std::string own_path() {
 }
 
 // srun's step is one of the job, which ends it when that is requeued or cancelled, often before it has had
-// its answer. What slurmctld says of the job is one, too. Returns when there is none, with what stands
-// against it.
-Error run_to_its_end(const std::vector<std::string>& words, std::uint32_t job_id) {
+// its answer. What slurmctld says of the job is one, too, though not of what is saved. Returns when there is
+// none, with what stands against it.
+Error run_to_its_end(const std::vector<std::string>& words, std::uint32_t job_id, bool vacates) {
     SpawnSpec spec;
     spec.path = words.front();
     spec.argv = words;
@@ -112,9 +112,10 @@ Error run_to_its_end(const std::vector<std::string>& words, std::uint32_t job_id
     const auto job = ask_slurm(std::to_string(job_id));
     const std::string name = "job " + std::to_string(job_id);
     const std::string state = job ? job->state : "not known any more";
-    if (state == "requeue" || state == "pending" || state == "cancelled") {
-        std::cout << name << " is saved, and is " << (state == "cancelled" ? "cancelled" : "requeued")
-                  << "\n";
+    const bool is_as_asked = vacates ? state == "cancelled" : state == "requeue" || state == "pending";
+    if (is_as_asked) {
+        std::cout << name << (vacates ? " has ended" : " is requeued")
+                  << "; the end of its output says from which generation it goes on\n";
         std::cout.flush();
         std::exit(0);
     }
@@ -135,8 +136,8 @@ Error start_there(const SlurmJob& job, const std::vector<std::string>& command) 
                                    "--ntasks=1", "--nodelist=" + node, "--quiet",   own_path()};
     words.insert(words.end(), command.begin(), command.end());
     ::setenv(k_forwarded, "1", 1); // NOLINT(concurrency-mt-unsafe): one thread
-    const bool ends_job = command.front() == "requeue" || command.front() == "vacate";
-    if (ends_job) return run_to_its_end(words, job.id);
+    const bool vacates = command.front() == "vacate";
+    if (vacates || command.front() == "requeue") return run_to_its_end(words, job.id, vacates);
     std::vector<char*> argv = exec_pointers(words);
     ::execv(srun->c_str(), argv.data());
     return {Code::os, "srun could not be started", "run sckpt " + command.front() + " on " + node, 0};

@@ -101,6 +101,16 @@ Result<std::vector<ImageField>> fields_of(std::string_view message) {
     return fields;
 }
 
+std::uint64_t value_of(const std::vector<ImageField>& fields, std::uint32_t number) {
+    const auto found = std::ranges::find(fields, number, &ImageField::number);
+    return found != fields.end() ? found->value : 0;
+}
+
+Result<std::string> read_image(int images, const std::string& name) {
+    CKPT_TRY(const Fd file, open_beneath(images, name, O_RDONLY));
+    return read_all(file.get(), k_image_max);
+}
+
 Result<std::vector<std::string_view>> entries_of(std::string_view image) {
     if (image.size() < k_magics || load32(image) != k_common_magic) return malformed();
     image.remove_prefix(k_magics);

@@ -25,6 +25,12 @@ struct ImageField {
 // result.
 Result<std::vector<ImageField>> fields_of(std::string_view message);
 
+// Of the first field with that number; 0 without one, as protobuf has it.
+std::uint64_t value_of(const std::vector<ImageField>& fields, std::uint32_t number);
+
+// A file of an image directory; Code::not_found without it, Code::os beyond 256 MiB.
+Result<std::string> read_image(int images, const std::string& name);
+
 // The messages in an image file: two 32-bit magics, then 32-bit sizes each followed by a message (image.c,
 // protobuf.c).
 Result<std::vector<std::string_view>> entries_of(std::string_view image);

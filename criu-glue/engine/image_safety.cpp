@@ -19,7 +19,6 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_image_max = 256 << 20;
 constexpr std::size_t k_head_max = 4096;
 constexpr std::size_t k_magics = 8;
 
@@ -39,16 +38,6 @@ struct Range {
     std::uint64_t start = 0;
     std::uint64_t end = 0;
 };
-
-Result<std::string> read_image(int images, const std::string& name) {
-    CKPT_TRY(const Fd file, open_beneath(images, name, O_RDONLY));
-    return read_all(file.get(), k_image_max);
-}
-
-std::uint64_t value_of(const std::vector<ImageField>& fields, std::uint32_t number) {
-    const auto found = std::ranges::find(fields, number, &ImageField::number);
-    return found != fields.end() ? found->value : 0;
-}
 
 Result<std::vector<Range>> shared_mappings(int images, std::uint64_t pid) {
     std::vector<Range> shared;

@@ -21,7 +21,6 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_image_max = 256 << 20;
 constexpr mode_t k_permissions = 07777;
 constexpr std::string_view k_criu_name = "link_remap."; // files-reg.c:create_link_remap
 constexpr std::string_view k_nfs_name = ".nfs";         // the kernel's fs/nfs/unlink.c
@@ -33,19 +32,9 @@ constexpr std::uint32_t k_file_id = 2;
 constexpr std::uint32_t k_file_reg = 3;
 constexpr std::uint32_t k_reg_name = 6;
 
-std::uint64_t value_of(const std::vector<ImageField>& fields, std::uint32_t number) {
-    const auto found = std::ranges::find(fields, number, &ImageField::number);
-    return found != fields.end() ? found->value : 0;
-}
-
 std::string_view bytes_of(const std::vector<ImageField>& fields, std::uint32_t number) {
     const auto found = std::ranges::find(fields, number, &ImageField::number);
     return found != fields.end() ? found->bytes : std::string_view();
-}
-
-Result<std::string> read_image(int images, const std::string& name) {
-    CKPT_TRY(const Fd file, open_beneath(images, name, O_RDONLY));
-    return read_all(file.get(), k_image_max);
 }
 
 Result<std::set<std::uint64_t>> linked_ids(int images) {

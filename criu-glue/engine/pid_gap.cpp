@@ -16,7 +16,6 @@ namespace {
 constexpr pid_t k_preferred = 100'000; // above what a fresh node's processes have
 constexpr pid_t k_gap = 512;           // criu forks helpers and feature probes before the tree
 constexpr pid_t k_first = 300;         // kernel/pid.c:RESERVED_PIDS, skipped after a wrap
-constexpr std::size_t k_image_max = 256 << 20;
 
 bool is_free(const std::vector<pid_t>& sorted, pid_t after) {
     const auto next = std::ranges::upper_bound(sorted, after);
@@ -26,8 +25,7 @@ bool is_free(const std::vector<pid_t>& sorted, pid_t after) {
 } // namespace
 
 Result<std::vector<pid_t>> pids_in_images(int images) {
-    CKPT_TRY(const Fd file, open_beneath(images, "pstree.img", O_RDONLY));
-    CKPT_TRY(const std::string image, read_all(file.get(), k_image_max));
+    CKPT_TRY(const std::string image, read_image(images, "pstree.img"));
     CKPT_TRY(const auto entries, entries_of(image));
     std::vector<pid_t> pids;
     for (const std::string_view entry : entries) {

@@ -21,23 +21,12 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_image_max = 256 << 20;
 // images/remap-file-path.proto, fdinfo.proto (file_entry), regfile.proto
 constexpr std::uint32_t k_remap_origin = 1;
 constexpr std::uint32_t k_file_reg = 3;
 constexpr std::uint32_t k_reg_id = 1;
 constexpr std::uint32_t k_reg_flags = 2;
 constexpr std::uint32_t k_reg_name = 6;
-
-std::uint64_t value_of(const std::vector<ImageField>& fields, std::uint32_t number) {
-    const auto found = std::ranges::find(fields, number, &ImageField::number);
-    return found != fields.end() ? found->value : 0;
-}
-
-Result<std::string> read_image(int images, const char* name) {
-    CKPT_TRY(const Fd file, open_beneath(images, name, O_RDONLY));
-    return read_all(file.get(), k_image_max);
-}
 
 Result<std::set<std::uint64_t>> remapped(int images) {
     std::set<std::uint64_t> ids;
