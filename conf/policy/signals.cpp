@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Signals by name; kept apart from the other values because their names come from libc.
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <cstring>
@@ -41,10 +42,18 @@ std::vector<std::string> names() {
     return all;
 }
 
+char upper(char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
 std::string suggestion(std::string_view text) {
     const auto all = names();
     const std::vector<std::string_view> views(all.begin(), all.end());
-    return did_you_mean(text, views);
+    std::string hint = did_you_mean(text, views);
+    if (const std::size_t name = hint.find('"'); name != std::string::npos)
+        std::ranges::transform(hint.begin() + static_cast<std::ptrdiff_t>(name), hint.end(),
+                               hint.begin() + static_cast<std::ptrdiff_t>(name), upper);
+    return hint;
 }
 
 } // namespace
@@ -64,6 +73,9 @@ Result<int> parse_signal_for_program(std::string_view text) {
     CKPT_TRY(const int signal, parse_signal(text));
     for (const int taken : {SIGCONT, SIGTSTP, SIGCHLD})
         if (signal == taken) return fail(Code::option_value, quote(text) + " already has a meaning for jobs");
+    for (const int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS})
+        if (signal == fault)
+            return fail(Code::option_value, quote(text) + " tells a program of a fault of its own");
     return signal;
 }
 

@@ -11,12 +11,14 @@
 #include <iostream>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "ask.hpp"
 #include "job_id.hpp"
+#include "os/files.hpp"
 #include "os/process.hpp"
 #include "programs.hpp"
 #include "slurm_job.hpp"
@@ -31,6 +33,7 @@ constexpr std::chrono::milliseconds k_pause{100};
 // ckptd says that a job was restored a moment after it has been. Counted, as the time of another node's clock
 // says nothing here.
 constexpr int k_silent_max = 300;
+constexpr std::size_t k_said_max = 1U << 20U;
 constexpr const char* k_forwarded = "SLURM_CHECKPOINT_FORWARDED";
 
 std::uint64_t make_token() {
@@ -94,6 +97,15 @@ std::string own_path() {
     return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : "sckpt";
 }
 
+// Of what came from a step: what sckpt has said in it.
+std::string own_lines(const std::string& text) {
+    std::istringstream lines(text);
+    std::string own;
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with("sckpt: ")) own += line + "\n";
+    return own;
+}
+
 // srun's step is one of the job, which ends it when that is requeued or cancelled, often before it has had
 // its answer. What slurmctld says of the job is one, too, though not of what is saved. Returns when there is
 // none, with what stands against it.
@@ -103,15 +115,23 @@ Error run_to_its_end(const std::vector<std::string>& words, std::uint32_t job_id
     spec.argv = words;
     for (char** variable = environ; *variable != nullptr; ++variable)
         spec.environment.emplace_back(*variable);
-    spec.fds = {{STDIN_FILENO, STDIN_FILENO}, {STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}};
+    auto said = make_pipe(); // srun and slurmstepd complain of the end that was asked for
+    if (!said) return said.error();
+    spec.fds = {
+        {STDIN_FILENO, STDIN_FILENO}, {STDOUT_FILENO, STDOUT_FILENO}, {said->write.get(), STDERR_FILENO}};
     auto child = spawn(spec);
     if (!child) return child.error();
+    said->write.reset();
+    const std::string words_of_others = read_all(said->read.get(), k_said_max).value_or(std::string());
     const auto status = child->wait(k_limit);
-    if (status && WIFEXITED(*status) && WEXITSTATUS(*status) <= 1)
-        std::exit(WEXITSTATUS(*status)); // it has said all
+    const bool has_said_all = status && WIFEXITED(*status) && WEXITSTATUS(*status) <= 1;
     const auto job = ask_slurm(std::to_string(job_id));
     const std::string name = "job " + std::to_string(job_id);
-    const std::string state = job ? job->state : "not known any more";
+    const std::string state = job ? job->state : std::string();
+    if (has_said_all) {
+        std::cerr << (WEXITSTATUS(*status) == 0 ? own_lines(words_of_others) : words_of_others);
+        std::exit(WEXITSTATUS(*status));
+    }
     const bool is_as_asked = vacates ? state == "cancelled" : state == "requeue" || state == "pending";
     if (is_as_asked) {
         std::cout << name << (vacates ? " has ended" : " is requeued")
@@ -119,7 +139,10 @@ Error run_to_its_end(const std::vector<std::string>& words, std::uint32_t job_id
         std::cout.flush();
         std::exit(0);
     }
-    return {Code::os, "nobody has heard what has become of " + name + ": it is " + state,
+    std::cerr << words_of_others;
+    return {Code::os,
+            "nobody has heard what has become of " + name + ": " +
+                (job ? state_text(*job) : "slurmctld does not know it"),
             "see `sckpt list` and the job's output", 0};
 }
 
@@ -159,7 +182,7 @@ Error on_its_node(std::uint32_t job_id, const std::vector<std::string>& command,
     if (!job) return {Code::not_found, "slurmctld does not know " + name, "see `squeue --me`", 0};
     if (job->uid != ::getuid()) return {Code::not_permitted, name + " is not yours", "see `squeue --me`", 0};
     if (job->state != "running" && job->state != "suspended")
-        return {Code::not_found, name + " does not run: it is " + job->state, "see `sckpt list`", 0};
+        return {Code::not_found, name + " does not run: " + state_text(*job), "see `sckpt list`", 0};
     if (is_own_job(job_id) && here.code == Code::not_found) return here;
     return start_there(*job, command);
 }

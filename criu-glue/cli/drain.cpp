@@ -16,6 +16,7 @@
 
 #include "command_link.hpp"
 #include "policy/policy_yaml.hpp"
+#include "policy/text.hpp"
 #include "programs.hpp"
 
 namespace ckpt::cli {
@@ -25,6 +26,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::chrono::hours k_job_limit{1}; // a commit of the largest job to a slow file system
+constexpr std::chrono::seconds k_look_limit{20};
 constexpr const char* k_policy_file = "/etc/slurm/checkpoint.yaml";
 
 template <typename T>
@@ -52,6 +54,12 @@ Status requeue(DrainedJob& job, std::uint16_t port) {
     CKPT_TRY(CommandLink link, CommandLink::open(job.host, job.address, port));
     CKPT_TRY(const wire::Answer answer, link.ask(wire::AskFor{job.id, wire::Ask::requeue, 0}, k_job_limit));
     job.generation = answer.generation;
+    return {};
+}
+
+Status look(const DrainedJob& job, std::uint16_t port) {
+    CKPT_TRY(CommandLink link, CommandLink::open(job.host, job.address, port));
+    CKPT_TRY(const wire::Answer answer, link.ask(wire::AskFor{job.id, wire::Ask::look, 0}, k_look_limit));
     return {};
 }
 
@@ -108,6 +116,57 @@ std::string jobs_text(std::size_t count) {
     return std::to_string(count) + (count == 1 ? " job" : " jobs");
 }
 
+std::size_t count_left(const std::vector<DrainedJob>& jobs) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(jobs, [](const DrainedJob& job) { return job.error.has_value(); }));
+}
+
+std::string left_text(const std::vector<DrainedJob>& jobs) {
+    std::string text;
+    for (const DrainedJob& job : jobs)
+        if (job.error)
+            text += std::format("  {} {} (uid {}): {}\n", job.id, job.name, job.uid, one_line(*job.error));
+    return text + "`scontrol requeue JOBID` or `scancel JOBID` ends such a job without a checkpoint\n";
+}
+
+// `add`: what is known of a job that goes.
+template <class Add>
+std::string json_of(const std::string& node, const std::vector<DrainedJob>& jobs, bool dry_run, Add add) {
+    Json all = Json::array();
+    for (const DrainedJob& job : jobs) {
+        Json one{{"job", job.id}, {"name", job.name}, {"uid", job.uid}};
+        add(job, one);
+        if (job.error) one["error"] = one_line(*job.error);
+        all.push_back(std::move(one));
+    }
+    Json object{{"node", node}, {"jobs", all}};
+    if (dry_run) object["dry_run"] = true;
+    // A job's name may be in any encoding.
+    return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+bool is_all_gone(const std::vector<DrainedJob>& jobs) {
+    return count_left(jobs) == 0;
+}
+
+// Whether it runs in a moment, and room is there, nobody knows.
+bool dry_run(const DrainOptions& options, std::vector<DrainedJob>& jobs, std::uint16_t port) {
+    for (DrainedJob& job : jobs)
+        if (const Status may = look(job, port); !may) job.error = may.error();
+    std::cout << (options.json ? dry_run_json(options.node, jobs) : dry_run_text(options.node, jobs));
+    return is_all_gone(jobs);
+}
+
+Status check(const DrainOptions& options) {
+    if (::geteuid() != 0) return fail(Code::not_permitted, "only root may drain a node", "ask an admin");
+    if (options.node.empty())
+        return fail(Code::option_value, "the name of the node is empty", "see `sinfo -N`");
+    if (without_controls(options.reason) != options.reason || options.reason.empty())
+        return fail(Code::option_value, quote(options.reason) + " is no reason that sinfo could show",
+                    "use one line of text");
+    return {};
+}
+
 } // namespace
 
 std::optional<NodeState> parse_node(const std::string& output) {
@@ -130,45 +189,46 @@ std::optional<NodeState> parse_node(const std::string& output) {
 }
 
 std::string drain_summary(const std::string& node, const std::vector<DrainedJob>& jobs) {
-    const auto left = static_cast<std::size_t>(
-        std::ranges::count_if(jobs, [](const DrainedJob& job) { return job.error.has_value(); }));
-    std::string text = std::format("node {}: {} saved and requeued", node, jobs_text(jobs.size() - left));
-    text += left == 0 ? "; none is left\n" : std::format("; {} could not be and run on:\n", jobs_text(left));
-    for (const DrainedJob& job : jobs)
-        if (job.error)
-            text += std::format("  {} {} (uid {}): {}\n", job.id, job.name, job.uid, one_line(*job.error));
-    if (left > 0)
-        text += "`scontrol requeue JOBID` or `scancel JOBID` ends such a job without a checkpoint\n";
-    return text;
+    const std::size_t left = count_left(jobs);
+    const std::string text =
+        std::format("node {}: {} saved and requeued", node, jobs_text(jobs.size() - left));
+    if (left == 0) return text + "; none is left\n";
+    return text + std::format("; {} could not be and run on:\n", jobs_text(left)) + left_text(jobs);
 }
 
 std::string drain_json(const std::string& node, const std::vector<DrainedJob>& jobs) {
-    Json all = Json::array();
-    for (const DrainedJob& job : jobs) {
-        Json one{{"job", job.id}, {"name", job.name}, {"uid", job.uid}, {"requeued", !job.error}};
-        if (job.error)
-            one["error"] = one_line(*job.error);
-        else
-            one["generation"] = job.generation;
-        all.push_back(std::move(one));
-    }
-    // A job's name may be in any encoding.
-    return Json{{"node", node}, {"jobs", all}}.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    return json_of(node, jobs, false, [](const DrainedJob& job, Json& one) {
+        one["requeued"] = !job.error;
+        if (!job.error) one["generation"] = job.generation;
+    });
+}
+
+std::string dry_run_text(const std::string& node, const std::vector<DrainedJob>& jobs) {
+    std::string text;
+    for (const DrainedJob& job : jobs)
+        if (!job.error)
+            text +=
+                std::format("job {} {} (uid {}) would be saved and requeued\n", job.id, job.name, job.uid);
+    const std::size_t left = count_left(jobs);
+    if (left == 0) return text + std::format("node {}: none would be left\n", node);
+    return text + std::format("node {}: {} could not be saved and would run on:\n", node, jobs_text(left)) +
+           left_text(jobs);
+}
+
+std::string dry_run_json(const std::string& node, const std::vector<DrainedJob>& jobs) {
+    return json_of(node, jobs, true,
+                   [](const DrainedJob& job, Json& one) { one["would_requeue"] = !job.error; });
 }
 
 Result<bool> drain(const DrainOptions& options) {
-    if (::geteuid() != 0) return fail(Code::not_permitted, "only root may drain a node", "ask an admin");
+    CKPT_CHECK(check(options));
     CKPT_TRY(const Policy policy, load_policy(k_policy_file));
     if (policy.network.port == 0)
         return fail(Code::option_conflict,
                     "network.port of the policy is none: ckptd of other nodes cannot be asked",
                     "`scontrol requeue` each job: it is saved within KillWait");
     CKPT_TRY(NodeState state, ask_node(options.node));
-    if (options.dry_run) {
-        for (const DrainedJob& job : state.jobs)
-            std::cout << "job " << job.id << " " << job.name << " would be saved and requeued\n";
-        return true;
-    }
+    if (options.dry_run) return dry_run(options, state.jobs, policy.network.port);
     if (state.takes_jobs) {
         CKPT_TRY(const std::string done, ask_slurmctld({"drain", options.node, options.reason}));
         CKPT_TRY(state, ask_node(options.node)); // one may have started meanwhile
@@ -176,7 +236,7 @@ Result<bool> drain(const DrainOptions& options) {
     requeue_all(state.jobs, policy, options.json);
     std::cout << (options.json ? drain_json(options.node, state.jobs)
                                : drain_summary(options.node, state.jobs));
-    return std::ranges::none_of(state.jobs, [](const DrainedJob& job) { return job.error.has_value(); });
+    return is_all_gone(state.jobs);
 }
 
 } // namespace ckpt::cli

@@ -26,7 +26,7 @@ struct DrainedJob {
     std::uint32_t uid = 0;
     std::string name;
     std::uint32_t generation = 0; // from which it goes on; 0 = it stays
-    std::optional<Error> error;   // why
+    std::optional<Error> error;   // why it stays
 };
 
 struct NodeState {
@@ -39,10 +39,13 @@ std::optional<NodeState> parse_node(const std::string& output);
 // What has become of the jobs, for people and for programs.
 std::string drain_summary(const std::string& node, const std::vector<DrainedJob>& jobs);
 std::string drain_json(const std::string& node, const std::vector<DrainedJob>& jobs);
+// The same of a dry run.
+std::string dry_run_text(const std::string& node, const std::vector<DrainedJob>& jobs);
+std::string dry_run_json(const std::string& node, const std::vector<DrainedJob>& jobs);
 
-// True when no job of the node is left there. The node takes no jobs from the beginning; those that could not
-// be checkpointed run on. Needs root. Code::not_found when slurmctld does not know the node: then nothing is
-// changed.
+// True when no job of the node is left there, or would be (`dry_run`). The node takes no jobs from the
+// beginning; those that could not be checkpointed run on. Needs root. Code::not_found when slurmctld does not
+// know the node: then nothing is changed.
 Result<bool> drain(const DrainOptions& options);
 
 } // namespace ckpt::cli

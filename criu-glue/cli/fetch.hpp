@@ -13,6 +13,11 @@ namespace ckpt::cli {
 
 using Json = nlohmann::json;
 
+// What to do when a job has no checkpoint to be found.
+inline constexpr const char* k_where_there_are =
+    "see `sckpt list` for what there is; --dir=DIR if the job had --checkpoint-dir=DIR; a program that saves "
+    "itself (--checkpoint-method=app:SIG) keeps its own: submit its script again";
+
 // Sends an encoded request; the objects of the answer, to the end of the work. The last of them may say what
 // went wrong: that is the error.
 Result<std::vector<Json>> fetch(const std::string& request);

@@ -125,9 +125,8 @@ Verdict verdict_on(const Json& g) {
 
 Error none_of(const ListOptions& options) {
     return {Code::not_found, "no checkpoint of job " + std::to_string(options.job_id),
-            options.dir.empty()
-                ? "see `sckpt list` for what there is; --dir=DIR if the job had --checkpoint-dir=DIR"
-                : "see `sckpt list --dir=" + options.dir + "` for what there is",
+            options.dir.empty() ? k_where_there_are
+                                : "see `sckpt list --dir=" + options.dir + "` for what there is",
             0};
 }
 

@@ -2,8 +2,10 @@
 #include "job_id.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 
+#include "policy/text.hpp"
 #include "slurm_job.hpp"
 
 namespace ckpt::cli {
@@ -14,13 +16,22 @@ bool is_number(const std::string& text) {
     return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
+bool is_possible(const std::string& digits) {
+    std::uint32_t id = 0;
+    const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), id);
+    return parsed.ec == std::errc() && id != 0;
+}
+
 } // namespace
 
 Result<std::string> number_of_job(const std::string& text) {
-    if (is_number(text)) return text;
+    if (is_number(text)) {
+        if (is_possible(text)) return text;
+        return fail(Code::option_value, quote(text) + " is not a job id", "see `sckpt list`");
+    }
     const std::size_t line = text.find('_');
     if (line == std::string::npos || !is_number(text.substr(0, line)) || !is_number(text.substr(line + 1)))
-        return fail(Code::option_value, text + " is not a job id", "see `sckpt list`");
+        return fail(Code::option_value, quote(text) + " is not a job id", "see `sckpt list`");
     if (const auto job = ask_slurm(text)) return std::to_string(job->id);
     return fail(Code::option_value, "slurmctld does not know " + text + ", or no more",
                 "name the element of the array by the number that `sckpt list` or `squeue -o %A` shows");

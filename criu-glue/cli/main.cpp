@@ -3,7 +3,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
+#include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -11,6 +14,7 @@
 #include "job_commands.hpp"
 #include "key_commands.hpp"
 #include "policy/policy_yaml.hpp"
+#include "policy/text.hpp"
 #include "store_commands.hpp"
 
 namespace {
@@ -31,6 +35,21 @@ int finish(const ckpt::Status& status) {
     return 1;
 }
 
+// CLI11's own words name neither the verb nor what is near.
+ckpt::Status check_verb(const CLI::App& app, const char* word) {
+    if (word == nullptr)
+        return ckpt::fail(ckpt::Code::option_value, "a verb is missing", "see `sckpt --help`");
+    if (*word == '-') return {};
+    std::vector<std::string> names;
+    for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(verb->get_name());
+    if (std::ranges::find(names, word) != names.end()) return {};
+    const std::vector<std::string_view> views(names.begin(), names.end());
+    const std::string near = ckpt::did_you_mean(word, views);
+    return ckpt::fail(ckpt::Code::option_value, ckpt::quote(word) + " is not a verb of sckpt",
+                      near.empty() ? "see `sckpt --help`" : near);
+}
+
 int run(int argc, char** argv) {
     CLI::App app{
         "Checkpoints of Slurm jobs: see what is saved, save one now. README.md and docs/ tell more."};
@@ -48,6 +67,7 @@ int run(int argc, char** argv) {
     auto* policy_check = policy->add_subcommand("check", "say what is wrong with a policy file");
     policy_check->add_option("FILE", policy_path, "default /etc/slurm/checkpoint.yaml");
 
+    if (const auto status = check_verb(app, argc > 1 ? argv[1] : nullptr); !status) return finish(status);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

@@ -10,9 +10,6 @@ namespace ckpt::cli {
 
 namespace {
 
-constexpr const char* k_where =
-    "see `sckpt list` for what there is; --dir=DIR if the job had --checkpoint-dir=DIR";
-
 bool is_one_of(const std::string& state, std::initializer_list<const char*> states) {
     return std::ranges::find(states, state) != states.end();
 }
@@ -70,8 +67,9 @@ Status check_usable(const RestartFrom& from, const std::vector<Json>& found) {
                         std::to_string(number(*newest, "generation")) + ": " + string(*newest, "problem"),
                     "`sckpt list` shows all of them");
     if (from.generation != 0 && !found.empty())
-        return fail(Code::not_found, job + " has no generation " + std::to_string(from.generation), k_where);
-    return fail(Code::not_found, job + " has no checkpoint to go on from", k_where);
+        return fail(Code::not_found, job + " has no generation " + std::to_string(from.generation),
+                    k_where_there_are);
+    return fail(Code::not_found, job + " has no checkpoint to go on from", k_where_there_are);
 }
 
 std::vector<std::uint32_t> claimants_in(const std::vector<Json>& found) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 #include "policy/values.hpp"
 #include "programs.hpp"
@@ -40,6 +42,21 @@ std::optional<SlurmJob> ask_slurm(const std::string& job) {
     const auto asked =
         run_program({std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld", "about", job}, -1, true);
     return asked && asked->succeeded ? parse_job(asked->output) : std::nullopt;
+}
+
+std::string state_text(const SlurmJob& job) {
+    constexpr std::array<std::pair<std::string_view, const char*>, 9> k_words{
+        {{"requeue", "is being requeued"},
+         {"preempted", "is being preempted"},
+         {"preempted-for-good", "was preempted"},
+         {"timeout", "has reached its time limit"},
+         {"cancelled", "was cancelled"},
+         {"node_fail", "has lost its node"},
+         {"running", "runs"},
+         {"completing", "is ending"},
+         {"ended", "has ended"}}};
+    const auto found = std::ranges::find(k_words, job.state, &decltype(k_words)::value_type::first);
+    return std::string("it ") + (found != k_words.end() ? found->second : "is " + job.state);
 }
 
 bool is_live(const SlurmJob& job) {

@@ -16,6 +16,9 @@ namespace ckpt {
 namespace {
 
 constexpr std::size_t k_told_max = 1024; // of one job: each is a name in the memory of the node
+// Whoever asks has closed its connection long before. One that is kept open makes the dump fail, and keeps
+// nobody waiting.
+constexpr std::chrono::seconds k_connected_max{10};
 
 // Whether the caller is a process of the job's own trees, which stands still while they are dumped.
 bool asks_from_inside(const Job& job, pid_t caller) {
@@ -170,13 +173,17 @@ void Server::asked_from_inside(const wire::AskFor& m) {
     }
     if (inside.waiting.empty() || is_last(reason_of(m.ask))) inside.reason = reason_of(m.ask);
     inside.waiting.push_back(is_told ? m.token : 0);
+    m_loop.after(k_connected_max, [this, job_id = m.job_id, serial = job->serial] {
+        if (Job* still = find_job(job_id, serial)) begin_what_was_asked_inside(*still);
+    });
 }
 
 // Others of its processes may be about to ask too: who is connected cannot be dumped.
 bool Server::has_connection_from_inside(const Job& job) const {
+    const auto recent = std::chrono::steady_clock::now() - k_connected_max;
     return std::ranges::any_of(m_connections, [&](const auto& one) {
         const Connection& connection = one.second;
-        return !connection.is_shim && connection.peer.uid == job.facts.uid &&
+        return !connection.is_shim && connection.since > recent && connection.peer.uid == job.facts.uid &&
                asks_from_inside(job, connection.peer.pid);
     });
 }

@@ -22,7 +22,7 @@ void Server::add_command_link(Fd socket, Greeting greeting) {
 
 void Server::hear_command(LinkId id, const std::string& bytes) {
     const auto asked = wire::decode<wire::AskFor>(bytes);
-    if (!asked || asked->ask > wire::Ask::enable) {
+    if (!asked || asked->ask > wire::Ask::look) {
         log::warning("root of another node asks for what is not understood");
         return drop_link(id);
     }
@@ -32,6 +32,7 @@ void Server::hear_command(LinkId id, const std::string& bytes) {
         return answer_command(
             id, answer_of({Code::not_found, "job " + std::to_string(m.job_id) + " runs without checkpoints",
                            "", 0}));
+    if (m.ask == wire::Ask::look) return look_for_command(id, *job);
     log::info("job " + std::to_string(m.job_id) + ": root of " + m_links.at(id).node + " asks for it");
     ask_of(
         *job, m, [this, id](const wire::Answer& answer) { answer_command(id, answer); },
@@ -41,6 +42,14 @@ void Server::hear_command(LinkId id, const std::string& bytes) {
             ready.commanded = id;
             want_awaited(ready, m.ask);
         });
+}
+
+void Server::look_for_command(LinkId id, const Job& job) {
+    if (const auto error = why_not(job, wire::Ask::requeue)) return answer_command(id, answer_of(*error));
+    if (job.state.switched_off) return answer_command(id, answer_of(switched_off(job.state)));
+    may_leave(job, wire::Ask::requeue, [this, id](const std::optional<Error>& error) {
+        answer_command(id, error ? answer_of(*error) : wire::Answer{});
+    });
 }
 
 void Server::answer_command(LinkId id, const wire::Answer& answer) {

@@ -125,7 +125,7 @@ void Server::accept_connection() {
     if (!peer || too_many_connections(peer->uid)) return;
     const ConnectionId id = m_next_connection++;
     const Loop::Id watch = m_loop.watch(socket->get(), [this, id] { read_connection(id); });
-    m_connections.emplace(id, Connection{std::move(*socket), std::move(*peer), watch, 0, {}, false, {}});
+    m_connections.emplace(id, Connection{std::move(*socket), std::move(*peer), watch, 0, {}, false, {}, {}});
 }
 
 void Server::read_connection(ConnectionId id) {

@@ -73,6 +73,7 @@ private:
         TaskKey task;
         bool is_shim = false;
         std::optional<wire::AskFor> when_closed; // from a process of that job itself
+        std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
     };
 
     // connections (server.cpp)
@@ -323,6 +324,7 @@ private:
     // root's commands from other nodes (command_links.cpp)
     void add_command_link(Fd socket, Greeting greeting);
     void hear_command(LinkId id, const std::string& bytes);
+    void look_for_command(LinkId id, const Job& job);
     void answer_command(LinkId id, const wire::Answer& answer);
     void command_link_gone(LinkId id);
     // a job whose script runs here, with tasks on other nodes (coordinator.cpp)

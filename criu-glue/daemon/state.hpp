@@ -164,6 +164,9 @@ bool is_quiet(const JobState& job);
 // True while a task stays unstarted, or the script's srun untold, until the job is held.
 bool is_to_be_held(const JobState& job);
 
+// What is said of a job whose checkpoints are switched off (event::Switched).
+Error switched_off(const JobState& job);
+
 // Its program saves itself: nothing of the job is dumped.
 bool is_app(const JobState& job);
 

@@ -5,6 +5,15 @@
 
 #include "state_steps.hpp"
 
+namespace ckpt {
+
+Error switched_off(const JobState& job) {
+    return {Code::option_conflict, "checkpoints of this job are switched off",
+            "`sckpt enable " + std::to_string(job.job_id) + "` switches them on", 0};
+}
+
+} // namespace ckpt
+
 namespace ckpt::state {
 
 namespace {
@@ -16,11 +25,6 @@ Error busy() {
 
 Error nothing_runs() {
     return {Code::not_found, "nothing of this job that can be checkpointed runs on this node", "", 0};
-}
-
-Error switched_off(const JobState& job) {
-    return {Code::option_conflict, "checkpoints of this job are switched off",
-            "`sckpt enable " + std::to_string(job.job_id) + "` switches them on", 0};
 }
 
 } // namespace

@@ -372,7 +372,8 @@ enum class Ask : std::uint8_t {
     requeue = 1, // a generation, and the job is requeued
     vacate = 2,  // a generation, and the job gives its nodes up: it is cancelled
     disable = 3, // no generations until `enable`
-    enable = 4
+    enable = 4,
+    look = 5 // whether `requeue` would be refused; nothing is done. Over a command's link only
 };
 
 // From sckpt. Answered by Answer: when what was asked for is done or has failed. A process of the job itself

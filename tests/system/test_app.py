@@ -70,6 +70,14 @@ class App(SystemTest):
         self.assertEqual(cluster.read("n1", f"{directory}/generation"), "2\n")
         self.assertEqual(generations(job), [])
 
+    def test_preempted(self):
+        job = submit(ENDS, APP, "--partition=requeued", node="n1", name="preempted")
+        job.wait_output("work step 10\n")
+        urgent = submit("#!/bin/bash\necho here\n", "--partition=urgent", "--exclusive", node="n1", name="urgent")
+        self.assert_ended(end(urgent))
+        job.wait_output("life restarted=1 generation=1\n", timeout=90)
+        self.assert_exact(job, 2)
+
     def test_time_limit(self):
         job = submit(ENDS, APP, "--time=1", node="n1", name="limit")
         self.assertIn("the program is asked to save itself at half the time limit of 1m", job.advice)

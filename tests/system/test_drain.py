@@ -56,9 +56,15 @@ class Drain(SystemTest):
         for task in (0, 1):
             both.wait_output(f"{task}: line 20")
         with self.subTest("only said"):
-            said = drain("--dry-run", "n1").stdout
-            for job in (one, two, alone, plain, both):
-                self.assertIn(f"job {job.id} {job.info()['JobName']} would be saved and requeued\n", said)
+            said = drain("--dry-run", "n1")
+            self.assertEqual(said.returncode, 2, said.stderr)
+            for job in (one, two, both):
+                self.assertRegex(said.stdout, rf"(?m)^job {job.id} {job.info()['JobName']} \(uid \d+\) would be saved and requeued$")
+            self.assertRegex(said.stdout, rf"(?s)node n1: 2 jobs could not be saved and would run on:\n  {alone.id} .*may not be requeued.*  {plain.id} .*runs without")
+            told = json.loads(drain("--dry-run", "--json", "n1").stdout)
+            self.assertEqual({one["job"]: one["would_requeue"] for one in told["jobs"]},
+                             {int(job.id): job in (one, two, both) for job in (one, two, alone, plain, both)})
+            self.assertNotIn(" saved,", one.output())
             self.assertNotIn("DRAIN", node_state("n1"))
         done = drain("--reason=new memory", "n1")
         self.assertEqual(done.returncode, 2, done.stderr)
@@ -98,7 +104,8 @@ class Drain(SystemTest):
         job.wait_output("line 20")
         before = [node_state(node) for node in ("n1", "n2", "n3")]
         for arguments, user, words in ((["n99"], "root", "slurmctld does not know node n99"), (["n[1-2]"], "root", "slurmctld does not know node n[1-2]"),
-                                       (["n1"], "alice", "only root may drain a node"), ([], "root", "NODE is required")):
+                                       (["n1"], "alice", "only root may drain a node"), ([], "root", "NODE is required"),
+                                       ([""], "root", "the name of the node is empty"), (["n1", "--reason=a\nb"], "root", "use one line of text")):
             done = drain(*arguments, user=user)
             self.assertEqual(done.returncode, 1, done.stdout)
             self.assertIn(words, done.stderr)

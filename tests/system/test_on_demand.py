@@ -23,6 +23,23 @@ for i in 1 2 3 4; do /shared/programs/ask 4 >part$i & done
 wait
 echo "the end"
 """
+KEEPS_A_CONNECTION = """#!/bin/bash
+/usr/bin/python3 -c '
+import os, socket, time
+kept = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+kept.connect("/run/ckptd/ckptd.sock")
+open("connected", "w").close()
+while not os.path.exists("go"):
+    time.sleep(0.05)
+' &
+until [[ -e connected ]]; do sleep 0.05; done
+sckpt create 2>refused
+echo "status $?"
+touch go
+wait
+sckpt create >/dev/null
+echo "status $?"
+"""
 COUNTS = """#!/bin/bash
 . /shared/programs/gate.sh
 count line 1 20
@@ -101,6 +118,14 @@ class OnDemand(SystemTest):
             self.assertEqual(text, ["step 1", "step 2", "step 3", "after step 3: saved", "step 4"])
         self.assertEqual(complaints(job.output()), [])
         self.assertEqual(application_lines(job.output()), ["the end"])
+        assert_clean(job)
+
+    def test_a_connection_that_is_kept(self):
+        """It cannot be saved, and keeps nobody of the job waiting for ever."""
+        job = submit(KEEPS_A_CONNECTION, NONE)
+        self.assert_ended(end(job))
+        self.assertEqual(application_lines(job.output()), ["status 1", "status 0"])
+        self.assertIn("no checkpoint was taken", job.path("refused").read_text())
         assert_clean(job)
 
     def test_from_a_login_node(self):
@@ -182,13 +207,18 @@ class OnDemand(SystemTest):
             for user, node, number, words in (("bob", "n1", job.id, "is not yours"), ("bob", "ctl", job.id, "is not yours"),
                                               ("alice", "n1", plain.id, "is checkpointed on this node"), ("alice", "ctl", pending.id, "it is pending"),
                                               ("alice", "ctl", 999999, "slurmctld does not know job 999999"),
-                                              ("alice", "ctl", "x", "x is not a job id")):
+                                              ("alice", "ctl", "x", '"x" is not a job id'), ("alice", "n1", "0", '"0" is not a job id'),
+                                              ("alice", "n1", "99999999999", '"99999999999" is not a job id')):
                 done = sckpt(verb, number, user=user, node=node)
                 self.assertEqual(done.returncode, 1, f"{verb} {number} of {user}: {done.stdout}")
                 self.assertIn(words, done.stderr)
                 ours = [line for line in done.stderr.splitlines() if not line.startswith("srun: ")]  # which takes it there
                 self.assertEqual(len(ours), 1, done.stderr)
                 self.assertRegex(ours[0], r"^sckpt: error: .*\[CKPT-\d+\]$")
+        for verb, words in ((("creat", job.id), '"creat" is not a verb of sckpt; did you mean "create"'), ((), "a verb is missing"), (("",), '"" is not a verb')):
+            done = sckpt(*verb)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(words, done.stderr)
         done = sckpt("requeue", job.id)
         self.assertEqual(done.returncode, 1)
         self.assertIn("may not be requeued", done.stderr)

@@ -45,6 +45,19 @@ TEST(CliDrain, SaysWhatIsLeftAndWhatToDo) {
     EXPECT_THAT(text, HasSubstr("scontrol requeue"));
 }
 
+TEST(CliDrain, SaysWhatWouldBeLeft) {
+    const std::vector<DrainedJob> jobs = one_gone_one_left();
+    EXPECT_EQ(dry_run_text("n1", {}), "node n1: none would be left\n");
+    EXPECT_THAT(dry_run_text("n1", jobs),
+                HasSubstr("job 7001 one (uid 1000) would be saved and requeued\nnode n1: 1 job could "
+                          "not be saved and would run on:\n  7002 two (uid 1001): it runs"));
+    const auto json = nlohmann::json::parse(dry_run_json("n1", jobs));
+    EXPECT_TRUE(json["dry_run"]);
+    EXPECT_TRUE(json["jobs"][0]["would_requeue"]);
+    EXPECT_FALSE(json["jobs"][0].contains("generation"));
+    EXPECT_FALSE(json["jobs"][1]["would_requeue"]);
+}
+
 TEST(CliDrain, ForPrograms) {
     std::vector<DrainedJob> jobs = one_gone_one_left();
     jobs[0].name = "\xff";

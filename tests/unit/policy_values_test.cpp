@@ -92,13 +92,14 @@ TEST(SignalText, IsANameOrANumber) {
         EXPECT_FALSE(parse_signal(text)) << text;
     for (const char* text : {"KILL", "9", "SIGSTOP", "19"})
         EXPECT_THAT(parse_signal(text).error().what, HasSubstr("cannot be caught")) << text;
+    EXPECT_EQ(parse_signal("UST1").error().hint, "did you mean \"USR1\"");
 }
 
 TEST(MethodText, AppNeedsASignal) {
     EXPECT_EQ(parse_method("criu").value().kind, Method::Kind::criu);
     EXPECT_EQ(parse_method("app:TERM").value(), (Method{Method::Kind::app, SIGTERM}));
     for (const char* text : {"", "app", "app:", "app:KILL", "app:STOP", "app:CONT", "app:TSTP", "app:CHLD",
-                             "app:NOPE", "app:USR1:", "criu:USR1", "dmtcp"})
+                             "app:SEGV", "app:11", "app:NOPE", "app:USR1:", "criu:USR1", "dmtcp"})
         EXPECT_FALSE(parse_method(text)) << text;
 }
 
