@@ -34,6 +34,7 @@ constexpr std::chrono::milliseconds k_pause{100};
 // says nothing here.
 constexpr int k_silent_max = 300;
 constexpr std::size_t k_said_max = 1U << 20U;
+constexpr int k_status_max = 3; // that sckpt itself ends with
 constexpr const char* k_forwarded = "SLURM_CHECKPOINT_FORWARDED";
 
 std::uint64_t make_token() {
@@ -106,40 +107,51 @@ std::string own_lines(const std::string& text) {
     return own;
 }
 
-// srun's step is one of the job, which ends it when that is requeued or cancelled, often before it has had
-// its answer. What slurmctld says of the job is one, too, though not of what is saved. Returns when there is
-// none, with what stands against it.
-Error run_to_its_end(const std::vector<std::string>& words, std::uint32_t job_id, bool vacates) {
+struct Ran {
+    std::optional<int> status; // its exit status, if it had one
+    std::string messages;      // on standard error
+};
+
+// srun, to its end. What it and slurmstepd say of that is nobody's concern where sckpt has said all.
+Result<Ran> run_srun(const std::vector<std::string>& words) {
     SpawnSpec spec;
     spec.path = words.front();
     spec.argv = words;
     for (char** variable = environ; *variable != nullptr; ++variable)
         spec.environment.emplace_back(*variable);
-    auto said = make_pipe(); // srun and slurmstepd complain of the end that was asked for
-    if (!said) return said.error();
+    CKPT_TRY(Pipe messages, make_pipe());
     spec.fds = {
-        {STDIN_FILENO, STDIN_FILENO}, {STDOUT_FILENO, STDOUT_FILENO}, {said->write.get(), STDERR_FILENO}};
-    auto child = spawn(spec);
-    if (!child) return child.error();
-    said->write.reset();
-    const std::string words_of_others = read_all(said->read.get(), k_said_max).value_or(std::string());
-    const auto status = child->wait(k_limit);
-    const bool has_said_all = status && WIFEXITED(*status) && WEXITSTATUS(*status) <= 1;
+        {STDIN_FILENO, STDIN_FILENO}, {STDOUT_FILENO, STDOUT_FILENO}, {messages.write.get(), STDERR_FILENO}};
+    CKPT_TRY(Child child, spawn(spec));
+    messages.write.reset();
+    Ran ran;
+    ran.messages = read_all(messages.read.get(), k_said_max).value_or(std::string());
+    CKPT_TRY(const int status, child.wait(k_limit));
+    if (WIFEXITED(status)) ran.status = WEXITSTATUS(status);
+    return ran;
+}
+
+// A step is one of the job, which ends it when that is requeued or cancelled, often before it has had its
+// answer. What slurmctld says of the job is one, too, though not of what is saved. Returns when there is
+// none, with what stands against it.
+Error run_to_its_end(const std::vector<std::string>& words, std::uint32_t job_id, const std::string& verb) {
+    const auto ran = run_srun(words);
+    if (!ran) return ran.error();
+    const std::string own = own_lines(ran->messages);
+    const bool has_said_all =
+        ran->status && (*ran->status == 0 || (*ran->status <= k_status_max && !own.empty()));
+    std::cerr << (own.empty() && !has_said_all ? ran->messages : own);
+    if (has_said_all) std::exit(*ran->status);
     const auto job = ask_slurm(std::to_string(job_id));
     const std::string name = "job " + std::to_string(job_id);
     const std::string state = job ? job->state : std::string();
-    if (has_said_all) {
-        std::cerr << (WEXITSTATUS(*status) == 0 ? own_lines(words_of_others) : words_of_others);
-        std::exit(WEXITSTATUS(*status));
-    }
-    const bool is_as_asked = vacates ? state == "cancelled" : state == "requeue" || state == "pending";
-    if (is_as_asked) {
-        std::cout << name << (vacates ? " has ended" : " is requeued")
+    const bool ended = verb == "vacate" && state == "cancelled";
+    if (ended || (verb == "requeue" && (state == "requeue" || state == "pending"))) {
+        std::cout << name << (ended ? " has ended" : " is requeued")
                   << "; the end of its output says from which generation it goes on\n";
         std::cout.flush();
         std::exit(0);
     }
-    std::cerr << words_of_others;
     return {Code::os,
             "nobody has heard what has become of " + name + ": " +
                 (job ? state_text(*job) : "slurmctld does not know it"),
@@ -159,16 +171,14 @@ Error start_there(const SlurmJob& job, const std::vector<std::string>& command) 
                                    "--ntasks=1", "--nodelist=" + node, "--quiet",   own_path()};
     words.insert(words.end(), command.begin(), command.end());
     ::setenv(k_forwarded, "1", 1); // NOLINT(concurrency-mt-unsafe): one thread
-    const bool vacates = command.front() == "vacate";
-    if (vacates || command.front() == "requeue") return run_to_its_end(words, job.id, vacates);
-    std::vector<char*> argv = exec_pointers(words);
-    ::execv(srun->c_str(), argv.data());
-    return {Code::os, "srun could not be started", "run sckpt " + command.front() + " on " + node, 0};
+    return run_to_its_end(words, job.id, command.front());
 }
 
+// On one of its nodes: the shell of salloc has the number too.
 bool is_own_job(std::uint32_t job_id) {
     const char* own = std::getenv("SLURM_JOB_ID"); // NOLINT(concurrency-mt-unsafe): one thread
-    return own != nullptr && own == std::to_string(job_id);
+    const bool is_on_node = std::getenv("SLURMD_NODENAME") != nullptr; // NOLINT(concurrency-mt-unsafe)
+    return is_on_node && own != nullptr && own == std::to_string(job_id);
 }
 
 } // namespace

@@ -75,10 +75,11 @@ public:
         ++m_done;
         if (m_quiet) return;
         if (m_terminal) std::cerr << "\r\033[K";
-        std::cerr << "job " << job.id
-                  << (job.error ? ": " + one_line(*job.error)
-                                : ": generation " + std::to_string(job.generation) + " saved, requeued")
-                  << "\n";
+        const std::string name = "job " + std::to_string(job.id);
+        const std::string text = job.error
+                                     ? one_line(*job.error)
+                                     : "generation " + std::to_string(job.generation) + " saved, requeued";
+        std::cerr << (text.starts_with(name + " ") ? text : name + ": " + text) << "\n";
         show();
     }
 

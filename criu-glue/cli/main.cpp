@@ -70,6 +70,9 @@ int run(int argc, char** argv) {
     if (const auto status = check_verb(app, argc > 1 ? argv[1] : nullptr); !status) return finish(status);
     try {
         app.parse(argc, argv);
+    } catch (const CLI::ValidationError& e) { // says what to do itself, behind the option's name
+        const std::string text = e.what();
+        return finish(ckpt::fail(ckpt::Code::option_value, text.substr(text.find(": ") + 2)));
     } catch (const CLI::ParseError& e) {
         if (e.get_exit_code() == 0) return app.exit(e); // --help, --version
         return finish(ckpt::fail(ckpt::Code::option_value, e.what(), "see `sckpt --help`"));

@@ -116,7 +116,7 @@ void Server::ask_of(Job& job, const wire::AskFor& m, const Told& tell,
     if (const auto error = why_not(job, m.ask)) return tell(answer_of(*error));
     if (m.ask == wire::Ask::disable || m.ask == wire::Ask::enable) {
         handle(m.job_id, event::Switched{m.ask == wire::Ask::enable});
-        return tell({});
+        return tell({0, 0, std::to_string(m.job_id)});
     }
     if (m.ask == wire::Ask::create) return begin(job);
     may_leave(job, m.ask, [this, serial = job.serial, m, tell, begin](const std::optional<Error>& error) {

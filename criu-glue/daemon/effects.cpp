@@ -229,7 +229,7 @@ void Server::perform(Job& job, const effect::ArmInterval& e) {
 }
 
 void Server::perform(Job& job, const effect::Stand& e) {
-    order(job, e.task, wire::Order::stand);
+    order(job, e.task, e.stops ? wire::Order::stop : wire::Order::stand);
 }
 
 void Server::perform(Job& job, const effect::ContinueTree& e) {

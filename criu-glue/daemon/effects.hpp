@@ -126,6 +126,7 @@ struct DiscardImages {
 };
 struct Stand { // its shim is to keep SIGCONT back, until ContinueTree
     TaskKey task;
+    bool stops = false; // and to stop the tree: of a program that saves itself nobody else does
 };
 struct ContinueTree {
     TaskKey task;

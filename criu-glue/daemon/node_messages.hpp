@@ -148,7 +148,7 @@ void fields_of(V& v, DiscardImages& e) {
 }
 template <class V>
 void fields_of(V& v, Stand& e) {
-    v(e.task);
+    v(e.task, e.stops);
 }
 template <class V>
 void fields_of(V& v, ContinueTree& e) {

@@ -13,6 +13,8 @@ namespace ckpt {
 
 namespace {
 
+constexpr std::int64_t k_day_s = 24L * 3600;
+
 Result<Plan> plan_of(const wire::JobOpen& m, const Policy& policy) {
     Request request;
     for (const wire::OptionText& option : m.options)
@@ -69,6 +71,8 @@ Job Server::make_job(const wire::JobOpen& m) {
     Job job;
     job.serial = m_next_serial++;
     job.facts = m;
+    // --time=UNLIMITED is a year for slurmctld (job_mgr.c:job_end_time_reset).
+    if (m.end_time - std::time(nullptr) > k_year.count() - k_day_s) job.facts.end_time = 0;
     m_node_name = m.node;
     job.state.joins_nodes = m_policy.network.port != 0;
     job.opened_at = std::time(nullptr);

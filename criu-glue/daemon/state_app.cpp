@@ -125,6 +125,9 @@ void on(JobState& job, const event::AppAnswered& e, Effects& out) {
     if (!job.taking || job.taking->generation != e.generation) return;
     if (e.how == How::marked && !is_step(job, e.task)) {
         const TaskKey any = *job.taking->missing.begin();
+        if (job.taking->leave_stopped) // what it does from now on it would do twice
+            for_running(job,
+                        [&](const TaskKey& key, TaskState&) { out.emplace_back(effect::Stand{key, true}); });
         job.taking->unasked.clear();
         job.taking->missing = {any};
         job.taking->error.reset();
@@ -142,13 +145,15 @@ void make_way(JobState& job, Effects& out) {
     answer(job, 0, Error{Code::busy, "the job is about to end", "", 0}, out);
 }
 
-bool app_holds_end(JobState& job, const TaskKey& key, Effects& out) {
+bool app_holds_end(JobState& job, const event::TreeExited& e, Effects& out) {
     if (!is_app(job)) return false;
+    const TaskKey& key = e.task;
     const bool is_last = (job.taking && job.taking->leave_stopped) || job.standing || job.final_taken;
     const bool waits = is_last && !is_step(job, key);
     if (job.taking && job.taking->missing.contains(key)) {
         std::optional<Error> error;
-        if (job.failure) // it has not come to its end of its own accord
+        if (job.failure ||
+            failure_of(e.wait_status, e.memory)) // it has not come to its end of its own accord
             error = Error{Code::program_fault, "the program was killed, or died, while it was to save itself",
                           "", 0};
         else if (job.taking->processes == 0 && !is_step(job, key)) // it was faster

@@ -247,7 +247,7 @@ void on(JobState& job, const event::TreeExited& e, Effects& out) {
     // Somebody has made it run on, and it has ended.
     if (!any_running(job) && !is_app(job)) job.standing = false;
     if (by_itself && !job.unmanaged) note_failure(job, e.wait_status, e.memory);
-    if (app_holds_end(job, e.task, out)) return;
+    if (app_holds_end(job, e, out)) return;
     if (by_itself && !job.unmanaged && records_end(job, e.wait_status, out)) return;
     if (task.term_held && job.final_taken) return; // ... or when the final generation is
     out.emplace_back(effect::LetShimLeave{e.task});

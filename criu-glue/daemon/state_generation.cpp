@@ -77,6 +77,20 @@ void generation_taken(JobState& job, const Taking& taking, Effects& out) {
     out.emplace_back(effect::Commit{taking.generation, taking.reason, false});
 }
 
+// A requeue that has not come about, since something else came first, is not said to have.
+void answer_saved(JobState& job, const Committing& done, const std::optional<Error>& error, Effects& out) {
+    const bool requeued = done.reason == Reason::requeue && job.cause && moves_on(job, *job.cause);
+    const bool vacated = done.reason == Reason::vacate && job.cause == Cause::cancelled;
+    if (error || !leaves_by_us(done.reason) || requeued || vacated)
+        return answer(job, done.generation, error, out);
+    answer(job, 0,
+           Error{Code::busy,
+                 "generation " + std::to_string(done.generation) + " is saved, and the job " +
+                     (job.cause ? "ends in another way" : "runs on"),
+                 "see its output", 0},
+           out);
+}
+
 // Everything of the job is in the store, or will not be; its trees have ended.
 void end_after_commit(JobState& job, Effects& out) {
     // Without anything saved it would start from the beginning, and come to the same end.
@@ -212,7 +226,7 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
         answer(job, 0, e.error, out);
         return stand_no_more(job, out);
     }
-    if (is_asked_for(done.reason)) answer(job, e.generation, e.error, out);
+    if (is_asked_for(done.reason)) answer_saved(job, done, e.error, out);
     if (job.final_taken && job.committing.empty()) return end_after_commit(job, out);
     if (!e.error) requeue_after_all(job, out); // its last dump had failed, and nothing was in the store then
 }

@@ -341,7 +341,8 @@ void on(JobState& job, const event::ShimAway& e, Effects& out) {
     if (task.phase == Phase::adopting || task.phase == Phase::restoring)
         return on(job, event::TaskGone{e.task, {}}, out);
     task.shim_present = false;
-    task.term_held = false; // it has delivered it, and made the trees run on
+    task.term_held = false;                 // it has delivered it, and made the trees run on
+    if (task.phase == Phase::ended) return; // or had none any more, and leaves as it was told to
     if (task.stand_in == 0) job.script_is_told = false;
     if (job.final_taken) job.ran_on = true;
     if (job.standing) stand_no_more(job, out);

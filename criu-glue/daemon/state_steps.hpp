@@ -109,7 +109,7 @@ void ask_app(JobState& job, Taking& taking, Effects& out);
 // A last generation does not wait for one at an interval or on demand that may never be answered.
 void make_way(JobState& job, Effects& out);
 // The tree of a task has ended. True when its shim is to wait for what becomes of the last generation.
-bool app_holds_end(JobState& job, const TaskKey& key, Effects& out);
+bool app_holds_end(JobState& job, const event::TreeExited& e, Effects& out);
 // A task has gone from which an answer is awaited.
 void app_task_gone(JobState& job, const TaskKey& key, Effects& out);
 // There is no last generation after all: a script that has ended meanwhile has ended by itself.

@@ -51,6 +51,11 @@ Status adopt_images(const wire::AdoptRequest& request, std::vector<Fd>& fds, wir
         result.found = wire::Found::nothing;
         return {};
     }
+    if (!access && access.error().code == Code::not_found)
+        return fail(Code::restore_source,
+                    std::format("job {} has no checkpoint: nothing of this user's was ever saved in {}",
+                                request.other_job, request.place.base),
+                    "see `sckpt list`");
     if (!access) return tl::unexpected(missing(access.error(), request.place));
     CKPT_TRY(store::Adoption adoption, store::adopt(access->store(), spec));
     result.found = to_wire(adoption.found);

@@ -298,7 +298,8 @@ enum class Order : std::uint8_t {
     // To the batch script's shim: a SIGTERM has come to a step, so the job may be about to end. What its
     // sruns say of that is not for the tree, until the job goes on.
     job_ends = 8,
-    job_goes_on = 9
+    job_goes_on = 9,
+    stop = 10 // the tree: its program has saved itself. Until run_on
 };
 
 struct ShimOrder {

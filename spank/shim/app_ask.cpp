@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 
 #include "app_targets.hpp"
@@ -20,7 +21,7 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::int64_t k_look_ms = 200;
+constexpr std::int64_t k_look_ms = 50;   // for the marker: whatever the program does behind it, it does twice
 constexpr std::int64_t k_late_ms = 2000; // until a program that was just started has its handler
 constexpr int k_stop_tries = 100;        // a millisecond each
 constexpr int k_stop_rounds = 5;         // while shells start others
@@ -81,7 +82,9 @@ void AppAsk::begin(const wire::AskApp& ask, pid_t root, StandIns stand_ins, std:
     m_late_until = stand_ins.empty() ? now + k_late_ms : now;
     m_stand_ins = std::move(stand_ins);
     m_end = now + ask.limit_ms;
-    if (!ask.marker.empty()) ::unlink(ask.marker.c_str()); // of an earlier time
+    // One of an earlier time would be taken for the program's word.
+    if (!ask.marker.empty() && ::unlink(ask.marker.c_str()) != 0 && errno != ENOENT)
+        m_obstacle = "the marker of an earlier time cannot be removed: " + ask.marker;
 }
 
 std::optional<std::int64_t> AppAsk::wait_ms(std::int64_t now) const {
@@ -107,6 +110,14 @@ bool AppAsk::stop(const std::vector<pid_t>& ancestors) {
     return all;
 }
 
+void AppAsk::stop_all(pid_t root) {
+    for (int round = 0; round < k_stop_rounds; ++round) { // one of them may have started another
+        std::vector<pid_t> all = tree_pids(root).value_or(std::vector<pid_t>{});
+        std::erase(all, root);
+        if (stop(all)) return;
+    }
+}
+
 void AppAsk::find_and_ask() {
     AppTargets targets;
     std::vector<AppProcess> tree;
@@ -130,6 +141,7 @@ void AppAsk::find_and_ask() {
     for (const auto& [pid, stand_in] : m_stand_ins)
         if (!targets.asked.empty() && std::ranges::find(targets.stand_ins, pid) == targets.stand_ins.end())
             m_covered.push_back(stand_in);
+    m_has_main = !tree.empty() && std::ranges::find(targets.asked, tree.front().pid) != targets.asked.end();
     m_events = Fd(::epoll_create1(EPOLL_CLOEXEC));
     for (const pid_t pid : targets.asked) {
         auto pidfd = open_pidfd(pid);
@@ -142,7 +154,7 @@ void AppAsk::find_and_ask() {
 
 std::optional<wire::AppAsked> AppAsk::take_asked(std::int64_t now) {
     if (!m_is_active || m_said_asked) return std::nullopt;
-    find_and_ask();
+    if (m_obstacle.empty()) find_and_ask();
     if (m_asked.empty() && m_obstacle.empty() && now < m_late_until) return std::nullopt;
     m_said_asked = true;
     return wire::AppAsked{m_ask.generation, static_cast<std::uint32_t>(m_asked.size()), m_obstacle,
@@ -160,7 +172,7 @@ bool AppAsk::have_ended() {
 
 bool AppAsk::is_marked() const {
     struct stat st{};
-    return !m_ask.marker.empty() && ::lstat(m_ask.marker.c_str(), &st) == 0;
+    return !m_ask.marker.empty() && m_obstacle.empty() && ::lstat(m_ask.marker.c_str(), &st) == 0;
 }
 
 std::optional<wire::AppAnswered> AppAsk::take_answer(std::int64_t now) {
@@ -175,7 +187,8 @@ std::optional<wire::AppAnswered> AppAsk::take_answer(std::int64_t now) {
         outcome = wire::AppOutcome::silent;
     m_answered = outcome.has_value() || now >= m_end;
     if (m_answered && !is_last()) m_events.reset();
-    if (!outcome) return std::nullopt;
+    const bool is_told = outcome == wire::AppOutcome::ended && m_has_main; // with wire::TreeExited
+    if (!outcome || is_told) return std::nullopt;
     return wire::AppAnswered{m_ask.generation, *outcome};
 }
 

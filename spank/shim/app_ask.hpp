@@ -34,6 +34,8 @@ public:
 
     // The job is to end here, and nothing of the tree goes on until run_on().
     [[nodiscard]] bool is_last() const { return m_is_active && m_ask.is_last; }
+    // Stops everything in the tree: what it did from now on it would do once more.
+    void stop_all(pid_t root);
     // What was stopped goes on, and nothing is awaited any more.
     void run_on();
 
@@ -53,6 +55,7 @@ private:
     std::vector<Fd> m_stopped;            // likewise
     std::vector<KnownProcess> m_known_stopped;
     std::string m_obstacle;
+    bool m_has_main = false; // among them the tree's first process, whose end is told with its status
     bool m_said_asked = false;
     bool m_answered = false;
     std::int64_t m_late_until = 0;

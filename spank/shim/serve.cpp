@@ -188,6 +188,9 @@ void Service::obey(const wire::ShimOrder& order) {
     case wire::Order::stand:
         m_stands = true;
         return;
+    case wire::Order::stop:
+        m_stands = true;
+        return m_app.stop_all(m_tree.child);
     case wire::Order::known:
         return welcome(order.line.empty());
     case wire::Order::go_on:

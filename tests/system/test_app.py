@@ -114,6 +114,53 @@ exit 3
         job.wait_output("life restarted=1 generation=1\n")
         self.assert_exact(job, 2)
 
+    def test_requeued_on_demand_with_sruns(self):
+        """The end of an srun whose program has saved itself is kept from the script, however the messages about it cross: in each job."""
+        script = LIFE + f"srun --ntasks=1 /shared/programs/saves_itself.py work {LAST} ends\necho \"status $?\"\nexit 3\n"
+        jobs = [submit(script, APP, "--mem=100", node="n1", name=f"srun{i}") for i in range(10)]
+        for job in jobs:
+            job.wait_output("work step 5\n")
+        for job in jobs:
+            done = cluster.attempt("n1", "sckpt", "requeue", job.id, user=job.user)
+            self.assertEqual((done.returncode, done.stdout), (0, f"generation 1 of {job} saved, and the job is requeued\n"), done.stderr)
+        for job in jobs:
+            job.wait_output("life restarted=1 generation=1\n")
+            job.path("go").touch()
+        for job in jobs:
+            self.assert_ended(end(job), "FAILED", "3:0")
+            self.assertEqual(job.info()["Restarts"], "1")
+            self.assertEqual([line for line in application_lines(job.output()) if "srun: " not in line and "slurmstepd" not in line],
+                             self.expected(saved_at(job)))
+        assert_clean(*jobs)
+
+    def test_one_that_dies_has_not_saved_itself(self):
+        """As the script's own process, and as a task of srun."""
+        for name, start in (("own", "exec"), ("task", "srun --ntasks=1")):
+            with self.subTest(name):
+                job = submit(f"#!/bin/bash\n{start} /shared/programs/saves_itself.py work {LAST} crashes\n", APP, node="n1", name=name)
+                job.wait_output("work step 5\n")
+                done = cluster.attempt("n1", "sckpt", "create", job.id, user=job.user)
+                self.assertEqual(done.returncode, 1, done.stdout)
+                self.assertIn("the program was killed, or died, while it was to save itself", done.stderr)
+                end(job)
+                self.assertNotIn("saved by the program", job.output())
+                assert_clean(job)
+
+    def test_a_marker_that_stays(self):
+        """It is not taken for the program's word; nobody is asked, and one line says why."""
+        script = LIFE + f"mkdir $SLURM_CHECKPOINT_MARKER\n/shared/programs/saves_itself.py work {LAST} marks\nrmdir $SLURM_CHECKPOINT_MARKER\n"
+        job = submit(script, APP, node="n1", name="stays")
+        job.wait_output("work step 5\n")
+        done = cluster.attempt("n1", "sckpt", "requeue", job.id, user=job.user)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("the marker of an earlier time cannot be removed", done.stderr)
+        self.assertFalse(job.path("work.restart").exists())
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assertEqual(job.info()["Restarts"], "0")
+        self.assertEqual(application_lines(job.output()), ["life restarted=no generation=0", *steps(1, LAST)])
+        assert_clean(job)
+
     def test_success_leaves_nothing(self):
         script = LIFE + 'echo "$SLURM_CHECKPOINT_MARKER" >"$SLURM_CHECKPOINT_DIR/$1"\nuntil [[ -e go ]]; do sleep 0.1; done\n'
         jobs = [submit(script.replace("$1", file), APP, name=file) for file in ("saved", "mine")]

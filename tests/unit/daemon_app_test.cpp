@@ -89,6 +89,63 @@ TEST(App, ThatCannotBeNotedIsNotSaidToBeSaved) {
     EXPECT_TRUE(all<effect::AnswerOnDemand>(failed)[0].error);
 }
 
+// Its connection closes before it is seen to have ended.
+TEST(App, AShimThatLeavesAsItWasToldLetsNothingRunOn) {
+    JobState job = running_app_with_step();
+    advance(job, event::OnDemand{true, Reason::requeue});
+    advance(job, event::AppAsked{k_batch, 1, 0, {}});
+    advance(job, event::AppAsked{k_task, 1, 1, {}});
+    advance(job, event::TreeExited{k_task, 0});
+    const Effects away = advance(job, event::ShimAway{k_task});
+    EXPECT_FALSE(has<effect::ContinueTree>(away)) << "the script would get to its next line";
+    EXPECT_TRUE(has<effect::RequeueJob>(advance(job, event::CommitEnded{1, std::nullopt, 0})));
+}
+
+TEST(App, WhatHasNotComeAboutIsNotSaidToHave) {
+    for (const Reason reason : {Reason::requeue, Reason::vacate}) {
+        JobState job = running_app();
+        advance(job, event::OnDemand{true, reason});
+        advance(job, event::AppAsked{k_batch, 1, 1, {}});
+        advance(job, event::AppAnswered{k_batch, 1, How::marked});
+        EXPECT_TRUE(has<effect::ContinueTree>(advance(job, event::ShimAway{k_batch})));
+        const Effects saved = advance(job, event::CommitEnded{1, std::nullopt, 0});
+        EXPECT_FALSE(has<effect::RequeueJob>(saved) || has<effect::CancelJob>(saved));
+        ASSERT_EQ(all<effect::AnswerOnDemand>(saved).size(), 1U);
+        EXPECT_THAT(all<effect::AnswerOnDemand>(saved)[0].error.value_or(Error{}).what,
+                    HasSubstr("generation 1 is saved, and the job runs on"));
+    }
+}
+
+TEST(App, WhoDiesOfAFaultHasNotSavedItself) {
+    for (const TaskKey dead : {k_batch, k_task}) {
+        JobState job = running_app_with_step();
+        advance(job, event::OnDemand{});
+        advance(job, event::AppAsked{k_batch, 1, dead == k_batch ? 1U : 0U, {}});
+        if (dead == k_task) advance(job, event::AppAsked{k_task, 1, 1, {}});
+        Effects died = advance(job, event::TreeExited{dead, SIGSEGV});
+        if (dead == k_batch) advance(job, event::TaskGone{k_task, {}});
+        ASSERT_TRUE(has<effect::AnswerOnDemand>(died));
+        EXPECT_EQ(all<effect::AnswerOnDemand>(died)[0].error.value_or(Error{}).code, Code::program_fault);
+        EXPECT_FALSE(has<effect::Commit>(died));
+    }
+}
+
+TEST(App, BehindItsMarkerNothingOfItGoesOnWhenItIsToEnd) {
+    JobState job = running_app_with_step();
+    advance(job, event::OnDemand{true, Reason::requeue});
+    advance(job, event::AppAsked{k_batch, 1, 0, {}});
+    advance(job, event::AppAsked{k_task, 1, 1, {}});
+    const Effects marked = advance(job, event::AppAnswered{k_batch, 1, How::marked});
+    std::size_t stopped = 0;
+    for (const effect::Stand& stand : all<effect::Stand>(marked))
+        stopped += stand.stops ? 1U : 0U;
+    EXPECT_EQ(stopped, 2U);
+    JobState on_demand = running_app();
+    advance(on_demand, event::OnDemand{});
+    advance(on_demand, event::AppAsked{k_batch, 1, 1, {}});
+    EXPECT_FALSE(has<effect::Stand>(advance(on_demand, event::AppAnswered{k_batch, 1, How::marked})));
+}
+
 TEST(App, ACancelledOneGetsItsSigtermDuringAQuestionToo) {
     JobState job = running_app();
     advance(job, event::OnDemand{});

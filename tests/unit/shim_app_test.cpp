@@ -221,6 +221,43 @@ TEST_F(AppAskTest, WhoDoesNotHandleItDoesNotGetIt) {
     EXPECT_TRUE(comes_to(m_shell, 'S'));
 }
 
+// Its end is told with its status.
+TEST_F(AppAskTest, OfTheTreesFirstProcessOnlyTheEndIsTold) {
+    start(true, true);
+    m_ask.begin({1, SIGUSR1, k_limit, true, {}}, m_shell, k_some, 0); // which makes the program that
+    EXPECT_EQ(m_ask.take_asked(0).value().processes, 1U);
+    EXPECT_TRUE(comes_to(m_program, 'Z') || state(m_program) == '?');
+    EXPECT_FALSE(answer());
+    EXPECT_FALSE(m_ask.take_answer(k_limit));
+    EXPECT_FALSE(m_ask.wait_ms(2));
+}
+
+TEST_F(AppAskTest, EverythingIsStoppedUntilItRunsOn) {
+    start(true, false);
+    m_ask.begin({1, SIGUSR1, k_limit, true, {}}, m_root, k_some, 0);
+    EXPECT_TRUE(m_ask.take_asked(0));
+    m_ask.stop_all(m_root);
+    EXPECT_TRUE(comes_to(m_program, 'T'));
+    EXPECT_TRUE(comes_to(m_shell, 'T'));
+    EXPECT_NE(state(m_root), 'T');
+    m_ask.run_on();
+    EXPECT_TRUE(comes_to(m_program, 'S'));
+    EXPECT_TRUE(comes_to(m_shell, 'S'));
+}
+
+TEST_F(AppAskTest, AMarkerThatCannotBeRemovedIsNoWordOfTheProgram) {
+    start(true, false);
+    const std::string marker = testing::TempDir() + "marker-dir-" + std::to_string(::getpid());
+    std::filesystem::create_directory(marker);
+    m_ask.begin({1, SIGUSR1, k_limit, true, marker}, m_root, k_some, 0);
+    const auto asked = m_ask.take_asked(0);
+    ASSERT_TRUE(asked);
+    EXPECT_EQ(asked->processes, 0U);
+    EXPECT_THAT(asked->obstacle, testing::HasSubstr(marker));
+    EXPECT_FALSE(m_ask.take_answer(1));
+    std::filesystem::remove(marker);
+}
+
 TEST_F(AppAskTest, AnOldMarkerIsRemovedAndANewOneIsSeen) {
     start(true, false);
     const std::string marker = testing::TempDir() + "marker-" + std::to_string(::getpid());

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """saves_itself.py NAME LAST HOW: a line for each step up to LAST; the last one comes when the file "go" is there. On SIGUSR1 it notes in
-NAME.restart how far it is, and (HOW) "ends", "marks" that it has, in $SLURM_CHECKPOINT_MARKER, and goes on, or is "silent" and goes on.
+NAME.restart how far it is, and (HOW) "ends", "marks" that it has, in $SLURM_CHECKPOINT_MARKER, and goes on, is "silent" and goes on, or
+"crashes" of SIGSEGV the first time, without a note.
 Started again it goes on behind what is noted."""
 
 import os
@@ -28,6 +29,10 @@ while step < last:
         print(name, "step", step, flush=True)
     if asked:
         asked.clear()
+        if how == "crashes" and not os.path.exists("crashed"):
+            open("crashed", "w").close()
+            signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGSEGV)
         if how != "silent":
             save(step)
         if how == "ends":
