@@ -106,6 +106,12 @@ struct PolicyNetwork {
     std::uint16_t port = 6821; // TCP; 0 = not at all: such steps are not checkpointed
 };
 
+// How this node tells what it has done (docs/metrics.md).
+struct PolicyMetrics {
+    std::string textfile; // written for node_exporter's collector; "" = none
+    Seconds every{15};
+};
+
 // What a node must have to restore what another one has saved, beyond its processor and file systems.
 struct PolicyCompat {
     bool any_kernel = false; // also one older than that of the node where it was saved
@@ -125,6 +131,24 @@ struct PolicyFailure {
     std::uint32_t no_progress = 5; // restores in a row from one checkpoint after which the job is held
 };
 
+// A key that a file states: "defaults.keep", and where: "checkpoint.yaml:12".
+struct StatedKey {
+    std::string key;
+    std::string where;
+};
+
+// The jobs for which a scope holds: of each list that is not empty one pattern has to fit. In a pattern `*`
+// stands for anything.
+struct ScopeMatch {
+    std::vector<std::string> users;
+    std::vector<std::string> accounts;
+    std::vector<std::string> qos;
+    std::vector<std::string> partitions;
+    std::vector<std::string> constraints; // node features that the job's --constraint names
+};
+
+struct PolicyScope;
+
 struct Policy {
     PolicyDefaults defaults;
     PolicyLimits limits;
@@ -140,9 +164,16 @@ struct Policy {
     PolicyCompat compat;
     PolicyFailure failure;
     PolicyMaintenance maintenance;
-    // The keys that the file states ("defaults.keep"), so that a stated value can be told from a built-in
-    // one.
-    std::vector<std::string> stated;
+    PolicyMetrics metrics;
+    // So that a stated value can be told from a built-in one.
+    std::vector<StatedKey> stated;
+    std::vector<PolicyScope> scopes; // as the files have them; policy_for() chooses
+};
+
+// What is different for some jobs (policy/scopes.hpp).
+struct PolicyScope {
+    ScopeMatch match;
+    Policy values; // those that are in `values.stated`; it has no scopes of its own
 };
 
 } // namespace ckpt

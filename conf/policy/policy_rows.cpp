@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "policy/policy_rows.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <utility>
@@ -44,14 +45,19 @@ Status read_list(const YamlNode& node, std::vector<std::string>& field,
 
 #define CKPT_TIME_WORDS "a time such as 30 (minutes), 1:30:00, 2-0, 90s, 15m, 6h or 1d"
 #define CKPT_SIZE_WORDS "a size such as 512M, 4G or 1T"
-#define CKPT_READ(field, parse) [](const YamlNode& n, Policy& p) -> Status { return read(n, p.field, parse); }
+#define CKPT_COPY(field) [](const Policy& from, Policy& to) { to.field = from.field; }
+#define CKPT_READ(field, parse)                                                                              \
+    [](const YamlNode& n, Policy& p) -> Status { return read(n, p.field, parse); }, CKPT_COPY(field)
+#define CKPT_LIST(field, parse)                                                                              \
+    [](const YamlNode& n, Policy& p) { return read_list(n, p.field, parse); }, CKPT_COPY(field)
 
 constexpr std::array k_rows{
     PolicyRow{"defaults", "enabled", "true or false", CKPT_READ(defaults.enabled, parse_bool)},
     PolicyRow{"defaults", "interval", CKPT_TIME_WORDS ", auto or none",
               CKPT_READ(defaults.interval, parse_interval)},
     PolicyRow{"defaults", "on", "a list of timelimit, preempt, requeue, drain and cancel, or none",
-              [](const YamlNode& n, Policy& p) { return read_triggers(n, p.defaults.on); }},
+              [](const YamlNode& n, Policy& p) { return read_triggers(n, p.defaults.on); },
+              CKPT_COPY(defaults.on)},
     PolicyRow{"defaults", "method", "auto, criu or app:SIG", CKPT_READ(defaults.method, parse_method)},
     PolicyRow{"defaults", "keep", "a number from 1 to 1000", CKPT_READ(defaults.keep, parse_keep)},
     PolicyRow{"defaults", "max_restarts", "a number from 0 to 1000000",
@@ -62,7 +68,7 @@ constexpr std::array k_rows{
     PolicyRow{"limits", "max_restarts", "a number from 0 to 1000000",
               CKPT_READ(limits.max_restarts, parse_restarts)},
     PolicyRow{"limits", "directories", "a list of absolute paths, in which %u stands for the user's name",
-              [](const YamlNode& n, Policy& p) { return read_list(n, p.limits.directories, parse_base); }},
+              CKPT_LIST(limits.directories, parse_base)},
     PolicyRow{"storage", "base", "an absolute path, in which %u stands for the user's name",
               CKPT_READ(storage.base, parse_base)},
     PolicyRow{"storage", "local", "an absolute path", CKPT_READ(storage.local, parse_directory)},
@@ -92,9 +98,8 @@ constexpr std::array k_rows{
     PolicyRow{"engine", "restore_timeout", CKPT_TIME_WORDS, CKPT_READ(engine.restore_timeout, parse_time)},
     PolicyRow{"engine", "ghost_limit", "a size below 4G such as 512K, 10M or 1G",
               CKPT_READ(engine.ghost_limit, parse_ghost_limit)},
-    PolicyRow{
-        "engine", "node_local", "a list of absolute paths",
-        [](const YamlNode& n, Policy& p) { return read_list(n, p.engine.node_local, parse_directory); }},
+    PolicyRow{"engine", "node_local", "a list of absolute paths",
+              CKPT_LIST(engine.node_local, parse_directory)},
     PolicyRow{"engine", "node_local_limit", CKPT_SIZE_WORDS, CKPT_READ(engine.node_local_limit, parse_size)},
     PolicyRow{"engine", "copy_limit", CKPT_SIZE_WORDS, CKPT_READ(engine.copy_limit, parse_size)},
     PolicyRow{"engine", "tail_limit", CKPT_SIZE_WORDS, CKPT_READ(engine.tail_limit, parse_size)},
@@ -117,7 +122,7 @@ constexpr std::array k_rows{
     PolicyRow{"network", "port", "a port from 1024 to 65535, or none", CKPT_READ(network.port, parse_port)},
     PolicyRow{"compat", "kernel", "newer or any", CKPT_READ(compat.any_kernel, parse_kernel)},
     PolicyRow{"compat", "features", "a list of names of node features",
-              [](const YamlNode& n, Policy& p) { return read_list(n, p.compat.features, parse_feature); }},
+              CKPT_LIST(compat.features, parse_feature)},
     PolicyRow{"failure", "restore_impossible", "hold or requeue-elsewhere",
               CKPT_READ(failure.restore_impossible, parse_restore_failure)},
     PolicyRow{"failure", "changed_file", "refuse or ignore",
@@ -125,10 +130,27 @@ constexpr std::array k_rows{
     PolicyRow{"failure", "epilog_wait", CKPT_TIME_WORDS, CKPT_READ(failure.epilog_wait, parse_time)},
     PolicyRow{"failure", "no_progress", "a number from 1 to 1000",
               CKPT_READ(failure.no_progress, parse_no_progress)},
+    PolicyRow{"metrics", "textfile", "an absolute path that ends in .prom, or none",
+              CKPT_READ(metrics.textfile, parse_prom_file)},
+    PolicyRow{"metrics", "every", CKPT_TIME_WORDS, CKPT_READ(metrics.every, parse_time)},
     PolicyRow{"maintenance", "jobs", "a number from 1 to 1000", CKPT_READ(maintenance.jobs, parse_keep)},
 };
 
+constexpr std::array<std::string_view, 5> k_sections_of_jobs{"defaults", "limits", "auto", "time_limit",
+                                                             "app"};
+constexpr std::array<std::string_view, 3> k_failures_of_jobs{"restore_impossible", "changed_file",
+                                                             "no_progress"};
+
 } // namespace
+
+bool may_differ_by_job(const PolicyRow& row) {
+    const auto has = [](const auto& list, std::string_view word) {
+        return std::ranges::find(list, word) != list.end();
+    };
+    const bool is_of_store = row.section == "limits" && row.key == "directories";
+    return (has(k_sections_of_jobs, row.section) && !is_of_store) ||
+           (row.section == "failure" && has(k_failures_of_jobs, row.key));
+}
 
 std::span<const PolicyRow> policy_rows() {
     return k_rows;

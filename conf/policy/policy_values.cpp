@@ -125,6 +125,14 @@ Result<std::string> parse_directory_or_none(std::string_view text) {
     return parse_directory(text);
 }
 
+// node_exporter's collector reads no other names.
+Result<std::string> parse_prom_file(std::string_view text) {
+    CKPT_TRY(std::string path, parse_directory_or_none(text));
+    if (!path.empty() && !path.ends_with(".prom"))
+        return fail(Code::policy_value, quote(text) + " does not end in .prom");
+    return path;
+}
+
 Result<std::uint64_t> parse_ghost_limit(std::string_view text) {
     CKPT_TRY(const std::uint64_t size, parse_size(text));
     if (size > std::numeric_limits<std::uint32_t>::max())

@@ -31,6 +31,8 @@ Result<std::string> parse_feature(std::string_view text); // of a node, without 
 Result<std::string> parse_base(std::string_view text);
 Result<std::string> parse_directory_or_none(std::string_view text); // "" = none
 
+Result<std::string> parse_prom_file(std::string_view text); // likewise; ends in ".prom"
+
 // Below 4G: CRIU's RPC carries the limit in 32 bits (criu images/rpc.proto: ghost_limit).
 Result<std::uint64_t> parse_ghost_limit(std::string_view text);
 Result<std::uint64_t> parse_size_or_none(std::string_view text); // 0 = none

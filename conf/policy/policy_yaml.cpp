@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What a policy document means: its keys find their rows, errors their place in the file, and what one value
-// demands of another is checked.
+// What policy documents mean: their keys find their rows, and errors their place in the file.
 #include "policy/policy_yaml.hpp"
 
 #include <algorithm>
 #include <format>
 #include <iterator>
 
+#include "policy/policy_reading.hpp"
 #include "policy/policy_rows.hpp"
+#include "policy/scopes.hpp"
 #include "policy/text.hpp"
 #include "policy/yaml_document.hpp"
 
@@ -15,15 +16,13 @@ namespace ckpt {
 namespace {
 
 constexpr std::string_view k_version = "1";
-
-std::string dotted(const PolicyRow& row) {
-    return std::format("{}.{}", row.section, row.key);
-}
+constexpr std::string_view k_pattern_words = "a name, in which * stands for anything, or a list of them";
 
 std::vector<std::string_view> section_names() {
     std::vector<std::string_view> names{"version"};
     for (const PolicyRow& row : policy_rows())
         if (names.back() != row.section) names.push_back(row.section);
+    names.emplace_back("scopes");
     return names;
 }
 
@@ -34,38 +33,40 @@ std::vector<std::string_view> keys_of(std::string_view section) {
     return names;
 }
 
-std::string joined(const std::vector<std::string_view>& names) {
+std::string joined(std::span<const std::string_view> names) {
     std::string text;
     for (const std::string_view name : names)
         text.append(text.empty() ? "" : ", ").append(name);
     return text;
 }
 
+// One or more files, each of which may replace what an earlier one states.
 class PolicyReader {
 public:
-    explicit PolicyReader(std::string_view file_name) : m_file_name(file_name) {}
-    Result<Policy> read_root(const YamlNode& root);
+    Status read_file(std::string_view file_name, const YamlNode& root);
+    Result<Policy> finish(); // what the files demand of one another
 
 private:
     [[nodiscard]] tl::unexpected<Error> refuse(YamlMark mark, Code code, std::string_view what,
-                                               std::string_view expected, std::string_view hint = {}) const {
-        return tl::unexpected(
-            yaml_error(m_file_name, mark, code,
-                       std::format("{}, expected {}{}{}", what, expected, hint.empty() ? "" : ", ", hint)));
-    }
+                                               std::string_view expected, std::string_view hint = {}) const;
     [[nodiscard]] tl::unexpected<Error> unknown_key(const YamlKey& key, std::string_view section) const;
     [[nodiscard]] Status check_version(const YamlNode& root) const;
-    Status read_section(std::string_view section, const YamlNode& node);
-    [[nodiscard]] Status check_limits() const;
-    [[nodiscard]] Status check_admission() const;
-    [[nodiscard]] const YamlMark* where_stated(std::string_view key) const;
-    template <typename Exceeds>
-    [[nodiscard]] Status check_limit(std::string_view key, std::string_view limit, Exceeds exceeds) const;
+    Status read_section(std::string_view section, const YamlNode& node, PolicyReading& into) const;
+    Status read_scopes(const YamlNode& node);
+    Result<PolicyReading> read_scope(const YamlNode& node) const;
+    Status read_match(const YamlNode& node, ScopeMatch& match) const;
 
     std::string_view m_file_name;
-    Policy m_policy;
-    std::vector<YamlMark> m_stated_marks; // of m_policy.stated
+    PolicyReading m_all;
+    std::vector<PolicyReading> m_scopes;
 };
+
+tl::unexpected<Error> PolicyReader::refuse(YamlMark mark, Code code, std::string_view what,
+                                           std::string_view expected, std::string_view hint) const {
+    return tl::unexpected(
+        yaml_error(m_file_name, mark, code,
+                   std::format("{}, expected {}{}{}", what, expected, hint.empty() ? "" : ", ", hint)));
+}
 
 tl::unexpected<Error> PolicyReader::unknown_key(const YamlKey& key, std::string_view section) const {
     const auto names = section.empty() ? section_names() : keys_of(section);
@@ -90,7 +91,7 @@ Status PolicyReader::check_version(const YamlNode& root) const {
     return {};
 }
 
-Status PolicyReader::read_section(std::string_view section, const YamlNode& node) {
+Status PolicyReader::read_section(std::string_view section, const YamlNode& node, PolicyReading& into) const {
     // "limits:" with every line below it commented out.
     if (node.kind == YamlNode::Kind::scalar && node.text.empty()) return {};
     if (node.kind != YamlNode::Kind::mapping)
@@ -101,80 +102,124 @@ Status PolicyReader::read_section(std::string_view section, const YamlNode& node
         const auto row = std::ranges::find_if(
             policy_rows(), [&](const PolicyRow& r) { return r.section == section && r.key == key.text; });
         if (row == policy_rows().end()) return unknown_key(key, section);
-        if (const Status status = row->set(node.items[i], m_policy); !status)
+        if (into.is_scope && !may_differ_by_job(*row))
+            return refuse(key.mark, Code::policy_syntax,
+                          dotted(*row) + " is the same for all jobs: it cannot be in a scope",
+                          "it outside of scopes");
+        if (const Status status = row->set(node.items[i], into.policy); !status)
             return refuse(node.items[i].mark, Code::policy_value,
                           std::format("{}: {}", dotted(*row), status.error().what), row->expected,
                           status.error().hint);
-        m_policy.stated.push_back(dotted(*row));
-        m_stated_marks.push_back(node.items[i].mark);
+        into.state(dotted(*row), {std::string(m_file_name), node.items[i].mark});
     }
     return {};
 }
 
-// nullptr: the file does not state it.
-const YamlMark* PolicyReader::where_stated(std::string_view key) const {
-    const auto stated = std::ranges::find(m_policy.stated, key);
-    if (stated == m_policy.stated.end()) return nullptr;
-    return &m_stated_marks[static_cast<std::size_t>(std::distance(m_policy.stated.begin(), stated))];
+// A name or a list of them.
+Status PolicyReader::read_match(const YamlNode& node, ScopeMatch& match) const {
+    if (node.kind != YamlNode::Kind::mapping || node.keys.empty())
+        return refuse(node.mark, Code::policy_syntax, "match: no condition", joined(scope_conditions()));
+    for (std::size_t i = 0; i < node.keys.size(); ++i) {
+        std::vector<std::string>* patterns = patterns_of(match, node.keys[i].text);
+        if (patterns == nullptr)
+            return refuse(node.keys[i].mark, Code::policy_syntax,
+                          std::format("unknown condition {}", quote(node.keys[i].text)),
+                          joined(scope_conditions()), did_you_mean(node.keys[i].text, scope_conditions()));
+        const YamlNode& value = node.items[i];
+        const auto items =
+            value.kind == YamlNode::Kind::scalar ? std::span(&value, 1) : std::span(value.items);
+        if (value.kind == YamlNode::Kind::mapping || items.empty())
+            return refuse(value.mark, Code::policy_value, node.keys[i].text + ": no name", k_pattern_words);
+        for (const YamlNode& item : items) {
+            if (item.kind != YamlNode::Kind::scalar || !is_scope_pattern(item.text))
+                return refuse(item.mark, Code::policy_value,
+                              std::format("{}: {}", node.keys[i].text, quote(item.text)), k_pattern_words);
+            patterns->push_back(item.text);
+        }
+    }
+    return {};
 }
 
-template <typename Exceeds>
-Status PolicyReader::check_limit(std::string_view key, std::string_view limit, Exceeds exceeds) const {
-    const YamlMark* const mark = where_stated(key);
-    if (mark == nullptr || !exceeds()) return {};
-    return refuse(*mark, Code::policy_value, std::format("{}: beyond {}", key, limit),
-                  "a default within the limits");
+Result<PolicyReading> PolicyReader::read_scope(const YamlNode& node) const {
+    constexpr const char* k_expected = "match, and sections such as defaults";
+    PolicyReading scope;
+    scope.is_scope = true;
+    const auto match = std::ranges::find(node.keys, std::string_view("match"), &YamlKey::text);
+    if (node.kind != YamlNode::Kind::mapping || match == node.keys.end())
+        return refuse(node.mark, Code::policy_syntax, "a scope without match", k_expected);
+    const auto sections = section_names();
+    for (std::size_t i = 0; i < node.keys.size(); ++i) {
+        const std::string& name = node.keys[i].text;
+        if (name == "match") {
+            CKPT_CHECK(read_match(node.items[i], scope.match));
+            continue;
+        }
+        if (name == "version" || name == "scopes" || std::ranges::find(sections, name) == sections.end())
+            return unknown_key(node.keys[i], {});
+        CKPT_CHECK(read_section(name, node.items[i], scope));
+    }
+    if (scope.policy.stated.empty())
+        return refuse(node.mark, Code::policy_syntax, "a scope that changes nothing", k_expected);
+    return scope;
 }
 
-// A default that its own file's limits forbid is a mistake in one of the two.
-Status PolicyReader::check_limits() const {
-    const PolicyDefaults& defaults = m_policy.defaults;
-    const PolicyLimits& limits = m_policy.limits;
-    CKPT_CHECK(
-        check_limit("defaults.keep", "limits.max_keep", [&] { return defaults.keep > limits.max_keep; }));
-    CKPT_CHECK(check_limit("defaults.max_restarts", "limits.max_restarts",
-                           [&] { return defaults.max_restarts > limits.max_restarts; }));
-    return check_limit("defaults.interval", "limits.min_interval", [&] {
-        const auto* interval = std::get_if<Seconds>(&defaults.interval);
-        return interval != nullptr && *interval < limits.min_interval;
-    });
+Status PolicyReader::read_scopes(const YamlNode& node) {
+    if (node.kind == YamlNode::Kind::scalar && node.text.empty()) return {};
+    if (node.kind != YamlNode::Kind::sequence)
+        return refuse(node.mark, Code::policy_syntax, "scopes: not a list", "a list of scopes with match");
+    for (const YamlNode& item : node.items) {
+        CKPT_TRY(PolicyReading scope, read_scope(item));
+        m_scopes.push_back(std::move(scope));
+    }
+    return {};
 }
 
-// Nodes have nothing else in common in which they could count.
-Status PolicyReader::check_admission() const {
-    const PolicyAdmission& admission = m_policy.admission;
-    const YamlMark* const mark = where_stated("admission.commits");
-    if (mark == nullptr || admission.commits == 0 || !admission.leases.empty()) return {};
-    return refuse(*mark, Code::policy_value, "admission.commits: a limit without admission.leases",
-                  "a directory that all nodes share in admission.leases");
-}
-
-Result<Policy> PolicyReader::read_root(const YamlNode& root) {
+Status PolicyReader::read_file(std::string_view file_name, const YamlNode& root) {
+    m_file_name = file_name;
     if (root.kind != YamlNode::Kind::mapping)
         return refuse(root.mark, Code::policy_syntax, "not a mapping", joined(section_names()));
     CKPT_CHECK(check_version(root));
     const auto sections = section_names();
     for (std::size_t i = 0; i < root.keys.size(); ++i) {
-        if (root.keys[i].text == "version") continue;
-        if (std::ranges::find(sections, root.keys[i].text) == sections.end())
-            return unknown_key(root.keys[i], {});
-        CKPT_CHECK(read_section(root.keys[i].text, root.items[i]));
+        const std::string& name = root.keys[i].text;
+        if (name == "version") continue;
+        if (std::ranges::find(sections, name) == sections.end()) return unknown_key(root.keys[i], {});
+        CKPT_CHECK(name == "scopes" ? read_scopes(root.items[i]) : read_section(name, root.items[i], m_all));
     }
-    CKPT_CHECK(check_limits());
-    CKPT_CHECK(check_admission());
-    return std::move(m_policy);
+    return {};
+}
+
+Result<Policy> PolicyReader::finish() {
+    CKPT_CHECK(check_reading(m_all, m_all.policy));
+    for (PolicyReading& scope : m_scopes) {
+        Policy together = m_all.policy;
+        together.scopes = {PolicyScope{{}, scope.policy}};
+        CKPT_CHECK(check_reading(scope, policy_for(together, {})));
+        m_all.policy.scopes.push_back({std::move(scope.match), std::move(scope.policy)});
+    }
+    return std::move(m_all.policy);
 }
 
 } // namespace
 
+Result<Policy> parse_policies(std::span<const PolicyText> files) {
+    PolicyReader reader;
+    for (const PolicyText& file : files) {
+        CKPT_TRY(const YamlNode root, parse_yaml(file.name, file.text));
+        CKPT_CHECK(reader.read_file(file.name, root));
+    }
+    return reader.finish();
+}
+
 Result<Policy> parse_policy(std::string_view file_name, std::string_view text) {
-    CKPT_TRY(const YamlNode root, parse_yaml(file_name, text));
-    return PolicyReader(file_name).read_root(root);
+    const PolicyText file{std::string(file_name), std::string(text)};
+    return parse_policies({&file, 1});
 }
 
 std::vector<std::string> policy_keys() {
     std::vector<std::string> keys{"version"};
     std::ranges::transform(policy_rows(), std::back_inserter(keys), dotted);
+    keys.emplace_back("scopes");
     return keys;
 }
 

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,9 +18,17 @@ namespace ckpt {
 // refused.
 Result<Policy> parse_policy(std::string_view file_name, std::string_view text);
 
-// Reads and parses `path`. The file is opened once and trusted only if that open file belongs to root and is
-// writable by nobody else (policy_unreadable otherwise). A missing file yields the defaults of policy.hpp.
-// `owner` is root everywhere but in tests.
+struct PolicyText {
+    std::string name; // for errors
+    std::string text;
+};
+// Several documents: a key that a later one states replaces that of an earlier one; scopes are added.
+Result<Policy> parse_policies(std::span<const PolicyText> files);
+
+// Reads and parses `path`, and behind it the files *.yaml of its folder of drop-ins in the order of their
+// names (bytes), checkpoint.d for checkpoint.yaml. Each is opened once and trusted only if that open file
+// belongs to root and is writable by nobody else, and the folder likewise (policy_unreadable otherwise).
+// Where nothing is, the defaults of policy.hpp hold. `owner` is root everywhere but in tests.
 Result<Policy> load_policy(const std::string& path, uid_t owner = 0);
 
 // Every key that parse_policy accepts: "version", "defaults.enabled", …; the schema and docs/policy.md follow

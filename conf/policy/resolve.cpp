@@ -24,7 +24,7 @@ public:
     Planned<T> choose(const std::optional<T>& user, const T& policy, const T& built_in,
                       std::string_view key) const {
         if (user) return {*user, Origin::user};
-        const bool stated = std::ranges::find(m_policy.stated, key) != m_policy.stated.end();
+        const bool stated = std::ranges::find(m_policy.stated, key, &StatedKey::key) != m_policy.stated.end();
         return {policy, stated || !(policy == built_in) ? Origin::policy : Origin::built_in};
     }
 

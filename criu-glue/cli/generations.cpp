@@ -2,10 +2,13 @@
 #include "generations.hpp"
 
 #include <algorithm>
+#include <ctime>
+#include <fstream>
 #include <iostream>
 #include <set>
 
 #include "fetch.hpp"
+#include "life.hpp"
 #include "table.hpp"
 #include "text/text.hpp"
 #include "users.hpp"
@@ -130,6 +133,14 @@ Error none_of(const ListOptions& options) {
             0};
 }
 
+Status write_page(const std::string& path, const std::string& page) {
+    std::ofstream file;
+    if (path != "-") file.open(path, std::ios::trunc);
+    std::ostream& out = path == "-" ? std::cout : file;
+    out << page << std::flush;
+    return out ? Status{} : fail(Code::os, "cannot write " + path, "name a file that you may write");
+}
+
 // Where no generation can be seen there may be some all the same.
 Status check_read(const std::vector<Json>& found) {
     for (const Json& one : found)
@@ -184,9 +195,27 @@ Status show(const ListOptions& options) {
         print_lines(found);
         return done;
     }
-    std::cout << "job " << options.job_id << "\n";
+    for (const Life& life : lives_in(found))
+        std::cout << life_text(life, false) << "\n";
     for (const Json& one : found)
-        print_generation(one);
+        if (!one.contains("history")) print_generation(one);
+    return done;
+}
+
+Status report(const ListOptions& options, const std::string& html) {
+    std::vector<Json> found;
+    const Status done = collect(options, true, found);
+    const std::vector<Life> lives = lives_in(found);
+    if (lives.empty()) {
+        CKPT_CHECK(done);
+        return tl::unexpected(none_of(options));
+    }
+    const Life& life = lives.back(); // of several jobs with that number the one that came last
+    if (html.empty()) {
+        std::cout << life_text(life, true);
+        return done;
+    }
+    CKPT_CHECK(write_page(html, life_html(life, std::time(nullptr))));
     return done;
 }
 

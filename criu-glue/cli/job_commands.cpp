@@ -45,7 +45,8 @@ JobCommands::JobCommands(CLI::App& app)
     : m_explain(app.add_subcommand("explain",
                                    "what applies to a job that runs on this node, and when it is saved")),
       m_restart(app.add_subcommand("restart",
-                                   "submit a job that has ended once more, to go on from its checkpoint")) {
+                                   "submit a job that has ended once more, to go on from its checkpoint")),
+      m_probe(app.add_subcommand("probe", "try whether a program can be checkpointed, in a job of its own")) {
     for (std::size_t i = 0; i < k_verbs.size(); ++i)
         m_verbs.at(i) = app.add_subcommand(k_verbs.at(i).name, k_verbs.at(i).help);
     std::vector<CLI::App*> on_a_job(m_verbs.begin(), m_verbs.end());
@@ -60,15 +61,24 @@ JobCommands::JobCommands(CLI::App& app)
     m_restart->add_option("JOBID", m_restarting.from, "the job, or JOBID@GENERATION")->required();
     m_restart->add_option("--dir", m_restarting.dir, "the job's --checkpoint-dir, if it had one");
     m_restart->add_flag("-n,--dry-run", m_restarting.dry_run, "only print what would be submitted");
+    m_probe
+        ->add_option("--seconds", m_probing.seconds,
+                     "that it runs before it is saved, and after it is restored")
+        ->capture_default_str();
+    m_probe->add_option("-O,--slurm", m_probing.slurm, "an option for salloc, e.g. -O --partition=short")
+        ->allow_extra_args(false);
+    m_probe->add_flag("--inside", m_probing.inside)->group("");
+    m_probe->add_option("COMMAND", m_probing.command, "after --: the program and its arguments")->required();
     m_restart->add_option("OPTION", m_restarting.sbatch, "after --: options for sbatch");
 }
 
 bool JobCommands::parsed() const {
-    return m_explain->parsed() || m_restart->parsed() ||
+    return m_explain->parsed() || m_restart->parsed() || m_probe->parsed() ||
            std::ranges::any_of(m_verbs, [](const CLI::App* verb) { return verb->parsed(); });
 }
 
 Result<int> JobCommands::run() {
+    if (m_probe->parsed()) return probe(m_probing);
     if (m_restart->parsed()) return done(restart(m_restarting));
     if (m_explain->parsed()) {
         return done(explain(m_job_id, m_json));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// sckpt create, requeue, vacate, disable, enable, explain and restart: what is done with one job.
+// sckpt create, requeue, vacate, disable, enable, explain, restart and probe: what is done with one job.
 #pragma once
 
 #include <array>
@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "probe.hpp"
 #include "restart.hpp"
 #include "result/result.hpp"
 
@@ -23,10 +24,12 @@ private:
     std::array<CLI::App*, 5> m_verbs{};
     CLI::App* m_explain;
     CLI::App* m_restart;
+    CLI::App* m_probe;
     std::uint32_t m_job_id = 0;
     bool m_json = false;
     bool m_tell_restored = false;
     RestartOptions m_restarting;
+    ProbeOptions m_probing;
 };
 
 } // namespace ckpt::cli

@@ -10,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "doctor.hpp"
 #include "drain_command.hpp"
 #include "job_commands.hpp"
 #include "key_commands.hpp"
@@ -24,7 +25,8 @@ ckpt::Status check_policy(const std::string& path) {
     struct stat st{};
     const bool is_own = ::stat(path.c_str(), &st) == 0 && st.st_uid == ::getuid();
     CKPT_TRY(const ckpt::Policy policy, ckpt::load_policy(path, is_own ? ::getuid() : 0));
-    std::cout << path << ": good; " << policy.stated.size() << " keys are stated\n";
+    std::cout << path << ": good; " << policy.stated.size() << " keys are stated, " << policy.scopes.size()
+              << (policy.scopes.size() == 1 ? " scope\n" : " scopes\n");
     return {};
 }
 
@@ -33,6 +35,11 @@ int finish(const ckpt::Status& status) {
     std::cout.flush();
     std::cerr << "sckpt: error: " << ckpt::one_line(status.error()) << "\n";
     return 1;
+}
+
+int well(const ckpt::Result<bool>& found) {
+    if (!found) return finish(tl::unexpected(found.error()));
+    return *found ? 0 : 1;
 }
 
 // CLI11's own words name neither the verb nor what is near.
@@ -62,6 +69,11 @@ int run(int argc, char** argv) {
     const ckpt::cli::KeyCommands keys(app);
 
     std::string policy_path = "/etc/slurm/checkpoint.yaml";
+    bool as_json = false;
+    auto* look =
+        app.add_subcommand("doctor", "say what is wrong here for checkpoints, and what to do about it");
+    look->add_option("--policy", policy_path, "default /etc/slurm/checkpoint.yaml");
+    look->add_flag("--json", as_json, "one JSON object per line");
     auto* policy = app.add_subcommand("policy", "the cluster's policy");
     policy->require_subcommand(1);
     auto* policy_check = policy->add_subcommand("check", "say what is wrong with a policy file");
@@ -78,6 +90,7 @@ int run(int argc, char** argv) {
         return finish(ckpt::fail(ckpt::Code::option_value, e.what(), "see `sckpt --help`"));
     }
     if (store.parsed()) return finish(store.run());
+    if (look->parsed()) return well(ckpt::cli::doctor(policy_path, as_json));
     if (jobs.parsed() || drain.parsed()) {
         const auto status = drain.parsed() ? drain.run() : jobs.run();
         return status ? *status : finish(tl::unexpected(status.error()));

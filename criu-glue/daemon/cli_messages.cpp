@@ -106,7 +106,7 @@ void Server::on_message(ConnectionId id, const wire::ExplainRequest& m) {
     const ExplainFacts facts{schedule_facts(*job), job->checkpoint_due, state.switched_off,
                              state.saved,          state.last_error,    checkpoint_cost(*job),
                              job->facts.end_time,  job->opened_at,      std::time(nullptr)};
-    answer.values = explain(job->state.plan, m_policy, facts);
+    answer.values = explain(job->state.plan, job->policy, facts);
     send(id, answer);
 }
 

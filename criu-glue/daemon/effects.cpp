@@ -64,6 +64,7 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
         if (m_stopping) stop_when_saved();
         return;
     }
+    count(*job, event);
     const Effects effects = advance(job->state, event);
     for (const Effect& effect : effects) {
         job = find_job(job_id); // an effect may have ended the job
@@ -205,7 +206,7 @@ ScheduleFacts Server::schedule_facts(Job& job) const {
 void Server::perform(Job& job, const effect::ArmInterval& e) {
     const std::int64_t now = std::time(nullptr);
     Seconds delay =
-        next_checkpoint(schedule_facts(job), m_policy.automatic, m_policy.limits.min_interval).delay;
+        next_checkpoint(schedule_facts(job), job.policy.automatic, job.policy.limits.min_interval).delay;
     if (e.not_later && job.interval_timer != 0) {
         if (delay.count() <= 0 || job.checkpoint_due <= now)
             return; // it will be asked again when that is over

@@ -67,7 +67,7 @@ bool Server::has_place(const Job& job) {
 }
 
 Seconds Server::place_patience(Job& job) const {
-    const Predicted dump = limit_margin(checkpoint_cost(job), m_policy.time_limit, Seconds(0)).dump;
+    const Predicted dump = limit_margin(checkpoint_cost(job), job.policy.time_limit, Seconds(0)).dump;
     return k_place_patience + Seconds(2 * static_cast<std::int64_t>(dump.seconds));
 }
 

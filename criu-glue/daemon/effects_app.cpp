@@ -124,10 +124,10 @@ void Server::finish_app(Job& job) {
 // SIGTERM.
 Seconds Server::dump_limit(const Job& job, const effect::AskApp& e) const {
     const Seconds forced = std::max(forced_end_limit(job), Seconds(1));
-    if (!e.is_last) return m_policy.app.patience;
+    if (!e.is_last) return job.policy.app.patience;
     if (e.reason == Reason::forced_end) return forced;
     const Seconds left{job.facts.end_time - static_cast<std::int64_t>(std::time(nullptr))};
-    return std::min(m_policy.app.patience, std::max(left, Seconds(0)) + forced);
+    return std::min(job.policy.app.patience, std::max(left, Seconds(0)) + forced);
 }
 
 void Server::perform(Job& job, const effect::AskApp& e) {

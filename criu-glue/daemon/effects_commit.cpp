@@ -65,6 +65,8 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
     request.generation = e.generation;
     request.keep = job.state.plan.keep.value;
     request.taken_at = generation.taken_at;
+    request.since = job.opened_at;
+    request.cpus = job.facts.cpus;
     request.reason = to_string(e.reason);
     request.tree_was_stopped = e.tree_was_stopped;
     std::vector<Fd> directories;

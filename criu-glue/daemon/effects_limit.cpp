@@ -56,9 +56,10 @@ CheckpointCost Server::checkpoint_cost(Job& job) const {
 
 Seconds Server::margin_of(Job& job) const {
     if (is_app(job.state))
-        return limit_margin(m_policy.app, checkpoint_cost(job).place, m_policy.time_limit, allowance_of(job))
+        return limit_margin(job.policy.app, checkpoint_cost(job).place, job.policy.time_limit,
+                            allowance_of(job))
             .margin;
-    return limit_margin(checkpoint_cost(job), m_policy.time_limit, allowance_of(job)).margin;
+    return limit_margin(checkpoint_cost(job), job.policy.time_limit, allowance_of(job)).margin;
 }
 
 bool Server::is_limit_near(Job& job) const {

@@ -48,6 +48,16 @@ compat::Node Server::node_for(const Task& task) const {
     return node;
 }
 
+namespace {
+
+// What was spent on the generation by the incarnation that took it: the one before has its own.
+double cpu_seconds(const wire::AdoptResult& from) {
+    const std::int64_t ran = from.since != 0 ? std::max<std::int64_t>(from.taken_at - from.since, 0) : 0;
+    return static_cast<double>(ran) * from.cpus;
+}
+
+} // namespace
+
 Status Server::start_adopt(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished) {
     if (!m_local) return fail(Code::restore_impossible, "the local directory for images is not usable");
     CKPT_TRY(const Fd images, m_local->make(job.local_name, LocalTier::restore_name(e.task)));
@@ -55,6 +65,7 @@ Status Server::start_adopt(Job& job, const effect::Adopt& e, const Result<UserJo
     request.place = job.place;
     request.step_id = e.task.step_id;
     request.node = node_for(job.tasks.at(e.task));
+    request.node_name = job.facts.node;
     request.before_incarnation = e.before_incarnation;
     request.before_generation = e.before_generation;
     // Not what failed here before.
@@ -179,7 +190,8 @@ void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {
     if (const Status moved = move_step_dir(*job, result->step_dir); !moved) ended.error = moved.error();
     if (result->found == wire::Found::generation)
         job->adopted[task] = {result->incarnation, result->generation,       result->of_job,
-                              result->taken_at,    result->tree_was_stopped, result->is_here};
+                              result->taken_at,    result->tree_was_stopped, result->is_here,
+                              cpu_seconds(*result)};
     handle(job_id, ended);
 }
 
@@ -201,7 +213,7 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
     request.status_pipe = task.status_pipe;
     request.tree_was_stopped = from->second.tree_was_stopped && !task.was_restoring;
     request.files = files_of(job);
-    request.ignore_changed = m_policy.failure.changed_file == ChangedFile::ignore;
+    request.ignore_changed = job.policy.failure.changed_file == ChangedFile::ignore;
     request.tail_limit = m_policy.engine.tail_limit;
     request.task_name = task_name(job, e.task);
     request.stdio = task.stdio;

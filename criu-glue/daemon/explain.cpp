@@ -45,8 +45,8 @@ public:
     Rows(std::vector<wire::Explained>& out, const Policy& policy, std::string section)
         : m_out(out), m_policy(policy), m_section(std::move(section)) {}
 
-    void text(const char* name, std::string value, const char* from) {
-        m_out.push_back({m_section, name, Unit::text, std::move(value), from});
+    void text(const char* name, std::string value, std::string from) {
+        m_out.push_back({m_section, name, Unit::text, std::move(value), std::move(from)});
     }
     void number(const char* name, Unit unit, double value, std::string from) {
         m_out.push_back({m_section, name, unit, std::format("{}", value), std::move(from)});
@@ -56,18 +56,34 @@ public:
     }
     // Of policy, under the key by which the file states it.
     std::string key(std::string_view key) const {
-        const bool stated = std::ranges::find(m_policy.stated, key) != m_policy.stated.end();
-        return std::format("{} {}", stated ? "policy" : "built-in", key);
+        const StatedKey* stated = find(key);
+        return stated != nullptr ? std::format("policy {}, {}", key, stated->where)
+                                 : std::format("built-in {}", key);
     }
+    // `key` and `limit`: of policy, where it may have decided.
     template <typename T>
-    void planned(const char* name, const Planned<T>& value) {
-        text(name, ckpt::to_string(value.value), to_string(value.origin));
+    void planned(const char* name, const Planned<T>& value, std::string_view key = {},
+                 std::string_view limit = {}) {
+        text(name, ckpt::to_string(value.value), from(value.origin, key, limit));
     }
-    void planned(const char* name, const Planned<std::uint32_t>& value) {
-        whole(name, Unit::number, value.value, to_string(value.origin));
+    void planned(const char* name, const Planned<std::uint32_t>& value, std::string_view key = {},
+                 std::string_view limit = {}) {
+        whole(name, Unit::number, value.value, from(value.origin, key, limit));
+    }
+    [[nodiscard]] std::string from(Origin origin, std::string_view policy, std::string_view limit) const {
+        std::string text = to_string(origin);
+        const StatedKey* stated = origin == Origin::policy  ? find(policy)
+                                  : origin == Origin::limit ? find(limit)
+                                                            : nullptr;
+        if (stated != nullptr) text += ", " + stated->where;
+        return text;
     }
 
 private:
+    [[nodiscard]] const StatedKey* find(std::string_view key) const {
+        const auto found = std::ranges::find(m_policy.stated, key, &StatedKey::key);
+        return found != m_policy.stated.end() ? &*found : nullptr;
+    }
     std::vector<wire::Explained>& m_out;
     const Policy& m_policy;
     std::string m_section;
@@ -80,18 +96,19 @@ void explain_state(Rows rows, const ExplainFacts& facts) {
 }
 
 void explain_plan(Rows rows, const Plan& plan) {
-    rows.text("enabled", plan.enabled.value ? "on" : "off", to_string(plan.enabled.origin));
+    rows.text("enabled", plan.enabled.value ? "on" : "off",
+              rows.from(plan.enabled.origin, "defaults.enabled", {}));
     if (!plan.enabled.value) return;
-    rows.planned("interval", plan.interval);
-    rows.text("dir", plan.base.value, to_string(plan.base.origin));
-    rows.planned("on", plan.on);
+    rows.planned("interval", plan.interval, "defaults.interval", "limits.min_interval");
+    rows.text("dir", plan.base.value, rows.from(plan.base.origin, "storage.base", {}));
+    rows.planned("on", plan.on, "defaults.on");
     rows.text("signal", plan.signal.value == 0 ? "none" : signal_name(plan.signal.value),
               to_string(plan.signal.origin));
-    rows.planned("method", plan.method);
-    rows.planned("keep", plan.keep);
+    rows.planned("method", plan.method, "defaults.method");
+    rows.planned("keep", plan.keep, "defaults.keep", "limits.max_keep");
     rows.planned("restore", plan.restore);
-    rows.planned("max-restarts", plan.max_restarts);
-    rows.planned("files", plan.files);
+    rows.planned("max-restarts", plan.max_restarts, "defaults.max_restarts", "limits.max_restarts");
+    rows.planned("files", plan.files, "defaults.files");
 }
 
 void explain_interval(Rows rows, const Policy& policy, const ScheduleFacts& facts,

@@ -115,6 +115,7 @@ struct AdoptedGeneration {
     std::int64_t taken_at = 0;
     bool tree_was_stopped = false;
     bool from_copy = false; // that had stayed on this node
+    double cpu_s = 0;       // that the incarnation before had spent on it: allocated CPUs times run time
 };
 
 // Bytes per second, measured; 0 = not yet.
@@ -126,6 +127,7 @@ struct Rates {
 struct Job {
     std::uint64_t serial = 0; // tells incarnations apart
     wire::JobOpen facts;
+    Policy policy;           // in force for this job
     std::string on_file;     // as job_files.hpp keeps it
     bool taken_over = false; // from an earlier daemon
     JobState state;

@@ -7,6 +7,7 @@
 #include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "os/random.hpp"
+#include "policy/scopes.hpp"
 #include "server.hpp"
 
 namespace ckpt {
@@ -26,6 +27,10 @@ Result<Plan> plan_of(const wire::JobOpen& m, const Policy& policy) {
     facts.user = m.user;
     facts.nodes = m.nodes;
     return resolve(request, facts, policy);
+}
+
+ScopeFacts scope_facts(const wire::JobOpen& m) {
+    return {m.user, m.account, m.qos, m.partition, m.constraint};
 }
 
 // StepFacts::interval. The job's options reach its steps too.
@@ -73,16 +78,15 @@ Job Server::make_job(const wire::JobOpen& m) {
     job.facts = m;
     // --time=UNLIMITED is a year for slurmctld (job_mgr.c:job_end_time_reset).
     if (m.end_time - std::time(nullptr) > k_year.count() - k_day_s) job.facts.end_time = 0;
+    use_policy(job);
     m_node_name = m.node;
     job.state.joins_nodes = m_policy.network.port != 0;
     job.opened_at = std::time(nullptr);
     job.state.job_id = m.job_id;
     job.state.restart_count = m.restart_count;
-    job.state.no_progress_limit = m_policy.failure.no_progress;
-    auto plan = plan_of(m, m_policy);
+    auto plan = plan_of(m, job.policy);
     const bool is_app = plan && plan->method.value.kind == Method::Kind::app;
     job.state.constrains = !m_policy.compat.features.empty() && !is_app;
-    job.state.may_leave = m_policy.failure.restore_impossible == RestoreFailure::requeue_elsewhere;
     if (m_broken && !(is_app && is_of_no_matter_to_app(*m_broken))) job.state.unmanaged = m_broken;
     job.state.never_saved = !is_uuid(m.uuid);
     if (job.state.never_saved)
@@ -106,6 +110,36 @@ Job Server::make_job(const wire::JobOpen& m) {
     return job;
 }
 
+// Slurm before 25.05 does not say it in the prolog. What depends on it comes a moment later.
+void Server::ask_for_qos(const Job& job) {
+    ask_qos(m_workers, job.facts.job_id,
+            [this, job_id = job.facts.job_id, serial = job.serial](const std::string& qos) {
+                Job* still = find_job(job_id, serial);
+                if (still == nullptr || qos.empty()) return;
+                still->facts.qos = qos;
+                use_policy(*still);
+                plan_anew(*still);
+                keep_on_file(*still);
+                perform(*still, effect::ArmInterval{});
+            });
+}
+
+void Server::use_policy(Job& job) const {
+    job.policy = policy_for(m_policy, scope_facts(job.facts));
+    job.state.no_progress_limit = job.policy.failure.no_progress;
+    job.state.may_leave = job.policy.failure.restore_impossible == RestoreFailure::requeue_elsewhere;
+}
+
+// What was decided at the job's start stays, but for what a scope says that was not known to fit.
+void Server::plan_anew(Job& job) {
+    if (job.state.unmanaged) return;
+    auto plan = plan_of(job.facts, job.policy);
+    if (plan && plan->enabled.value == job.state.plan.enabled.value) {
+        plan->base = job.state.plan.base; // where its generations are
+        job.state.plan = std::move(*plan);
+    }
+}
+
 void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
     if (m_connections.at(id).peer.uid != 0) return drop_connection(id);
     if (m_jobs.contains(m.job_id)) forget_job(m.job_id); // an incarnation whose epilog never reached us
@@ -114,6 +148,7 @@ void Server::on_message(ConnectionId id, const wire::JobOpen& m) {
               " opens, incarnation " + std::to_string(m.restart_count) +
               (job.state.unmanaged ? ", unmanaged: " + one_line(*job.state.unmanaged) : std::string()));
     remember_user(job);
+    if (m.qos.empty() && needs_qos(m_policy)) ask_for_qos(job);
     keep_on_file(m_jobs.emplace(m.job_id, std::move(job)).first->second);
     reply(id, {});
 }
@@ -163,7 +198,7 @@ Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) 
     CKPT_TRY(task.pid_namespace_id, namespace_id(task.pid_namespace.get()));
     task.registered = {m.job_id, m.step_id, m.task_id, m.pid, m.uid, m.gid, m.groups, m.stand_in == 0};
     task.stand_in = m.stand_in;
-    task.step = {m.step_tasks, m.step_nodes, interval_of_step(*job, m.options, m_policy)};
+    task.step = {m.step_tasks, m.step_nodes, interval_of_step(*job, m.options, job->policy)};
     task.shim_pid = m.pid;
     task.shim_start_time = info.start_time;
     task.user = {m.uid, m.gid, m.groups};

@@ -24,6 +24,7 @@ constexpr std::chrono::hours k_day{24};
 } // namespace
 
 Status Server::start(Fd listener) {
+    m_started_at = std::time(nullptr);
     m_listener = std::move(listener);
     refuse_descriptors(m_listener.get());
     const std::vector<JobFile> files = read_job_files();
@@ -36,6 +37,7 @@ Status Server::start(Fd listener) {
     open_asked();
     expire_tails_daily();
     prune_daily();
+    open_metrics();
     watch_listener();
     return {};
 }
@@ -53,7 +55,10 @@ void Server::open_policy_and_tier(const std::set<std::string>& kept) {
 }
 
 Status Server::try_to_open(const std::set<std::string>& kept) {
+    m_policy_is_good = false;
     CKPT_TRY(m_policy, load_policy(m_config.policy_file));
+    m_policy_is_good = true;
+    m_policy_at = std::time(nullptr);
     CKPT_TRY(m_sealer, account(m_config.sealer));
     CKPT_TRY(LocalTier local, LocalTier::prepare(m_policy.storage.local, kept, m_sealer));
     m_local.emplace(std::move(local));
@@ -91,12 +96,17 @@ void Server::expire_tails_daily() {
 void Server::reload_policy() {
     if (!m_local) return open_policy_and_tier({});
     auto policy = load_policy(m_config.policy_file);
+    m_policy_is_good = policy.has_value();
     if (!policy) return log::error("the policy in force stays", policy.error());
+    m_policy_at = std::time(nullptr);
     policy->storage.local = m_policy.storage.local; // running jobs have their images there
     m_policy = std::move(*policy);
     m_broken.reset();
+    for (auto& [job_id, job] : m_jobs)
+        use_policy(job);
     log::info("policy " + m_config.policy_file + " was read again");
     open_node_port();
+    write_metrics();
     admit_dumps_soon();
 }
 

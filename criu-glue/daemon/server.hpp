@@ -21,6 +21,8 @@
 #include "local_copies.hpp"
 #include "local_tier.hpp"
 #include "loop.hpp"
+#include "metrics.hpp"
+#include "metrics_socket.hpp"
 #include "node_port.hpp"
 #include "os/socket.hpp"
 #include "policy/fit.hpp"
@@ -162,6 +164,9 @@ private:
     // False: nothing is to be waited for. Else `then` comes later.
     bool wait_for_leaving(Job& job, const TaskKey& task, const std::function<void(Job&)>& then);
     Job make_job(const wire::JobOpen& m);
+    void ask_for_qos(const Job& job);
+    void use_policy(Job& job) const;
+    static void plan_anew(Job& job);
     void shim_gone(std::uint32_t job_id, const TaskKey& task);
     static void watch_memory(Task& task);
     MemoryFacts memory_facts(std::uint32_t job_id, const TaskKey& task);
@@ -397,6 +402,13 @@ private:
     void dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
                 const Result<Packet>& result);
     void await_status(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task);
+    // metrics (metrics_of_server.cpp)
+    void count(const Job& job, const Event& event);
+    void count_commit(const Job& job, const event::CommitEnded& e);
+    [[nodiscard]] Gauges gauges() const;
+    void open_metrics();
+    void write_metrics();
+
     void forget_if_over(std::uint32_t job_id);
     void forget_job(std::uint32_t job_id);
 
@@ -434,7 +446,14 @@ private:
     std::optional<StepDirs> m_step_dirs;
     std::optional<AskedResults> m_asked;
     unsigned m_step_dir_failures = 0; // to remove them, one after the other
-    std::optional<Error> m_broken;    // why no job can be managed at present
+    Metrics m_metrics;
+    std::unique_ptr<MetricsSocket> m_metrics_socket;
+    Loop::Id m_metrics_timer = 0;
+    bool m_metrics_failed = false; // to be written to their file
+    std::int64_t m_started_at = 0; // Unix seconds, like the next one
+    std::int64_t m_policy_at = 0;  // when the policy in force was read
+    bool m_policy_is_good = false; // its files, when they were last read
+    std::optional<Error> m_broken; // why no job can be managed at present
 };
 
 } // namespace ckpt

@@ -98,6 +98,13 @@ void ask_batch_host(Workers& workers, std::uint32_t job_id, std::function<void(R
         });
 }
 
+void ask_qos(Workers& workers, std::uint32_t job_id, std::function<void(std::string)> done) {
+    workers.run_text({helper(), "qos", std::to_string(job_id)}, k_host_limit,
+                     [done = std::move(done)](const Result<std::string>& text) {
+                         done(text ? text->substr(0, text->find('\n')) : std::string());
+                     });
+}
+
 void ask_history(Workers& workers, std::uint32_t job_id, std::function<void(Result<std::string>)> done) {
     workers.run_text({helper(), "history", std::to_string(job_id)}, k_history_limit,
                      [done = std::move(done)](const Result<std::string>& text) {

@@ -74,6 +74,9 @@ struct BatchHost {
 };
 void ask_batch_host(Workers& workers, std::uint32_t job_id, std::function<void(Result<BatchHost>)> done);
 
+// The job's quality of service; empty when slurmctld does not say.
+void ask_qos(Workers& workers, std::uint32_t job_id, std::function<void(std::string)> done);
+
 // The line that `ckpt-slurmctld cause` prints.
 JobNews news_of(const std::string& line);
 

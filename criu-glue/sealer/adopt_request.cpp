@@ -58,12 +58,17 @@ Status adopt_images(const wire::AdoptRequest& request, std::vector<Fd>& fds, wir
                     "see `sckpt list`");
     if (!access) return tl::unexpected(missing(access.error(), request.place));
     CKPT_TRY(store::Adoption adoption, store::adopt(access->store(), spec));
+    // A first start has nothing behind it that anybody would ask about.
+    if (adoption.found == store::Found::generation || spec.incarnation > 0)
+        (void)store::note_adoption(access->store(), spec, adoption, request.node_name);
     result.found = to_wire(adoption.found);
     result.incarnation = adoption.id.incarnation;
     result.generation = adoption.id.generation;
     result.of_job = adoption.of_job;
     result.is_here = adoption.is_here;
     result.taken_at = adoption.taken_at;
+    result.since = adoption.since;
+    result.cpus = adoption.cpus;
     result.node = adoption.node;
     result.tree_was_stopped = adoption.tree_was_stopped;
     result.newest_generation = adoption.newest_generation;

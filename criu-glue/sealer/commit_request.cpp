@@ -111,6 +111,8 @@ store::CommitSpec spec_of(const wire::CommitRequest& request, const std::vector<
     spec.id = {request.place.incarnation, request.generation};
     spec.keep = request.keep;
     spec.taken_at = request.taken_at;
+    spec.since = request.since;
+    spec.cpus = request.cpus;
     spec.reason = request.reason;
     spec.tree_was_stopped = request.tree_was_stopped;
     spec.compression = static_cast<int>(request.compression);

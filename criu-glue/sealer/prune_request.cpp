@@ -8,6 +8,7 @@
 
 #include "access.hpp"
 #include "os/files.hpp"
+#include "store/history.hpp"
 #include "store/retention_look.hpp"
 #include "store/retention_run.hpp"
 
@@ -94,7 +95,10 @@ Status prune_user(const wire::PruneRequest& request, std::vector<Fd>& fds, wire:
     if (!request.note.empty()) CKPT_CHECK(write_all(out, line_of({{"note", request.note}})));
     const auto jobs = store::look(access->store(), request.uid);
     if (!jobs) return tl::unexpected(store::store_error(jobs.error(), "cannot look through the store"));
-    return remove_or_tell(access->store(), request, *jobs, out, result);
+    CKPT_CHECK(remove_or_tell(access->store(), request, *jobs, out, result));
+    const auto age = static_cast<std::int64_t>(request.retention.after_end);
+    return request.dry_run ? Status{}
+                           : store::sweep_histories(access->store().volume, age, std::time(nullptr));
 }
 
 } // namespace ckpt

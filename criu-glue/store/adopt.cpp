@@ -13,6 +13,7 @@
 #include "os/safe_path.hpp"
 #include "store/choice.hpp"
 #include "store/damage.hpp"
+#include "store/history.hpp"
 #include "store/manifest.hpp"
 #include "store/other_job.hpp"
 #include "store/scan.hpp"
@@ -183,6 +184,8 @@ private:
         m_result.id = id;
         m_result.of_job = of ? of->job_id : 0;
         m_result.taken_at = m_manifest.taken_at;
+        m_result.since = m_manifest.since;
+        m_result.cpus = m_manifest.cpus;
         m_result.adopted_before = of ? 0 : adoptions_in_a_row(m_state, id, m_spec.incarnation);
         const bool stopped = m_manifest.tree_was_stopped || (!of && was_its_last(id));
         m_result.tree_was_stopped = stopped && !of && !was_continued(id);
@@ -198,7 +201,8 @@ private:
         m_result.id = {};
         m_result.of_job = 0;
         m_result.is_here = false;
-        m_result.taken_at = 0;
+        m_result.taken_at = m_result.since = 0;
+        m_result.cpus = 0;
         m_result.node.clear();
         m_result.tree_was_stopped = false;
         m_result.adopted_before = 0;
@@ -363,6 +367,24 @@ Result<Adoption> adopt(const Store& store, const AdoptSpec& spec) {
         return tl::unexpected(
             store_error(adoption.error(), "cannot look for generations in " + describe(job)));
     return adoption;
+}
+
+Status note_adoption(const Store& store, const AdoptSpec& spec, const Adoption& adoption,
+                     const std::string& node) {
+    CKPT_TRY(const JobAt job, job_at(store, spec.owner));
+    Json event = {{"event", "start"},
+                  {"at", static_cast<std::int64_t>(std::time(nullptr))},
+                  {"incarnation", spec.incarnation},
+                  {"node", node}};
+    if (adoption.found == Found::generation) {
+        event["from_incarnation"] = adoption.id.incarnation;
+        event["from_generation"] = adoption.id.generation;
+        if (adoption.of_job != 0) event["from_job"] = adoption.of_job;
+        event["saved_s"] =
+            adoption.since != 0 ? std::max<std::int64_t>(adoption.taken_at - adoption.since, 0) : 0;
+        event["cpus"] = adoption.cpus;
+    }
+    return add_to_history(job, std::move(event));
 }
 
 namespace {

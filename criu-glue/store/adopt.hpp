@@ -47,6 +47,8 @@ struct Adoption {
     std::uint32_t of_job = 0; // `id` is one of another job
     bool is_here = false;     // nothing was unpacked: it is what the caller has (AdoptSpec::here)
     std::int64_t taken_at = 0;
+    std::int64_t since = 0; // manifest.hpp, like `cpus`
+    std::uint32_t cpus = 0;
     std::string node; // that took the part
     bool tree_was_stopped = false;
     std::uint32_t newest_generation = 0;
@@ -65,6 +67,10 @@ struct Adoption {
 // nothing may be started from zero because of it. So it is with Code::node_unfit, before anything was
 // unpacked: the newest generation that verifies needs what `node` does not have.
 Result<Adoption> adopt(const Store& store, const AdoptSpec& spec);
+
+// Tells the job's history what `incarnation` has started from, on `node`.
+Status note_adoption(const Store& store, const AdoptSpec& spec, const Adoption& adoption,
+                     const std::string& node);
 
 struct PartSpec {
     Owner owner;

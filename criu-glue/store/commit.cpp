@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "store/attempt.hpp"
+#include "store/history.hpp"
 #include "store/packs.hpp"
 #include "store/part_file.hpp"
 #include "store/prune.hpp"
@@ -48,6 +49,30 @@ Status sweep(const JobAt& job, std::uint32_t incarnation) {
     return {};
 }
 
+// What stays known of it when it is gone.
+Json about_generation(const Manifest& manifest) {
+    Json nodes = Json::array();
+    std::uint64_t image_bytes = 0;
+    std::uint64_t frozen_us = 0;
+    for (const PartEntry& part : manifest.parts) {
+        if (std::ranges::find(nodes, Json(part.node)) == nodes.end()) nodes.push_back(part.node);
+        image_bytes += part.image_bytes;
+        frozen_us = std::max(frozen_us, part.frozen_us);
+    }
+    return {{"event", "generation"},
+            {"at", manifest.taken_at},
+            {"saved_at", static_cast<std::int64_t>(std::time(nullptr))},
+            {"incarnation", manifest.id.incarnation},
+            {"generation", manifest.id.generation},
+            {"since", manifest.since},
+            {"cpus", manifest.cpus},
+            {"reason", manifest.reason},
+            {"nodes", std::move(nodes)},
+            {"image_bytes", image_bytes},
+            {"stored_bytes", manifest.stored_bytes},
+            {"frozen_us", frozen_us}};
+}
+
 class Commit {
 public:
     Commit(const JobAt& job, const CommitSpec& spec)
@@ -63,6 +88,9 @@ public:
         }
         return stored;
     }
+
+    // Of the history, when run() has succeeded.
+    [[nodiscard]] Json published() const { return m_published; }
 
 private:
     // Nothing that other nodes write is swept from `ready` on until it is named.
@@ -85,7 +113,9 @@ private:
         }
         CKPT_TRY(const std::size_t manifest_size, write(manifest));
         CKPT_CHECK(publish());
-        return manifest.stored_bytes + manifest_size;
+        manifest.stored_bytes += manifest_size;
+        m_published = about_generation(manifest);
+        return manifest.stored_bytes;
     }
 
     [[nodiscard]] Manifest about() const {
@@ -94,6 +124,8 @@ private:
         manifest.id = m_spec.id;
         manifest.key_id = m_job.keys.sealing().id;
         manifest.taken_at = m_spec.taken_at;
+        manifest.since = m_spec.since;
+        manifest.cpus = m_spec.cpus;
         manifest.reason = m_spec.reason;
         manifest.tree_was_stopped = m_spec.tree_was_stopped;
         manifest.exited = m_spec.exited;
@@ -142,6 +174,7 @@ private:
     const CommitSpec& m_spec;
     std::string m_incarnation;
     std::string m_temp;
+    Json m_published;
 };
 
 // What a job has saved lies in its directory; another one of that name would hide it.
@@ -156,8 +189,11 @@ Result<CommitDone> commit_to(const JobAt& job, const CommitSpec& spec) {
     CKPT_CHECK(ready_job_dir(job, spec.has_generations));
     CKPT_CHECK(check_place(job, spec.id));
     CKPT_CHECK(job.volume.make_dir(job.incarnation(spec.id.incarnation)));
-    CKPT_TRY(const std::uint64_t stored, Commit(job, spec).run());
+    Commit attempt(job, spec);
+    CKPT_TRY(const std::uint64_t stored, attempt.run());
     CommitDone done{stored, {}};
+    if (const Status added = add_to_history(job, attempt.published()); !added)
+        done.notes.push_back(one_line(store_error(added.error(), "cannot add to the job's history")));
     if (auto pruned = prune(job, spec.id.incarnation, std::max(1U, spec.keep)); !pruned)
         done.notes.push_back(one_line(store_error(pruned.error(), "cannot remove old generations")));
     return done;

@@ -27,6 +27,8 @@ struct CommitSpec {
     std::uint32_t keep = 1; // older generations are pruned afterwards; 0 counts as 1
     std::int64_t taken_at = 0;
     std::string reason;
+    std::int64_t since = 0; // manifest.hpp, like `cpus`
+    std::uint32_t cpus = 0;
     bool tree_was_stopped = false;
     int compression = 3; // zstd's level
     // The job has saved some before: a directory of it that is missing is a store that is not where it was,

@@ -6,11 +6,22 @@
 #include <format>
 
 #include "store/choice.hpp"
+#include "store/history.hpp"
 #include "store/prune.hpp"
 #include "store/scan.hpp"
 
 namespace ckpt::store {
 namespace {
+
+// What is on record decides; that the history lacks it does no harm.
+Status note_end(const JobAt& job, const CompleteSpec& spec, const char* how) {
+    (void)add_to_history(job, {{"event", "end"},
+                               {"at", static_cast<std::int64_t>(std::time(nullptr))},
+                               {"incarnation", spec.incarnation},
+                               {"how", how},
+                               {"wait_status", spec.wait_status}});
+    return {};
+}
 
 Status complete_in(const JobAt& job, const CompleteSpec& spec) {
     CKPT_TRY(const JobState state, scan(job));
@@ -20,16 +31,19 @@ Status complete_in(const JobAt& job, const CompleteSpec& spec) {
     if (spec.failed) {
         Failed failed = *spec.failed;
         failed.at = std::time(nullptr);
-        return write_failed(job, spec.incarnation, failed);
+        CKPT_CHECK(write_failed(job, spec.incarnation, failed));
+        return note_end(job, spec, failed.how == Failed::How::fault ? "fault" : "out of memory");
     }
     if (spec.stopped) {
         Stopped stopped = *spec.stopped;
         stopped.at = std::time(nullptr);
-        return write_stopped(job, spec.incarnation, stopped);
+        CKPT_CHECK(write_stopped(job, spec.incarnation, stopped));
+        return note_end(job, spec, "stopped");
     }
     const Completed completed{spec.wait_status, std::time(nullptr), spec.will_be_requeued,
                               state.newest_generation};
     CKPT_CHECK(write_completed(job, spec.incarnation, completed));
+    CKPT_CHECK(note_end(job, spec, "completed"));
     return spec.drop_generations ? drop_all(job, spec.incarnation) : Status{};
 }
 

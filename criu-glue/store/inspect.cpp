@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "os/files.hpp"
+#include "store/history.hpp"
 #include "store/json_fields.hpp"
 #include "store/manifest.hpp"
 #include "store/needs_json.hpp"
@@ -116,8 +117,18 @@ private:
             const auto job_id = job_id_of(entry);
             if (job_id && (m_spec.job_id == 0 || *job_id == m_spec.job_id))
                 CKPT_CHECK(job({name, entry, *job_id}));
+            if (m_spec.details && m_spec.job_id != 0 && m_spec.uid) CKPT_CHECK(history(name, entry));
         }
         return {};
+    }
+
+    [[nodiscard]] Status history(const std::string& cluster, const std::string& entry) const {
+        const auto owner = owner_of_history(entry, cluster, *m_spec.uid);
+        if (!owner || owner->job_id != m_spec.job_id) return {};
+        auto events = read_history(m_store, *owner);
+        if (!events) return {}; // of no consequence
+        return write(
+            {{"cluster", cluster}, {"job", owner->job_id}, {"uuid", owner->uuid}, {"history", *events}});
     }
 
     Status job(const Place& at) {

@@ -11,15 +11,15 @@ namespace ckpt::store {
 
 struct InspectSpec {
     std::uint32_t job_id = 0; // 0 = every job
-    bool details = false;     // with the parts
+    bool details = false;     // with the parts; of a single job its history too
     bool verify = false;      // every byte of the images is read back
     // Whose: a manifest of somebody else's that lies there is not verified. Nothing: anybody's.
     std::optional<std::uint32_t> uid{};
 };
 
 // Writes one line of JSON per generation to `out` (docs/format.md, "Inspection"), oldest first within a job.
-// What does not verify appears with "verified": false, and so does what stands in the place of a job's or an
-// incarnation's directory, without "generation".
+// A history is a line with "history" and without "generation". What does not verify appears with "verified":
+// false, and so does what stands in the place of a job's or an incarnation's directory, without "generation".
 Status inspect(const Store& store, const InspectSpec& spec, int out);
 
 } // namespace ckpt::store

@@ -82,6 +82,8 @@ std::string to_json(const Manifest& manifest) {
     object["key"] = manifest.key_id;
     object["created_at"] = manifest.created_at;
     object["taken_at"] = manifest.taken_at;
+    if (manifest.since != 0) object["since"] = manifest.since;
+    if (manifest.cpus != 0) object["cpus"] = manifest.cpus;
     object["reason"] = manifest.reason;
     object["tree_was_stopped"] = manifest.tree_was_stopped;
     object["stored_bytes"] = manifest.stored_bytes;
@@ -110,6 +112,8 @@ Result<Manifest> parse_manifest(std::string_view json) {
     manifest.key_id = fields.text("key");
     manifest.created_at = fields.i64("created_at");
     manifest.taken_at = fields.i64("taken_at");
+    if (fields.has("since")) manifest.since = fields.i64("since");
+    if (fields.has("cpus")) manifest.cpus = fields.u32("cpus");
     manifest.reason = fields.text("reason");
     manifest.tree_was_stopped = fields.boolean("tree_was_stopped");
     manifest.stored_bytes = fields.u64("stored_bytes");

@@ -64,6 +64,8 @@ struct Manifest {
     std::string key_id;
     std::int64_t created_at = 0; // Unix seconds: when it was written
     std::int64_t taken_at = 0;   // Unix seconds: the cut
+    std::int64_t since = 0;      // Unix seconds: when the incarnation started; 0 = not known
+    std::uint32_t cpus = 0;      // allocated to the job; 0 = not known
     std::string reason;
     bool tree_was_stopped = false;
     std::uint64_t stored_bytes = 0; // that its commit has added, without the manifest

@@ -35,18 +35,23 @@ struct JobOpen {
     std::uint32_t restart_count =
         0; // SLURM_JOB_RESTART_COUNT of the prolog (prep_script_slurmd.c:_build_env)
     std::uint32_t nodes = 1;
+    std::uint32_t cpus = 0;      // on all of them; 0 = not known
     std::uint32_t kill_wait = 0; // of slurm.conf, seconds; 0 = not known
     std::int64_t end_time = 0;   // of the time limit, Unix seconds; 0 = not known
     std::string user;
     std::string cluster;
-    std::string uuid;        // 32 hex digits, made by sbatch's plugin; untrusted, names a directory only
-    std::string node;        // this node's Slurm name
-    std::string unsupported; // why no job can be checkpointed under Slurm's settings; "" = it can
+    std::string uuid;    // 32 hex digits, made by sbatch's plugin; untrusted, names a directory only
+    std::string node;    // this node's Slurm name
+    std::string account; // these four: "" = not known; `qos` before Slurm 25.05
+    std::string qos;
+    std::string partition;
+    std::string constraint;
+    std::string unsupported;         // why no job can be checkpointed under Slurm's settings; "" = it can
     std::vector<OptionText> options; // as the user gave them, revalidated here
     template <class V>
     void fields(V& v) {
-        v(job_id, uid, gid, restart_count, nodes, kill_wait, end_time, user, cluster, uuid, node, unsupported,
-          options);
+        v(job_id, uid, gid, restart_count, nodes, cpus, kill_wait, end_time, user, cluster, uuid, node,
+          account, qos, partition, constraint, unsupported, options);
     }
 };
 

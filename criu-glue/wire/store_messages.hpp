@@ -113,6 +113,8 @@ struct CommitRequest {
     std::uint32_t generation = 0;
     std::uint32_t keep = 0;    // older ones are pruned after the commit
     std::int64_t taken_at = 0; // Unix seconds of the cut
+    std::int64_t since = 0;    // Unix seconds: start of the incarnation
+    std::uint32_t cpus = 0;    // of the job; 0 = not known
     std::string reason;        // "interval", "requeue", "on demand", …
     bool tree_was_stopped = false;
     std::uint32_t compression = 0; // zstd's level
@@ -129,8 +131,9 @@ struct CommitRequest {
     std::uint32_t elsewhere_ms = 0;  // how long it waits for them when its own are sealed
     template <class V>
     void fields(V& v) {
-        v(place, generation, keep, taken_at, reason, tree_was_stopped, compression, bandwidth, leases,
-          lease_slots, retention, has_generations, parts, needs, exited, step_dir, elsewhere, elsewhere_ms);
+        v(place, generation, keep, taken_at, since, cpus, reason, tree_was_stopped, compression, bandwidth,
+          leases, lease_slots, retention, has_generations, parts, needs, exited, step_dir, elsewhere,
+          elsewhere_ms);
     }
 };
 // While a commit with parts elsewhere is under way: other nodes can seal theirs now.
@@ -218,10 +221,11 @@ struct AdoptRequest {
     std::vector<JobRange> unfinished;   // the user's jobs there that have not ended
     std::string why_unknown;            // why it did not answer
     compat::Node node;                  // that asks
+    std::string node_name;              // Slurm's
     template <class V>
     void fields(V& v) {
         v(place, step_id, before_incarnation, before_generation, here_incarnation, here_generation, other_job,
-          other_generation, cluster, unfinished, why_unknown, node);
+          other_generation, cluster, unfinished, why_unknown, node, node_name);
     }
 };
 enum class Found : std::uint8_t {
@@ -246,7 +250,9 @@ struct AdoptResult {
     std::uint32_t of_job = 0; // whose generation it is, if it is another job's
     bool is_here = false;     // nothing was unpacked: it is the one that the node has
     std::int64_t taken_at = 0;
-    std::string node; // that took it
+    std::int64_t since = 0; // Unix seconds: when the incarnation that took it had started; 0 = not known
+    std::uint32_t cpus = 0; // that the job had then; 0 = not known
+    std::string node;       // that took it
     bool tree_was_stopped = false;
     std::uint32_t newest_generation = 0; // highest number ever used for this job
     std::uint32_t adopted_before = 0;    // incarnations in a row, up to this one, that started from it too
@@ -263,9 +269,9 @@ struct AdoptResult {
     std::string step_dir; // name of the directory where srun's stand-ins were bound; "" = there were none
     template <class V>
     void fields(V& v) {
-        v(outcome, found, incarnation, generation, of_job, is_here, taken_at, node, tree_was_stopped,
-          newest_generation, adopted_before, end_again, wait_status, last_ended, last_memory_limit,
-          last_signal, fault_again, skipped, steps, exited, step_dir);
+        v(outcome, found, incarnation, generation, of_job, is_here, taken_at, since, cpus, node,
+          tree_was_stopped, newest_generation, adopted_before, end_again, wait_status, last_ended,
+          last_memory_limit, last_signal, fault_again, skipped, steps, exited, step_dir);
     }
 };
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "ckptd.hpp"
 #include "decision.hpp"
@@ -35,6 +36,25 @@ std::string text(const char* name) {
     return value != nullptr ? std::string(value).substr(0, k_value_max) : std::string();
 }
 
+// "20(x2),4" is 44 (env.c:uint32_compressed_to_str). 0 for anything else.
+std::uint32_t cpus_in(const std::string& text) {
+    std::uint64_t sum = 0;
+    const char* at = text.c_str();
+    while (*at != '\0') {
+        char* end = nullptr;
+        const unsigned long cpus = std::strtoul(at, &end, 10);
+        unsigned long times = 1;
+        if (end != at && std::strncmp(end, "(x", 2) == 0) {
+            times = std::strtoul(end + 2, &end, 10);
+            if (*end++ != ')') return 0;
+        }
+        if (end == at || (*end != ',' && *end != '\0')) return 0;
+        sum += std::uint64_t{cpus} * times;
+        at = *end == ',' ? end + 1 : end;
+    }
+    return sum <= UINT32_MAX ? static_cast<std::uint32_t>(sum) : 0;
+}
+
 // Next to the slurm.conf that slurmd names, which in a cluster without configuration files on its nodes is
 // its cache. Without such a file Slurm's defaults are in force.
 std::string cgroup_conf() {
@@ -59,8 +79,10 @@ std::string unsupported_here() {
 
 void job_prolog(spank_t spank, const Settings& settings) {
     GivenOptions options = options_in_job_script(spank);
-    if (!is_ours(options, settings)) return;
-    if (options.empty() && on_by_argument(settings, load_policy(settings.policy)))
+    const ScopeFacts facts{text("SLURM_JOB_USER"), text("SLURM_JOB_ACCOUNT"), text("SLURM_JOB_QOS"),
+                           text("SLURM_JOB_PARTITION"), text("SLURM_JOB_CONSTRAINTS")};
+    if (!is_ours(options, settings, facts)) return;
+    if (options.empty() && on_by_argument(settings, load_policy(settings.policy), facts))
         options.set(option_row(Option::checkpoint), "on");
     wire::JobOpen open;
     uid_t uid = 0;
@@ -74,12 +96,17 @@ void job_prolog(spank_t spank, const Settings& settings) {
     open.restart_count = number("SLURM_JOB_RESTART_COUNT", 0);
     open.end_time = number("SLURM_JOB_END_TIME", 0);
     open.nodes = number("SLURM_JOB_NUM_NODES", 1);
+    open.cpus = cpus_in(text("SLURM_JOB_CPUS_PER_NODE"));
     if (const slurm_conf_t* conf = slurm_configuration()) open.kill_wait = conf->kill_wait;
     open.unsupported = unsupported_here();
-    open.user = text("SLURM_JOB_USER");
+    open.user = facts.user;
     open.cluster = text("SLURM_CLUSTER_NAME");
     open.uuid = text("SPANK_CKPT_UUID");
     open.node = text("SLURMD_NODENAME");
+    open.account = facts.account;
+    open.qos = facts.qos;
+    open.partition = facts.partition;
+    open.constraint = facts.constraint;
     for (const auto& [name, value] : options.list())
         open.options.push_back({name, value.substr(0, k_value_max)});
     if (const auto reply = ask_ckptd(wire::encode(open)); !reply)

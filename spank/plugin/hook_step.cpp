@@ -15,11 +15,24 @@ namespace ckpt {
 
 namespace {
 
+// As slurmctld has put it into the environment of the batch step (env.c:env_array_for_batch_job).
+ScopeFacts facts_of(spank_t spank) {
+    const auto text = [spank](const char* name) {
+        const char* value = job_variable(spank, name);
+        return value != nullptr ? std::string(value) : std::string();
+    };
+    return {text("SLURM_JOB_USER"),
+            text("SLURM_JOB_ACCOUNT"),
+            text("SLURM_JOB_QOS"),
+            text("SLURM_JOB_PARTITION"),
+            {}};
+}
+
 bool is_our_job(spank_t spank, const Settings& settings) {
     GivenOptions options = given_options();
     if (options.empty())
         options = options_in_job_environment([spank](const char* name) { return job_variable(spank, name); });
-    return is_ours(options, settings);
+    return is_ours(options, settings, facts_of(spank));
 }
 
 } // namespace

@@ -78,9 +78,17 @@ void advise_on_room(const SbatchOptions& sbatch, const Plan& plan, const PolicyR
     if (const auto error = short_store(plan.keep.value, memory, plan.base.value, room, policy)) warn(*error);
 }
 
+// What the user has named; what Slurm chooses for a user who names nothing is not known here.
+ScopeFacts scope_facts(const std::optional<SbatchOptions>& sbatch) {
+    const auto value = [&](const char* name) { return sbatch ? sbatch->value(name) : std::string(); };
+    return {facts_of_submitter().user, value("account"), value("qos"), value("partition"),
+            value("constraint")};
+}
+
 void advise(const Request& request, const Settings& settings, const std::optional<SbatchOptions>& sbatch) {
-    const auto policy = load_policy(settings.policy);
-    if (!policy) return warn(policy.error());
+    const auto all = load_policy(settings.policy);
+    if (!all) return warn(all.error());
+    const Result<Policy> policy = policy_for(*all, scope_facts(sbatch));
     const auto advice = submit_advice(request, facts_of_submitter(), *policy);
     if (!advice) return refuse(one_line(advice.error()));
     for (const Error& note : advice->notes)
@@ -212,7 +220,8 @@ void submit_options_known(spank_t spank, const Settings& settings) {
         return refuse(one_line(fits.error()));
     if (program_is("sbatch") && ++components_seen() > 1 && request_of(given_options()).asked_for)
         return refuse(one_line(heterogeneous_job()));
-    if (!is_ours(given_options(), settings)) return;
+    const auto sbatch = SbatchOptions::find();
+    if (!is_ours(given_options(), settings, scope_facts(sbatch))) return;
     if (program_is("srun") && variable("SLURM_JOB_ID") != nullptr) pass_identity_on(spank);
     if (program_is("salloc")) return prepare_allocation(spank, settings);
     if (program_is("srun") && variable(wire::k_script_variable) != nullptr) {
@@ -230,7 +239,6 @@ void submit_options_known(spank_t spank, const Settings& settings) {
                 "use sbatch --checkpoint, or srun in salloc --checkpoint");
         return;
     }
-    const auto sbatch = SbatchOptions::find();
     advise(request_of(given_options()).request, settings, sbatch);
     advise_on_settings();
     give_identity(spank);

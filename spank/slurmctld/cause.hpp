@@ -33,6 +33,7 @@ struct JobRecord {
     bool batch = true;     // it has a script; slurmctld requeues no other (job_mgr.c:_job_requeue_op)
     std::string batch_host;
     std::string nodes; // "n[1-3]"
+    std::string qos;
 };
 
 // One word: running, suspended, requeue, preempted, timeout, cancelled, node_fail, completing (it ended by

@@ -77,7 +77,8 @@ JobRecord record_of(const slurm_job_info_t& job) {
             job.user_id,
             job.batch_flag != 0,
             text(job.batch_host),
-            text(job.nodes)};
+            text(job.nodes),
+            text(job.qos)};
 }
 
 // The first of what slurmctld sends for `job_id` that is `wanted`.

@@ -39,6 +39,7 @@ constexpr const char* k_usage =
     "       ckpt-slurmctld constrain JOBID NODE FEATURE,... demand those that NODE has\n"
     "       ckpt-slurmctld host JOBID                    print the node that its script runs on, and its "
     "address\n"
+    "       ckpt-slurmctld qos JOBID                     print its quality of service\n"
     "       ckpt-slurmctld node NAME                     print its state and the jobs that run on it\n"
     "       ckpt-slurmctld drain NAME REASON             start no more jobs there\n"
     "       ckpt-slurmctld jobs UID                      print the cluster, and that user's jobs that have "
@@ -91,6 +92,12 @@ Status constrain(std::uint32_t job_id, const char* node, std::string_view featur
 Status host(std::uint32_t job_id) {
     CKPT_TRY(const BatchHost host, batch_host(job_id));
     std::puts((host.node + " " + host.address).c_str());
+    return {};
+}
+
+Status qos(std::uint32_t job_id) {
+    CKPT_TRY(const JobRecord job, load_job(job_id));
+    std::puts(printable(job.qos).c_str());
     return {};
 }
 
@@ -153,8 +160,8 @@ int main(int argc, char** argv) {
         wrong_usage();
     const std::uint32_t job_id = *number;
     const bool excludes = words.size() == 5 && std::string_view(words[3]) == "--exclude";
-    const bool asks =
-        verb == "cause" || verb == "history" || verb == "jobs" || verb == "about" || verb == "host";
+    const bool asks = verb == "cause" || verb == "history" || verb == "jobs" || verb == "about" ||
+                      verb == "host" || verb == "qos";
     const bool known =
         (asks && words.size() == 3) || ((verb == "hold" || verb == "comment") && words.size() == 4) ||
         ((verb == "elsewhere" || verb == "constrain") && words.size() == 5) ||
@@ -167,6 +174,7 @@ int main(int argc, char** argv) {
                         : verb == "jobs"      ? jobs(job_id)
                         : verb == "about"     ? about(job_id, task)
                         : verb == "host"      ? host(job_id)
+                        : verb == "qos"       ? qos(job_id)
                         : verb == "cancel"    ? cancel_job(job_id)
                         : verb == "hold"      ? hold(job_id, words[3])
                         : verb == "constrain" ? constrain(job_id, words[3], words[4])

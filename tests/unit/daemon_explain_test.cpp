@@ -49,7 +49,7 @@ TEST(Explain, EveryValueHasItsOrigin) {
     Policy policy;
     policy.limits.max_keep = 3;
     policy.defaults.max_restarts = 7;
-    policy.stated = {"defaults.max_restarts"};
+    policy.stated = {{"defaults.max_restarts", "checkpoint.yaml:7"}};
     const Plan plan = plan_of({{"checkpoint-interval", "90s"}, {"checkpoint-keep", "5"}}, policy);
     EXPECT_THAT(section(explain(plan, policy, {}), "plan"),
                 ElementsAre(Row{"enabled", "on", "user"}, Row{"interval", "90s", "user"},
@@ -57,7 +57,8 @@ TEST(Explain, EveryValueHasItsOrigin) {
                             Row{"on", "timelimit,preempt,requeue,drain", "built-in"},
                             Row{"signal", "none", "built-in"}, Row{"method", "auto", "built-in"},
                             Row{"keep", "3", "limit of policy"}, Row{"restore", "auto", "built-in"},
-                            Row{"max-restarts", "7", "policy"}, Row{"files", "append", "built-in"}));
+                            Row{"max-restarts", "7", "policy, checkpoint.yaml:7"},
+                            Row{"files", "append", "built-in"}));
 }
 
 TEST(Explain, OnlyWhatIsTakenIsExplained) {
@@ -78,7 +79,7 @@ TEST(Explain, OnlyWhatIsTakenIsExplained) {
 
 TEST(Explain, TheIntervalIsThatOfTheTimer) {
     Policy policy;
-    policy.stated = {"auto.node_mtbf"};
+    policy.stated = {{"auto.node_mtbf", "checkpoint.yaml:9"}};
     ExplainFacts facts;
     facts.schedule.interval = IntervalAuto{};
     facts.schedule.nodes = 2;
@@ -86,7 +87,7 @@ TEST(Explain, TheIntervalIsThatOfTheTimer) {
     const auto rows = section(explain(plan_of({{"checkpoint", ""}}, policy), policy, facts), "interval");
     ASSERT_EQ(rows.size(), 7U);
     EXPECT_EQ(rows[0], (Row{"pause", "3", "measured on this job, in whole seconds"}));
-    EXPECT_EQ(rows[1], (Row{"node_mtbf", "2592000", "policy auto.node_mtbf"}));
+    EXPECT_EQ(rows[1], (Row{"node_mtbf", "2592000", "policy auto.node_mtbf, checkpoint.yaml:9"}));
     EXPECT_EQ(rows[2], (Row{"nodes", "2", ""}));
     EXPECT_EQ(rows[4], (Row{"affordable", "297", "built-in auto.max_overhead"}));
     EXPECT_EQ(rows[5], (Row{"least", "60", "built-in limits.min_interval"}));

@@ -6,6 +6,7 @@
 #include "plugin/decision.hpp"
 #include "plugin/environment.hpp"
 #include "plugin/settings.hpp"
+#include "policy/policy_yaml.hpp"
 
 namespace ckpt {
 namespace {
@@ -80,29 +81,46 @@ TEST(PluginDecision, OptionsDecideBeforeThePolicy) {
     on.default_on = true;
     Settings off = on;
     off.default_on = false;
-    EXPECT_TRUE(is_ours({}, on));
-    EXPECT_FALSE(is_ours({}, off));
-    EXPECT_TRUE(is_ours(given({{Option::checkpoint, ""}}), off));
-    EXPECT_TRUE(is_ours(given({{Option::keep, "2"}}), off));
-    EXPECT_FALSE(is_ours(given({{Option::checkpoint, "off"}, {Option::keep, "2"}}), on));
+    EXPECT_TRUE(is_ours({}, on, {}));
+    EXPECT_FALSE(is_ours({}, off, {}));
+    EXPECT_TRUE(is_ours(given({{Option::checkpoint, ""}}), off, {}));
+    EXPECT_TRUE(is_ours(given({{Option::keep, "2"}}), off, {}));
+    EXPECT_FALSE(is_ours(given({{Option::checkpoint, "off"}, {Option::keep, "2"}}), on, {}));
     // set by hand or by an older plugin; ckptd says what is wrong with it
-    EXPECT_TRUE(is_ours(given({{Option::keep, "many"}}), off));
+    EXPECT_TRUE(is_ours(given({{Option::keep, "many"}}), off, {}));
 }
 
 TEST(PluginDecision, ThePolicyDecidesOnlyWhatItStates) {
     Settings on;
     on.default_on = true;
     Policy silent;
-    EXPECT_TRUE(on_by_default(on, silent));
-    EXPECT_TRUE(on_by_argument(on, silent));
-    EXPECT_FALSE(on_by_argument(Settings{}, silent));
+    EXPECT_TRUE(on_by_default(on, silent, {}));
+    EXPECT_TRUE(on_by_argument(on, silent, {}));
+    EXPECT_FALSE(on_by_argument(Settings{}, silent, {}));
     Policy stated;
-    stated.stated = {"defaults.enabled"};
-    EXPECT_FALSE(on_by_default(on, stated));
+    stated.stated = {{"defaults.enabled", ""}};
+    EXPECT_FALSE(on_by_default(on, stated, {}));
     stated.defaults.enabled = true;
-    EXPECT_TRUE(on_by_default(Settings{}, stated));
-    EXPECT_FALSE(on_by_argument(on, stated));
-    EXPECT_FALSE(on_by_default(Settings{}, fail(Code::policy_syntax, "broken")));
+    EXPECT_TRUE(on_by_default(Settings{}, stated, {}));
+    EXPECT_FALSE(on_by_argument(on, stated, {}));
+    EXPECT_FALSE(on_by_default(Settings{}, fail(Code::policy_syntax, "broken"), {}));
+}
+
+TEST(PluginDecision, AScopeDecidesAboutItsJobs) {
+    const auto policy =
+        parse_policy("p", "version: 1\nscopes: [{match: {partition: short}, defaults: {enabled: true}}, "
+                          "{match: {user: bob}, defaults: {enabled: false}}]");
+    ASSERT_TRUE(policy) << policy.error().what;
+    const ScopeFacts alice{"alice", "", "", "short", ""};
+    const ScopeFacts bob{"bob", "", "", "short", ""};
+    const ScopeFacts other{"alice", "", "", "long", ""};
+    Settings on;
+    on.default_on = true;
+    EXPECT_TRUE(on_by_default(Settings{}, policy, alice));
+    EXPECT_FALSE(on_by_default(on, policy, bob)) << "the policy states it for him";
+    EXPECT_FALSE(on_by_default(Settings{}, policy, other));
+    EXPECT_TRUE(on_by_argument(on, policy, other)) << "the policy leaves it open";
+    EXPECT_FALSE(on_by_argument(on, policy, alice));
 }
 
 TEST(PluginSettings, ArgumentsOfPlugstack) {

@@ -90,6 +90,36 @@ TEST_F(PolicyFile, WritableByOthersIsNotTrusted) {
         expect_untrusted(write("version: 1\n", mode), "lets others", ::geteuid());
 }
 
+TEST_F(PolicyFile, DropInsComeInTheOrderOfTheirNames) {
+    const auto folder = m_dir / "p.d";
+    std::filesystem::create_directory(folder);
+    const std::string path = m_dir / "p.yaml";
+    const auto put = [](const std::filesystem::path& file, const std::string& text) {
+        std::ofstream(file) << text;
+        ASSERT_EQ(::chmod(file.c_str(), 0644), 0);
+    };
+    put(folder / "20-b.yaml", "version: 1\ndefaults: {keep: 5}\n");
+    put(folder / "10-a.yaml", "version: 1\ndefaults: {keep: 4, max_restarts: 3}\n");
+    put(folder / "30.yaml.rpmsave", "nonsense");
+    put(folder / ".40.yaml", "nonsense");
+    const auto load = [&] { return load_policy(path, ::geteuid()); };
+    EXPECT_EQ(load()->defaults.keep, 5U) << "without a main file too";
+    put(path, "version: 1\ndefaults: {keep: 9}\n");
+    EXPECT_EQ(load()->defaults.keep, 5U);
+    EXPECT_EQ(load()->defaults.max_restarts, 3U);
+    put(folder / "99.yaml", "version: 2\n");
+    EXPECT_THAT(load().error().what, HasSubstr("p.d/99.yaml:1:10: version"));
+    std::filesystem::remove(folder / "99.yaml");
+    std::filesystem::create_symlink("20-b.yaml", folder / "99.yaml");
+    EXPECT_THAT(load().error().what, HasSubstr("symbolic link"));
+    std::filesystem::remove(folder / "99.yaml");
+    ASSERT_EQ(::chmod(folder.c_str(), 0777), 0);
+    EXPECT_THAT(load().error().what, HasSubstr("lets others than root write it"));
+    std::filesystem::remove_all(folder);
+    put(folder, "");
+    EXPECT_THAT(load().error().what, HasSubstr("expected a directory"));
+}
+
 TEST_F(PolicyFile, TooLargeIsRefused) {
     const auto policy = load_policy(write(std::string(3U << 20, '#'), 0644), ::geteuid());
     ASSERT_FALSE(policy);

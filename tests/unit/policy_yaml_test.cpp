@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <csignal>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <sstream>
 #include <string>
@@ -44,6 +45,7 @@ slurmctld: {comment: false, comment_every: 5m, spread: 2m}
 network: {port: 7000}
 compat: {kernel: any, features: [skylake, zen3]}
 failure: {restore_impossible: requeue-elsewhere, changed_file: ignore, epilog_wait: 2m, no_progress: 7}
+metrics: {textfile: /m/ckpt.prom, every: 1m}
 maintenance: {jobs: 9}
 )");
     ASSERT_TRUE(policy) << policy.error().what;
@@ -98,7 +100,8 @@ maintenance: {jobs: 9}
     EXPECT_EQ(policy->failure.changed_file, ChangedFile::ignore);
     EXPECT_EQ(policy->failure.epilog_wait, 2min);
     EXPECT_EQ(policy->failure.no_progress, 7U);
-    EXPECT_EQ(policy->stated.size(), policy_keys().size() - 1) << "every key but the version is stated above";
+    EXPECT_EQ(policy->stated.size(), policy_keys().size() - 2)
+        << "all but version and scopes are stated above";
 }
 
 TEST(PolicyYaml, LessIsFine) {
@@ -352,8 +355,8 @@ TEST(PolicyYaml, AnyPrefixAndAnyChangedByteIsHandled) {
 TEST(PolicyExample, StatesEveryKeyWithItsBuiltInValue) {
     const auto policy = parse_policy("checkpoint.yaml", repository_file("conf/examples/checkpoint.yaml"));
     ASSERT_TRUE(policy) << policy.error().what;
-    std::vector<std::string> stated = policy->stated;
-    stated.emplace_back("version");
+    std::vector<std::string> stated{"version", "scopes"};
+    std::ranges::transform(policy->stated, std::back_inserter(stated), &StatedKey::key);
     EXPECT_THAT(stated, testing::UnorderedElementsAreArray(policy_keys()));
     const Policy built_in;
     EXPECT_EQ(policy->defaults.enabled, built_in.defaults.enabled);
