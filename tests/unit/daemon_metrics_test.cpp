@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fstream>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -66,6 +68,44 @@ TEST(Metrics, AreWellFormed) {
     }
     EXPECT_FALSE(announced.empty());
     EXPECT_THAT(some().text({}), Not(HasSubstr("\n\n")));
+}
+
+std::string repository_file(const std::string& path) {
+    const std::ifstream file(std::string(CKPT_SOURCE_DIR) + "/" + path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+std::set<std::string> announced() {
+    std::set<std::string> names;
+    std::istringstream lines(some().text({}));
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with("# TYPE slurm_checkpoint_"))
+            names.insert(line.substr(24, line.find(' ', 24) - 24));
+    return names;
+}
+
+TEST(Metrics, TheManualHasARowForEach) {
+    std::set<std::string> rows;
+    std::istringstream lines(repository_file("docs/metrics.md"));
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with("| `")) rows.insert(line.substr(3, line.find('`', 3) - 3));
+    EXPECT_EQ(rows, announced());
+}
+
+// A name that is misspelt there would show an empty panel for ever.
+TEST(Metrics, TheDashboardAsksForWhatThereIs) {
+    const std::string dashboard = repository_file("packaging/grafana/slurm-checkpoint.json");
+    const std::regex name("slurm_checkpoint_([a-z_]+)");
+    std::size_t count = 0;
+    for (std::sregex_iterator at(dashboard.begin(), dashboard.end(), name), end; at != end; ++at, ++count) {
+        std::string asked = (*at)[1];
+        for (const std::string suffix : {"_bucket", "_count", "_sum"})
+            if (asked.ends_with(suffix)) asked.resize(asked.size() - suffix.size());
+        EXPECT_TRUE(announced().contains(asked)) << asked;
+    }
+    EXPECT_GT(count, 10U);
 }
 
 } // namespace
