@@ -18,14 +18,16 @@ from container import Machine
 from paths import CACHE, CCACHE, HERE, SOURCE
 from report import ClusterError, step
 
-RELEASE, NEXT_RELEASE = "trixie", "forky"
+# `tests/run --suite forky`: all of it from the release after the one that is supported today.
+RELEASE = os.environ.get("CKPT_SUITE", "trixie")
+NEXT_RELEASE = "forky"
 BUILD_ENVIRONMENT = ["CKPT_BUILD_ROOT=/build", "CCACHE_DIR=/ccache", "CMAKE_CXX_COMPILER_LAUNCHER=ccache"]
 LAYER_INPUTS = [HERE / "testbed-layer.sh", *sorted((HERE / "shims").iterdir()), *sorted((HERE / "rootsquash").iterdir())]
 
 
 def layers():
     """The directories for overlayfs' lowerdir, the uppermost first; made if they are not cached."""
-    debian = _cached("debian", [(HERE / "packages.txt").read_bytes()], _build_debian)
+    debian = _cached("debian" if RELEASE != NEXT_RELEASE else f"debian-{RELEASE}", [(HERE / "packages.txt").read_bytes()], _build_debian)
     testbed = _cached("testbed", [debian.name.encode(), *(path.read_bytes() for path in LAYER_INPUTS)],
                       lambda directory: _build_testbed(directory, debian))
     return [testbed / "upper", debian]
@@ -64,6 +66,8 @@ def _remove_partial():
 def _packages():
     lines = (line.partition("#")[0].strip() for line in (HERE / "packages.txt").read_text().splitlines())
     names = [line for line in lines if line]
+    if RELEASE == NEXT_RELEASE:
+        return [name.partition("/")[0] for name in names], []
     newer = [name.partition("/")[0] for name in names if name.endswith("/" + NEXT_RELEASE)]
     return [name for name in names if "/" not in name], newer
 
@@ -75,7 +79,7 @@ def _build_debian(directory):
     step(f"making the root file system of Debian {RELEASE} (once, about two minutes)")
     chroot = 'chroot "$1" '
     install = "DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends"
-    hooks = [
+    hooks = [] if not newer else [
         f'echo "deb {mirror} {NEXT_RELEASE} main" > "$1/etc/apt/sources.list.d/{NEXT_RELEASE}.list"',
         # Priority 100: taken only for a package named with -t, and for what that package cannot do without.
         f'printf "Package: *\\nPin: release n={NEXT_RELEASE}\\nPin-Priority: 100\\n" > "$1/etc/apt/preferences.d/{NEXT_RELEASE}"',

@@ -8,7 +8,6 @@ source_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 export SLURM_CHECKPOINT_CACHE=${SLURM_CHECKPOINT_CACHE:-/var/cache/slurm-checkpoint}
 # Two checkouts on one machine share the root file system and compiled objects, and nothing else.
 checkout=$(printf %s "$source_root" | sha256sum | cut -c1-8)
-build_root=$SLURM_CHECKPOINT_CACHE/build/$checkout
 
 say() { printf '%s\n' "$*"; }
 
@@ -16,6 +15,16 @@ die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
     exit 1
 }
+
+export CKPT_SUITE=${CKPT_SUITE:-trixie}
+# on_suite NAME: Debian's release from which nodes are made.
+on_suite() {
+    [[ $1 =~ ^[a-z]+$ ]] || die "$1 is no release of Debian's"
+    CKPT_SUITE=$1
+    build_root=$SLURM_CHECKPOINT_CACHE/build/$checkout
+    [[ $1 == trixie ]] || build_root+=-$1
+}
+on_suite "$CKPT_SUITE"
 
 # need PROGRAM PACKAGE...: programs this machine must have, with the Debian packages that hold them.
 need() {
