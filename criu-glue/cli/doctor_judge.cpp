@@ -136,6 +136,9 @@ void judge_criu(const HostFacts& host, const Policy& policy, Findings& out) {
     if (version < std::pair(4, 1))
         out.push_back(
             {Health::bad, "criu", name + " is older than what is supported", "install 4.1 or later"});
+    else if (first_two(host.kernel) < std::pair(6, 7))
+        out.push_back({Health::bad, "kernel", "Linux " + host.kernel + " is older than what is supported",
+                       "Linux 6.7 or later"});
     else if (version < std::pair(4, 2) && first_two(host.kernel) >= std::pair(6, 16)) // criu#2705
         out.push_back({Health::warning, "criu", name + " cannot save IP sockets on Linux " + host.kernel,
                        "install 4.2 or later: MPI and other programs with sockets need it"});

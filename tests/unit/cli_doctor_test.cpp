@@ -91,8 +91,11 @@ TEST(Doctor, Criu) {
     EXPECT_EQ(with("4.1.1", "6.15.2"), Health::good);
     EXPECT_EQ(with("4.1.1", "6.16.0"), Health::warning);
     EXPECT_EQ(with("4.10", "6.16.0"), Health::good) << "numbers, not text";
-    EXPECT_EQ(with("3.19", "6.1.0"), Health::bad);
-    EXPECT_EQ(with("", "6.1.0"), Health::bad);
+    EXPECT_EQ(with("3.19", "6.8.0"), Health::bad);
+    EXPECT_EQ(with("", "6.8.0"), Health::bad);
+    HostFacts old = good_host();
+    old.kernel = "6.1.0-37-amd64";
+    EXPECT_EQ(finding(judge_host(old, {}), "kernel").health, Health::bad);
     HostFacts host = good_host();
     host.criu_check = "no";
     EXPECT_EQ(finding(judge_host(host, {}), "criu").health, Health::bad);
