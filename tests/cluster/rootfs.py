@@ -21,13 +21,14 @@ from report import ClusterError, step
 # `tests/run --suite forky`: all of it from the release after the one that is supported today.
 RELEASE = os.environ.get("CKPT_SUITE", "trixie")
 NEXT_RELEASE = "forky"
+APPLICATIONS = os.environ.get("CKPT_APPLICATIONS") == "yes"  # `tests/run full`
 BUILD_ENVIRONMENT = ["CKPT_BUILD_ROOT=/build", "CCACHE_DIR=/ccache", "CMAKE_CXX_COMPILER_LAUNCHER=ccache"]
 LAYER_INPUTS = [HERE / "testbed-layer.sh", *sorted((HERE / "shims").iterdir()), *sorted((HERE / "rootsquash").iterdir())]
 
 
 def layers():
     """The directories for overlayfs' lowerdir, the uppermost first; made if they are not cached."""
-    debian = _cached("debian" if RELEASE != NEXT_RELEASE else f"debian-{RELEASE}", [(HERE / "packages.txt").read_bytes()], _build_debian)
+    debian = _cached("debian" if RELEASE != NEXT_RELEASE else f"debian-{RELEASE}", [path.read_bytes() for path in _package_lists()], _build_debian)
     testbed = _cached("testbed", [debian.name.encode(), *(path.read_bytes() for path in LAYER_INPUTS)],
                       lambda directory: _build_testbed(directory, debian))
     return [testbed / "upper", debian]
@@ -63,8 +64,12 @@ def _remove_partial():
             shutil.rmtree(directory, ignore_errors=True)
 
 
+def _package_lists():
+    return [HERE / "packages.txt", *([HERE / "packages-full.txt"] if APPLICATIONS else [])]
+
+
 def _packages():
-    lines = (line.partition("#")[0].strip() for line in (HERE / "packages.txt").read_text().splitlines())
+    lines = (line.partition("#")[0].strip() for path in _package_lists() for line in path.read_text().splitlines())
     names = [line for line in lines if line]
     if RELEASE == NEXT_RELEASE:
         return [name.partition("/")[0] for name in names], []

@@ -82,6 +82,35 @@ class Submit(SystemTest):
                 self.assertEqual((done.returncode, done.stdout), (3, "done\n"), done.stderr)
                 self.assertEqual(advice_of(done.stderr), advice)
 
+    def test_a_job_that_a_job_submits(self):
+        """It inherits nothing: neither the option nor its form in the environment nor what the outer job is."""
+        inner = "#!/bin/bash\nenv | grep -c -e CHECKPOINT -e SPANK\nuntil [[ -e go ]]; do sleep 0.1; done\n"
+        outer = submit(f"#!/bin/bash\ncat >inner.sh <<'END'\n{inner}END\nsbatch --parsable --output=inner.out inner.sh >inner.id.new\n"
+                       "mv inner.id.new inner.id\nuntil [[ -e go ]]; do sleep 0.1; done\n", "--checkpoint-keep=3")
+        outer.wait_file("inner.id")
+        job = Job(outer.path("inner.id").read_text().strip(), outer.directory, f"{outer.directory}/inner.out", "alice")
+        job.wait_output("\n")
+        node = job.info()["NodeList"]
+        self.assertIn("is checkpointed on this node", cluster.attempt(node, "sckpt", "explain", job.id, user="alice").stderr)
+        self.assertEqual(cluster.attempt("n1", "sckpt", "explain", outer.id, user="alice").returncode, 0)
+        outer.path("go").touch()
+        for one in (outer, job):
+            self.assert_ended(end(one))
+        self.assertEqual(application_lines(job.output()), ["0"])
+        assert_clean(outer, job)
+
+    def test_what_an_older_plugin_has_stored(self):
+        """As Slurm keeps it in the job: an option is accepted in the spellings of earlier releases, a time for --checkpoint, say."""
+        job = submit("#!/bin/bash\nuntil [[ -e go ]]; do sleep 0.1; done\n", "--checkpoint=90",
+                     prefix=("SBATCH_CHECKPOINT_INTERVAL=2:00:00", "SBATCH_CHECKPOINT_ON=TimeLimit,PREEMPT"))
+        job.wait_running("n1")
+        text = wait_for("ckptd knows it", lambda: cluster.attempt("n1", "sckpt", "explain", job.id, user="alice").stdout)
+        self.assertRegex(text, r"(?m)^interval +2h +user$")
+        self.assertRegex(text, r"(?m)^on +timelimit,preempt +user$")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        assert_clean(job)
+
     def test_scrontab(self):
         self.append_to_slurm_conf("ScronParameters=enable\n")
         self.addCleanup(cluster.attempt, "ctl", "scrontab", "-r", user="alice")
