@@ -2,13 +2,16 @@
 #include "generations.hpp"
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 #include <fstream>
 #include <iostream>
 #include <set>
+#include <sstream>
 
 #include "fetch.hpp"
 #include "life.hpp"
+#include "policy/text.hpp"
 #include "table.hpp"
 #include "text/text.hpp"
 #include "users.hpp"
@@ -43,6 +46,7 @@ Status collect(const ListOptions& options, bool details, std::vector<Json>& foun
         if (!objects) continue;
         for (Json& object : *objects) {
             object["user"] = user.name;
+            if (!options.cluster.empty() && string(object, "cluster") != options.cluster) continue;
             found.push_back(std::move(object));
         }
     }
@@ -114,6 +118,42 @@ void print_generation(const Json& g) {
     print_needs(g);
 }
 
+struct ListColumn {
+    const char* title;
+    bool right;
+    std::string (*cell)(const Json&);
+};
+const std::array k_columns{
+    ListColumn{"JOBID", true, [](const Json& g) { return std::to_string(number(g, "job")); }},
+    ListColumn{"INC", true, [](const Json& g) { return count_of(g, "incarnation"); }},
+    ListColumn{"GEN", true, [](const Json& g) { return count_of(g, "generation"); }},
+    ListColumn{"TAKEN", false, time_of},
+    ListColumn{"REASON", false, [](const Json& g) { return or_dash(string(g, "reason")); }},
+    ListColumn{"NODES", false, [](const Json& g) { return or_dash(nodes_of(g)); }},
+    ListColumn{"SIZE", true, [](const Json& g) { return size_of(g, "image_bytes"); }},
+    ListColumn{"STORED", true, [](const Json& g) { return size_of(g, "stored_bytes"); }},
+    ListColumn{"PAUSED", true, pause_of},
+    ListColumn{"SEAL", false, [](const Json& g) { return std::string(flag(g, "verified") ? "ok" : "BAD"); }},
+    ListColumn{"USER", false, [](const Json& g) { return or_dash(string(g, "user")); }},
+    ListColumn{"CLUSTER", false, [](const Json& g) { return or_dash(string(g, "cluster")); }},
+};
+constexpr std::size_t k_usual_columns = 10; // the first ones
+
+Result<std::vector<ListColumn>> columns_of(const std::string& format) {
+    if (format.empty()) return std::vector<ListColumn>(k_columns.begin(), k_columns.begin() + k_usual_columns);
+    std::vector<ListColumn> chosen;
+    std::istringstream words(format);
+    for (std::string word; std::getline(words, word, ',');) {
+        const auto found = std::ranges::find_if(
+            k_columns, [&](const ListColumn& column) { return equals_ignoring_case(column.title, word); });
+        if (found == k_columns.end())
+            return fail(Code::option_value, "--format: there is no column " + quote(word),
+                        "JOBID, INC, GEN, TAKEN, REASON, NODES, SIZE, STORED, PAUSED, SEAL, USER, CLUSTER");
+        chosen.push_back(*found);
+    }
+    return chosen;
+}
+
 struct Verdict {
     bool good = false;
     std::string text;
@@ -155,6 +195,7 @@ Status check_read(const std::vector<Json>& found) {
 } // namespace
 
 Status list(const ListOptions& options) {
+    CKPT_TRY(const std::vector<ListColumn> columns, columns_of(options.format));
     std::vector<Json> found;
     const Status done = collect(options, false, found);
     if (options.json) {
@@ -163,20 +204,16 @@ Status list(const ListOptions& options) {
         return check_read(found);
     }
     if (!done && found.empty()) return done;
-    Table table({{"JOBID", true},
-                 {"INC", true},
-                 {"GEN", true},
-                 {"TAKEN", false},
-                 {"REASON", false},
-                 {"NODES", false},
-                 {"SIZE", true},
-                 {"STORED", true},
-                 {"PAUSED", true},
-                 {"SEAL", false}});
-    for (const Json& g : found)
-        table.add({std::to_string(number(g, "job")), count_of(g, "incarnation"), count_of(g, "generation"),
-                   time_of(g), or_dash(string(g, "reason")), or_dash(nodes_of(g)), size_of(g, "image_bytes"),
-                   size_of(g, "stored_bytes"), pause_of(g), flag(g, "verified") ? "ok" : "BAD"});
+    std::vector<Table::Column> titles;
+    for (const ListColumn& column : columns)
+        titles.push_back({column.title, column.right});
+    Table table(titles);
+    for (const Json& g : found) {
+        std::vector<std::string> cells;
+        for (const ListColumn& column : columns)
+            cells.push_back(column.cell(g));
+        table.add(std::move(cells));
+    }
     std::cout << table.text(options.header);
     CKPT_CHECK(done);
     if (found.empty() && options.job_id != 0)

@@ -14,13 +14,16 @@ namespace ckpt::cli {
 struct ListOptions {
     std::uint32_t job_id = 0; // 0 = all
     std::string user;         // root: only this user's; others see their own only
+    std::string cluster;      // only of this one; "" = all
+    std::string format;       // columns of list(), "JOBID,GEN"; "" = all
     std::string dir;          // where jobs with --checkpoint-dir have theirs; "" = policy's storage.base
     bool verify = false;      // read every image back
     bool json = false;
     bool header = true;
 };
 
-// One row (or one JSON object per line) per generation. Code::store_corrupt when something that should be a
+// One row (or one JSON object per line) per generation. Code::option_value for a column that there is not,
+// Code::store_corrupt when something that should be a
 // directory of generations cannot be read.
 Status list(const ListOptions& options);
 

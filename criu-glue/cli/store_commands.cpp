@@ -33,7 +33,9 @@ StoreCommands::StoreCommands(CLI::App& app)
     for (CLI::App* command : {m_list, m_show, m_verify}) {
         command->add_option("-u,--user", m_listing.user, "root: only this user's jobs");
         command->add_flag("--json", m_listing.json, "one JSON object per line");
+        command->add_option("-M,--cluster", m_listing.cluster, "only of this cluster");
     }
+    m_list->add_option("-o,--format", m_listing.format, "columns, as in the titles: JOBID,GEN,TAKEN");
     for (CLI::App* command : {m_list, m_show, m_verify, m_report})
         command->add_option("--dir", m_listing.dir, k_dir_help);
     m_prune->add_option("--dir", m_pruning.dir, k_dir_help);
