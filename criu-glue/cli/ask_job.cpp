@@ -22,6 +22,7 @@
 #include "os/process.hpp"
 #include "programs.hpp"
 #include "slurm_job.hpp"
+#include "waiting.hpp"
 #include "wire/asked.hpp"
 
 namespace ckpt::cli {
@@ -205,11 +206,22 @@ struct Begun {
     std::optional<std::string> came_from;
 };
 
+Result<Packet> await_answer(int socket, const wire::AskFor& request) {
+    Waiting waiting(request.job_id != 0 ? "saving job " + std::to_string(request.job_id) : "saving this job");
+    const auto end = std::chrono::steady_clock::now() + k_limit;
+    for (;;) {
+        auto packet = receive_packet(socket, std::chrono::seconds(1));
+        const bool is_late = !packet && packet.error().code == Code::deadline;
+        if (!is_late || std::chrono::steady_clock::now() > end) return packet;
+        waiting.look();
+    }
+}
+
 // While the connection is open nothing is dumped: what is read here is what was before.
 Result<Begun> begin(const wire::AskFor& request) {
     CKPT_TRY(const Fd socket, connect_to_ckptd());
     CKPT_CHECK(send_packet(socket.get(), wire::encode(request)));
-    CKPT_TRY(Packet packet, receive_packet(socket.get(), k_limit));
+    CKPT_TRY(const Packet packet, await_answer(socket.get(), request));
     Begun begun;
     CKPT_TRY(begun.answer, wire::decode<wire::Answer>(packet.bytes));
     CKPT_CHECK(status_of(begun.answer));
