@@ -34,7 +34,8 @@ std::string base_name(const std::string& path) {
 
 AppProcess::Kind kind_of(const std::string& exe, const std::string& name, std::uint64_t caught) {
     using Kind = AppProcess::Kind;
-    if (exe == CKPT_LIBEXEC_DIR "/bin/srun") return Kind::stand_in;
+    // Packages have bin/srun lead to where it survives an upgrade (packaging/programs-of-jobs).
+    if (exe.starts_with(CKPT_LIBEXEC_DIR "/") && base_name(exe) == "srun") return Kind::stand_in;
     if (name == "srun" || base_name(exe) == "srun") return Kind::srun;
     const bool is_shell =
         std::ranges::any_of(k_shells, [&](const char* shell) { return base_name(exe) == shell; });

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fixture.py up|down [v1|tmp|acct]: the cluster of some system tests, with the product and the test programs on it. v1: there Slurm uses
+"""fixture.py up|down [v1|tmp|acct|bare]: the cluster of some system tests, with the product and the test programs on it. v1: there Slurm uses
 cgroup v1 and limits memory; where that is not possible there is none, and its tests are skipped. tmp: there each job has a /tmp of
-its own (job_container/tmpfs). acct: there Slurm has its accounting."""
+its own (job_container/tmpfs). acct: there Slurm has its accounting. bare: there the product is not installed."""
 
 import os
 import shutil
@@ -29,22 +29,20 @@ PREEMPTION = (
 )
 
 
-def up(*options):
+def up(*options, bare=False):
     # A job number that no other number in a job's environment is.
     lines = (f"NodeName=n[1-{len(COMPUTE)}] CPUs={CPUS} RealMemory=4000 State=UNKNOWN", "FirstJobId=7001", *PREEMPTION)
     must(cluster.call("up", "--nodes", str(len(COMPUTE)), *options, *(word for line in lines for word in ("--conf", line))))
+    shutil.copytree(PROGRAMS, cluster.shared("/shared/programs"))
+    if bare:
+        cluster.run("ctl", "sh", "-c", "chmod 755 /shared/programs/*.sh /shared/programs/*.py")
+        return
     must(cluster.call("install", "--build", os.environ["CKPT_BUILD"]))
-    install_programs()
+    cluster.run("ctl", "sh", "-ec", "cd /shared/programs && sh build.sh")
     cluster.run("ctl", "install", "-d", "-m", "711", STORE)
     set_policy(*NODES)
     for node in COMPUTE:
         cluster.run(node, "/shared/programs/leftovers.py", "--baseline")
-
-
-def install_programs():
-    """At /shared/programs, built on a node."""
-    shutil.copytree(PROGRAMS, cluster.shared("/shared/programs"))
-    cluster.run("ctl", "sh", "-ec", "cd /shared/programs && sh build.sh")
 
 
 def must(done):
@@ -58,6 +56,8 @@ elif sys.argv[1:] == ["up", "tmp"]:
     up(*PRIVATE_TMP)
 elif sys.argv[1:] == ["up", "acct"]:
     up("--accounting")
+elif sys.argv[1:] == ["up", "bare"]:
+    up(bare=True)
 elif sys.argv[1] == "up":
     if memory_is_limited():
         up("--cgroup", sys.argv[2])
