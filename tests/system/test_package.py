@@ -36,18 +36,22 @@ def everywhere(*argv):
         cluster.run(node, *argv)
 
 
+def in_rootfs(*argv):
+    """ARGV where the product is built, with the build at /build; its output."""
+    done = cluster.call("run-in-rootfs", "--source", str(SOURCE), "--build-root", str(BUILD.parent), "--", *argv, capture_output=True)
+    if done.returncode:
+        raise AssertionError(f"{' '.join(argv)}: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
 def make_packages():
     """From what has been built; their names."""
-    built, made = f"/build/{BUILD.name}", BUILD.parent / "packages"
-    shutil.rmtree(made, ignore_errors=True)
-    done = cluster.call("run-in-rootfs", "--source", str(SOURCE), "--build-root", str(BUILD.parent), "--", "env", "DPKG_DEB_COMPRESSOR_LEVEL=1",
-                        "packaging/build-deb", "--built", built, "/build/packages", capture_output=True)
-    if done.returncode:
-        raise AssertionError(f"build-deb: status {done.returncode}\n{done.stdout}{done.stderr}")
-    target = cluster.shared(PACKAGES)
-    shutil.rmtree(target, ignore_errors=True)
+    made, target = BUILD.parent / "packages", cluster.shared(PACKAGES)
+    for directory in (made, target):
+        shutil.rmtree(directory, ignore_errors=True)
+    names = in_rootfs("env", "DPKG_DEB_COMPRESSOR_LEVEL=1", "packaging/build-deb", "--built", f"/build/{BUILD.name}", "/build/packages")
     shutil.copytree(made, target)
-    return [f"{PACKAGES}/{name}" for name in done.stdout.split()]
+    return [f"{PACKAGES}/{name}" for name in names.split()]
 
 
 def with_version(package, version):
@@ -197,6 +201,17 @@ class Packages(SystemTest):
         for node in NODES:
             self.assertEqual(traces(node) - self.before[node] - OF_THE_TEST, KEPT, node)
             self.assertEqual(cluster.run(node, "sh", "-c", "grep /ckptd /proc/self/mounts || true"), "")
+
+    def test_rpms(self):
+        """They can be made, of the same build, and know their Slurm."""
+        version = cluster.run("ctl", "dpkg-query", "--show", "--showformat=${source:Upstream-Version}", "slurm-wlm-basic-plugins")
+        year, month = version.split(".")[:2]
+        script = """packaging/build-rpm --built "$1" --plugin-dir "$2" /tmp/rpms >/dev/null
+            rpm --query --requires --package /tmp/rpms/slurm-checkpoint-plugin-*.rpm"""
+        plugins = cluster.run("ctl", "sh", "-c", "echo /usr/lib/*/slurm-wlm").strip()
+        requires = in_rootfs("sh", "-ec", script, "sh", f"/build/{BUILD.name}", plugins).splitlines()
+        self.assertIn(f"slurm >= {year}.{month}", requires)
+        self.assertIn(f"slurm < {year}.{int(month) + 1:02}", requires)
 
 
 main(start=lambda: None)
