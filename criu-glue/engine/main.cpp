@@ -26,9 +26,14 @@ constexpr std::size_t k_restore_fds = 4;
 constexpr std::size_t k_undo_fds = 3;
 
 void prepare_process() {
-    ::umask(077);               // CRIU creates its images with mode 0644 (image.h:CR_FD_PERM)
-    const rlimit no_core{0, 0}; // a core of ours would hold the user's memory
-    ::setrlimit(RLIMIT_CORE, &no_core);
+    ::umask(077); // CRIU creates its images with mode 0644 (image.h:CR_FD_PERM)
+    // A core of ours would hold the user's memory. The hard limit stays: criu could not give a job its own
+    // back where root lacks CAP_SYS_RESOURCE.
+    rlimit core{};
+    if (::getrlimit(RLIMIT_CORE, &core) == 0) {
+        core.rlim_cur = 0;
+        ::setrlimit(RLIMIT_CORE, &core);
+    }
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0) { // criu opens every descriptor of the tree
         files.rlim_cur = files.rlim_max;
