@@ -97,6 +97,11 @@ struct Making {
 
 } // namespace
 
+std::string LifeIncarnation::where() const {
+    if (!node.empty()) return node;
+    return generations.empty() || generations.front().nodes.empty() ? "-" : generations.front().nodes;
+}
+
 std::uint64_t Life::restores() const {
     return static_cast<std::uint64_t>(std::ranges::count_if(incarnations, &LifeIncarnation::is_restored));
 }

@@ -37,6 +37,8 @@ struct LifeIncarnation {
     std::string end; // "completed", "fault", "out of memory", "stopped"; "" = it went on elsewhere, or runs
     std::int64_t wait_status = 0;
     std::vector<LifeGeneration> generations;
+
+    [[nodiscard]] std::string where() const; // "n1", "n1,n2"; "-" = not known
 };
 
 struct Life {

@@ -117,7 +117,7 @@ std::string drawing(const Life& life) {
         const double from = span.x(one.from);
         svg += rollback(life, one, span);
         svg += std::format("<text x=\"0\" y=\"{:.1f}\">inc {} {}</text>\n", y + k_bar - 5, one.number,
-                           escaped(one.node.substr(0, 8)));
+                           escaped(one.where().substr(0, 8)));
         svg += std::format(
             "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{}\" rx=\"2\" fill=\"var(--run)\"/>\n",
             from, y, std::max(span.x(one.to) - from, 2.0), k_bar);

@@ -76,11 +76,8 @@ std::string life_text(const Life& life, bool table) {
                                    text::local_time(scale.from), text::local_time(scale.to));
     Table incarnations({{"INC", true}, {"NODE", false}, {"LIFE", false}, {"", false}});
     for (const LifeIncarnation& one : life.incarnations) {
-        const std::string node = !one.node.empty()         ? one.node
-                                 : one.generations.empty() ? "-"
-                                                           : one.generations.front().nodes;
         incarnations.add(
-            {std::to_string(one.number), node, bar_of(one, scale), joined(start_of(one), end_of(one))});
+            {std::to_string(one.number), one.where(), bar_of(one, scale), joined(start_of(one), end_of(one))});
     }
     text += incarnations.text(true);
     if (life.restores() > 0)

@@ -76,8 +76,8 @@ std::vector<std::string> keys_with_sections() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Policy, EveryKey, testing::ValuesIn(keys_with_sections()),
-                         [](const testing::TestParamInfo<std::string>& info) {
-                             std::string name = info.param;
+                         [](const testing::TestParamInfo<std::string>& one) {
+                             std::string name = one.param;
                              for (char& c : name)
                                  if (c == '.') c = '_';
                              return name;
