@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The manual pages are clean, and so is the completion."""
+
+import re
+import subprocess
+import unittest
+
+from markdown import SOURCE
+from pages import PAGES, page, section
+
+
+class Pages(unittest.TestCase):
+    def assert_silent(self, *command):
+        done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        self.assertEqual((done.stdout, done.returncode), ("", 0))
+
+    def test_man(self):
+        self.assertEqual([path.name for path in PAGES], ["checkpoint.yaml.5", "ckptd.8", "sckpt.1", "slurm-checkpoint.7"])
+        for path in PAGES:
+            with self.subTest(path.name):
+                done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", str(path)], text=True,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+                self.assertEqual((done.stderr, done.returncode), ("", 0))
+
+    def test_mandoc(self):
+        for path in PAGES:
+            with self.subTest(path.name):
+                self.assert_silent("mandoc", "-T", "lint", str(path))
+
+    def test_they_refer_to_each_other(self):
+        names = {re.sub(r"\.(\d)$", r"(\1)", path.name) for path in PAGES}
+        for path in PAGES:
+            own = re.sub(r"\.(\d)$", r"(\1)", path.name)
+            found = {f"{name}({number})" for name, number in re.findall(r"([\w.-]+) \((\d)\)", section(page(path.name), "SEE ALSO"))}
+            self.assertEqual(found & names, names - {own}, path.name)
+
+    def test_completion(self):
+        self.assert_silent("shellcheck", str(SOURCE / "packaging" / "completion" / "sckpt.bash"))
+
+
+if __name__ == "__main__":
+    unittest.main()
