@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The manual pages are clean, and so is the completion."""
+"""The manual pages are clean, and so are the completion and the scripts that users copy."""
 
 import re
 import subprocess
 import unittest
 
-from markdown import SOURCE
+from markdown import SOURCE, Document
 from pages import PAGES, page, section
 
 
 class Pages(unittest.TestCase):
-    def assert_silent(self, *command):
-        done = subprocess.run(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    def assert_silent(self, *command, text=""):
+        done = subprocess.run(command, input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual((done.stdout, done.returncode), ("", 0))
 
     def test_man(self):
@@ -36,6 +36,12 @@ class Pages(unittest.TestCase):
 
     def test_completion(self):
         self.assert_silent("shellcheck", str(SOURCE / "packaging" / "completion" / "sckpt.bash"))
+
+    def test_scripts_of_the_guide(self):
+        for heading, scripts in Document(SOURCE / "docs" / "user-guide.md").scripts().items():
+            for script in scripts:
+                with self.subTest(heading):
+                    self.assert_silent("shellcheck", "-", text=script)
 
 
 if __name__ == "__main__":
