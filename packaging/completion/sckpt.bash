@@ -21,6 +21,15 @@ _sckpt_saved() {
     timeout 2 sckpt list --noheader 2>/dev/null | while read -r job _; do echo "$job"; done | sort -u
 }
 
+# The last of a list of columns.
+_sckpt_columns() {
+    local before=''
+    [[ $1 != *,* ]] || before=${1%,*},
+    compopt -o nospace 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -P "$before" \
+        -W 'JOBID INC GEN TAKEN REASON NODES SIZE STORED PAUSED SEAL USER CLUSTER' -- "${1##*,}")
+}
+
 # _sckpt_argument KIND CURRENT: what an option or a verb takes.
 _sckpt_argument() {
     case $1 in
@@ -42,26 +51,35 @@ _sckpt() {
     [[ $previous != = ]] || previous=${COMP_WORDS[COMP_CWORD - 2]-}
 
     if ((COMP_CWORD == 1)); then
-        _sckpt_words 'list show verify prune explain restart create requeue vacate disable enable drain key policy -h --help --version' "$current"
+        _sckpt_words 'list show report verify prune explain probe restart create requeue vacate disable enable drain doctor metrics key policy -h --help --version' "$current"
         return
     fi
     for word in "${COMP_WORDS[@]:2:COMP_CWORD-2}"; do
-        [[ $word != -- ]] || return # options for sbatch follow
+        [[ $word == -- ]] || continue
+        [[ $verb != probe ]] || _sckpt_argument path "$current" # a program; else options for sbatch
+        return
     done
     case $previous in
     -j | --job) _sckpt_argument saved "$current" && return ;;
     -u | --user) _sckpt_argument user "$current" && return ;;
     --dir) _sckpt_argument directory "$current" && return ;;
-    --reason) return ;;
+    --html | --policy) _sckpt_argument path "$current" && return ;;
+    -o | --format) _sckpt_columns "$current" && return ;;
+    --reason | -M | --cluster | --seconds | -O | --slurm) return ;;
     esac
 
     case $verb in
-    list | verify) kind=saved options='-j --job -u --user --json --dir --noheader' ;;
-    show) kind=saved options='-j --job -u --user --json --dir' ;;
+    list) kind=saved options='-j --job -u --user -M --cluster --json --dir --noheader -o --format' ;;
+    verify) kind=saved options='-j --job -u --user -M --cluster --json --dir --noheader' ;;
+    show) kind=saved options='-j --job -u --user -M --cluster --json --dir' ;;
+    report) kind=saved options='-j --job -u --user --dir --html' ;;
     prune) options='--dir -u --user -n --dry-run --json' ;;
     explain) kind=job options='-j --job --json' ;;
     create) kind=job options='-j --job --tell-restored' ;;
     requeue | vacate | disable | enable) kind=job options='-j --job' ;;
+    probe) options='--seconds -O --slurm --' ;;
+    doctor) options='--policy --json' ;;
+    metrics) ;;
     restart) kind=saved options='--dir -n --dry-run --' ;;
     drain) kind=node options='--reason -n --dry-run --json' ;;
     key)

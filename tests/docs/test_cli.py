@@ -98,7 +98,7 @@ class Completion(unittest.TestCase):
                     "sckpt": "[ \"$*\" = 'list --noheader' ] && printf ' 7002 0 1 x\\n 6001 0 1 x\\n 6001 0 2 x\\n'"}
         for verb in ("create", "requeue", "vacate", "disable", "enable", "explain"):
             self.assertEqual(self.complete(verb, "", **programs), {"7001", "7002"}, verb)
-        for verb in ("list", "show", "verify", "restart"):
+        for verb in ("list", "show", "report", "verify", "restart"):
             self.assertEqual(self.complete(verb, "", **programs), {"7001", "7002", "6001"}, verb)
         self.assertEqual(self.complete("show", "--json", "--job", "=", "60", **programs), {"6001"})
         self.assertEqual(self.complete("restart", "7001", "--", "--", **programs), set())
@@ -107,6 +107,9 @@ class Completion(unittest.TestCase):
     def test_nodes_and_files(self):
         self.assertEqual(self.complete("drain", "n", sinfo="printf 'n1\\nn1\\nn2\\nx3\\n'"), {"n1", "n2"})
         self.assertIn("/etc/passwd", self.complete("policy", "check", "/etc/pass"))
+        self.assertIn("/etc/passwd", self.complete("probe", "--seconds", "9", "--", "/etc/pass"))
+        self.assertEqual(self.complete("probe", "-O", "--par"), set())
+        self.assertEqual(self.complete("list", "-o", "JOBID,ST"), {"JOBID,STORED"})
         self.assertEqual(self.complete("key", "use", ""), set())
 
 
