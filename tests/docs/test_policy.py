@@ -15,7 +15,7 @@ PAGE = page("checkpoint.yaml.5")
 
 def keys():
     rows = re.findall(r'PolicyRow\{\s*"(\w+)", "(\w+)"', ROWS.read_text())
-    return {"version", *(f"{section}.{key}" for section, key in rows)}
+    return {"version", "scopes", *(f"{section}.{key}" for section, key in rows)}
 
 
 def table():
