@@ -123,7 +123,7 @@ TEST(App, WhoDiesOfAFaultHasNotSavedItself) {
         advance(job, event::AppAsked{k_batch, 1, dead == k_batch ? 1U : 0U, {}});
         if (dead == k_task) advance(job, event::AppAsked{k_task, 1, 1, {}});
         Effects died = advance(job, event::TreeExited{dead, SIGSEGV});
-        if (dead == k_batch) advance(job, event::TaskGone{k_task, {}});
+        if (dead == k_batch) died = advance(job, event::TaskGone{k_task, {}});
         ASSERT_TRUE(has<effect::AnswerOnDemand>(died));
         EXPECT_EQ(all<effect::AnswerOnDemand>(died)[0].error.value_or(Error{}).code, Code::program_fault);
         EXPECT_FALSE(has<effect::Commit>(died));

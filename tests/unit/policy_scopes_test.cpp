@@ -84,7 +84,7 @@ TEST(Scopes, SayWhereAValueComesFrom) {
 TEST(Scopes, AreOfJobsOnly) {
     const Policy all = policy_of(
         "- match: {qos: q}\n"
-        "  defaults: {enabled: false}\n  limits: {min_interval: 2m}\n  auto: {first: 3m}\n"
+        "  defaults: {keep: 3}\n  limits: {min_interval: 2m}\n  auto: {first: 3m}\n"
         "  time_limit: {safety: 2}\n  app: {patience: 9m}\n"
         "  failure: {restore_impossible: requeue-elsewhere, changed_file: ignore, no_progress: 2}\n");
     EXPECT_TRUE(needs_qos(all));
@@ -153,7 +153,7 @@ TEST(DropIns, ReplaceKeysAndAddScopes) {
     const std::vector<PolicyText> beyond{
         files[0], {"/e/checkpoint.d/20.yaml", "version: 1\nlimits: {max_restarts: 3}\n"}};
     EXPECT_THAT(parse_policies(beyond).error().what,
-                HasSubstr("/e/checkpoint.yaml:2:36: defaults.max_restarts: beyond limits.max_restarts"));
+                HasSubstr("/e/checkpoint.yaml:2:35: defaults.max_restarts: beyond limits.max_restarts"));
     const std::vector<PolicyText> bad{files[0], {"/e/checkpoint.d/30.yaml", "defaults: {}\n"}};
     EXPECT_THAT(parse_policies(bad).error().what, HasSubstr("/e/checkpoint.d/30.yaml:1:1: no version"));
 }

@@ -141,7 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadPolicy{
             "version: 1\ndefault:\n  keep: 2\n",
             "p.yaml:2:1: unknown key \"default\", expected version, defaults, limits, storage, retention, "
-            "admission, engine, auto, time_limit, app, slurmctld, network, compat, failure, maintenance, did "
+            "admission, engine, auto, time_limit, app, slurmctld, network, compat, failure, metrics, "
+            "maintenance, scopes, did "
             "you "
             "mean \"defaults\""},
         BadPolicy{"version: 1\ndefaults:\n  keap: 2\n",

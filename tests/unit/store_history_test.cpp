@@ -35,7 +35,8 @@ TEST_F(HistoryTest, TellsOfWhatIsGone) {
     must_adopt(1);
     must_commit({1, 3}, 1);
     ASSERT_TRUE(complete_in_store({m_owner, 1, 0, true, false, {}, {}, true}));
-    EXPECT_FALSE(fs::exists(m_base / m_owner.cluster / job_dir_name(m_owner)));
+    EXPECT_FALSE(
+        fs::exists(m_base / m_owner.cluster / job_dir_name(m_owner) / "inc-1" / generation_dir_name(3)));
     const Json all = events();
     ASSERT_THAT(all, SizeIs(4));
     EXPECT_EQ(all[0]["event"], "generation");

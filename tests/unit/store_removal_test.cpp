@@ -244,7 +244,10 @@ TEST_F(RemovalTest, AFullUserIsToldAndWhatEndedGoesFirst) {
     save(7, {0, 1});
     finish(7);
     save(8, {0, 1});
-    const std::uint64_t all = m_volume.inner.size_below("alpha");
+    const auto size_of = [&](std::uint32_t job) {
+        return m_volume.inner.size_below("alpha/" + job_dir_name(owner(job)));
+    };
+    const std::uint64_t all = size_of(7) + size_of(8);
     const RoomRules rules{{14 * k_day, 0, all}, 0};
     EXPECT_TRUE(make_room(store(), owner(8), 0, rules, m_now));
     EXPECT_THAT(left(), ElementsAre("8/1"));
