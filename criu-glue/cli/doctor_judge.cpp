@@ -128,20 +128,23 @@ namespace {
 void judge_criu(const HostFacts& host, const Policy& policy, Findings& out) {
     if (host.criu_version.empty()) {
         out.push_back({Health::bad, "criu", policy.engine.criu + " does not run",
-                       "install CRIU 4.1 or later, or name it in engine.criu of the policy"});
+                       "install CRIU 4.2.1 or later, or name it in engine.criu of the policy"});
         return;
     }
     const auto version = first_two(host.criu_version);
     const std::string name = "CRIU " + host.criu_version;
     if (version < std::pair(4, 1))
         out.push_back(
-            {Health::bad, "criu", name + " is older than what is supported", "install 4.1 or later"});
+            {Health::bad, "criu", name + " is older than what is supported", "install 4.2.1 or later"});
     else if (first_two(host.kernel) < std::pair(6, 7))
         out.push_back({Health::bad, "kernel", "Linux " + host.kernel + " is older than what is supported",
                        "Linux 6.7 or later"});
-    else if (version < std::pair(4, 2) && first_two(host.kernel) >= std::pair(6, 16)) // criu#2705
-        out.push_back({Health::warning, "criu", name + " cannot save IP sockets on Linux " + host.kernel,
-                       "install 4.2 or later: MPI and other programs with sockets need it"});
+    else if (version < std::pair(4, 2))
+        out.push_back({Health::warning, "criu",
+                       name + (first_two(host.kernel) >= std::pair(6, 16) // criu#2705
+                                   ? " cannot save IP sockets on Linux " + host.kernel
+                                   : " is older than 4.2.1, with which this release is tested"),
+                       "install 4.2.1 or later: MPI and other programs with sockets need it"});
     else if (host.criu_check && !host.criu_check->empty())
         out.push_back({Health::bad, "criu", "`criu check`: " + *host.criu_check, "see `criu check --all`"});
     else

@@ -140,7 +140,8 @@ const std::array k_columns{
 constexpr std::size_t k_usual_columns = 10; // the first ones
 
 Result<std::vector<ListColumn>> columns_of(const std::string& format) {
-    if (format.empty()) return std::vector<ListColumn>(k_columns.begin(), k_columns.begin() + k_usual_columns);
+    if (format.empty())
+        return std::vector<ListColumn>(k_columns.begin(), k_columns.begin() + k_usual_columns);
     std::vector<ListColumn> chosen;
     std::istringstream words(format);
     for (std::string word; std::getline(words, word, ',');) {
@@ -229,6 +230,7 @@ Status show(const ListOptions& options) {
         return tl::unexpected(none_of(options));
     }
     if (options.json) {
+        std::erase_if(found, [](const Json& one) { return one.contains("history"); }); // which is report's
         print_lines(found);
         return done;
     }
@@ -249,7 +251,10 @@ Status report(const ListOptions& options, const std::string& html) {
     }
     const Life& life = lives.back(); // of several jobs with that number the one that came last
     if (html.empty()) {
-        std::cout << life_text(life, true);
+        if (options.json)
+            print_lines(found);
+        else
+            std::cout << life_text(life, true);
         return done;
     }
     CKPT_CHECK(write_page(html, life_html(life, std::time(nullptr))));

@@ -30,7 +30,8 @@ Status list(const ListOptions& options);
 // Everything about one job's generations; Code::not_found when there is none.
 Status show(const ListOptions& options);
 
-// The life of a job as text, or as a page in the file `html` ("-": standard output).
+// The life of a job as text, as JSON lines of its generations and its history, or as a page in the file
+// `html` ("-": standard output).
 Status report(const ListOptions& options, const std::string& html);
 
 // Reads every byte of them back and says of each what came of it; Code::store_corrupt when one is bad,

@@ -11,7 +11,7 @@
 namespace ckpt::store {
 namespace {
 
-constexpr std::string_view k_suffix = ".history";
+constexpr std::string_view k_prefix = "history-";
 constexpr std::string_view k_kind = "history";
 constexpr std::size_t k_history_max = std::size_t{128} << 10U; // some six hundred events
 constexpr std::int64_t k_leftover_s = 3600;                    // nobody takes that long to write one
@@ -58,7 +58,7 @@ bool drop_oldest_generation(Json& object) {
 Status sweep_cluster(Volume& volume, const std::string& cluster, std::int64_t age, std::int64_t now) {
     CKPT_TRY(const auto names, volume.list(cluster));
     for (const std::string& name : names) {
-        const bool is_leftover = name.starts_with(k_temp_prefix) && name.find(k_suffix) != std::string::npos;
+        const bool is_leftover = name.starts_with(k_temp_prefix) && name.find(k_prefix) != std::string::npos;
         if (!is_leftover && !owner_of_history(name, cluster, 0)) continue;
         const std::string path = cluster + "/" + name;
         const auto usage = volume.usage(path);
@@ -71,12 +71,12 @@ Status sweep_cluster(Volume& volume, const std::string& cluster, std::int64_t ag
 } // namespace
 
 std::string history_name(const Owner& owner) {
-    return std::to_string(owner.job_id) + "-" + owner.uuid + std::string(k_suffix);
+    return std::string(k_prefix) + std::to_string(owner.job_id) + "-" + owner.uuid;
 }
 
 std::optional<Owner> owner_of_history(std::string_view name, const std::string& cluster, std::uint32_t uid) {
-    if (!name.ends_with(k_suffix)) return std::nullopt;
-    name.remove_suffix(k_suffix.size());
+    if (!name.starts_with(k_prefix)) return std::nullopt;
+    name.remove_prefix(k_prefix.size());
     const std::size_t dash = name.find('-');
     if (dash == std::string_view::npos) return std::nullopt;
     const std::string_view uuid = name.substr(dash + 1);

@@ -14,7 +14,7 @@
 
 namespace ckpt::store {
 
-// The file in the cluster's directory, beside that of the job, which it outlives: "4711-UUID.history".
+// The file in the cluster's directory, beside that of the job, which it outlives: "history-4711-UUID".
 std::string history_name(const Owner& owner);
 // Whose that is; `uid` and `cluster` are not in the name. Nothing for another name.
 std::optional<Owner> owner_of_history(std::string_view name, const std::string& cluster, std::uint32_t uid);

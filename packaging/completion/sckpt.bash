@@ -72,7 +72,7 @@ _sckpt() {
     list) kind=saved options='-j --job -u --user -M --cluster --json --dir --noheader -o --format' ;;
     verify) kind=saved options='-j --job -u --user -M --cluster --json --dir --noheader' ;;
     show) kind=saved options='-j --job -u --user -M --cluster --json --dir' ;;
-    report) kind=saved options='-j --job -u --user --dir --html' ;;
+    report) kind=saved options='-j --job -u --user --dir --html --json' ;;
     prune) options='--dir -u --user -n --dry-run --json' ;;
     explain) kind=job options='-j --job --json' ;;
     create) kind=job options='-j --job --tell-restored' ;;

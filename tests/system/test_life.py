@@ -53,6 +53,8 @@ class Life(SystemTest):
                 self.assertRegex(text, r"(?m)^ +0  n1 +\S*3")
                 self.assertRegex(text, r"(?m)^ +1  n2 +\S* +restored from generation 3$")
                 self.assertRegex(text, r"(?m)^1 restore; \d+ \w+ of run time need not be spent again, \d+ \w+ of CPU time$")
+        told = [json.loads(line) for line in sckpt("report", job.id, "--json").stdout.splitlines()]
+        self.assertEqual([event["event"] for event in told[-1]["history"]], ["generation"] * 3 + ["start"])
         self.assertRegex(sckpt("report", job.id).stdout, r"(?m)^ +0 +1 .* on demand .* n1 .* removed$")
         job.path("go").touch()
         self.assert_ended(end(job))

@@ -96,8 +96,8 @@ TEST_F(HistoryTest, IsBounded) {
 TEST_F(HistoryTest, NamesOfFiles) {
     const std::string name = history_name(m_owner);
     EXPECT_EQ(owner_of_history(name, m_owner.cluster, m_owner.uid), m_owner);
-    for (const std::string& other : {std::string("4711-0a1b2c3d"), std::string("x.history"), "x" + name,
-                                     name + "x", name.substr(1, 4) + ".history", std::string(".history")})
+    for (const std::string& other : {std::string("4711-0a1b2c3d"), std::string("history-"), "x" + name,
+                                     name + "x", name.substr(0, name.size() - 1), std::string("history-x")})
         EXPECT_FALSE(owner_of_history(other, "alpha", 0)) << other;
 }
 
