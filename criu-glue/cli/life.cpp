@@ -120,6 +120,20 @@ std::uint64_t Life::saved_cpu_s() const {
     return sum;
 }
 
+double LifeSpan::share(std::int64_t at) const {
+    if (to <= from) return 0;
+    return static_cast<double>(std::clamp(at, from, to) - from) / static_cast<double>(to - from);
+}
+
+LifeSpan span_of(const Life& life) {
+    LifeSpan span;
+    for (const LifeIncarnation& one : life.incarnations) {
+        if (one.from != 0) span.from = span.from == 0 ? one.from : std::min(span.from, one.from);
+        span.to = std::max(span.to, one.to);
+    }
+    return span;
+}
+
 std::vector<Life> lives_in(const std::vector<Json>& lines) {
     std::vector<std::pair<std::string, Making>> jobs;
     const auto job_of = [&](const Json& line) -> Making& {

@@ -52,6 +52,14 @@ struct Life {
     [[nodiscard]] std::uint64_t saved_cpu_s() const;
 };
 
+// From the first moment that is known of a life to the last.
+struct LifeSpan {
+    std::int64_t from = 0; // Unix seconds
+    std::int64_t to = 0;
+    [[nodiscard]] double share(std::int64_t at) const; // 0 to 1
+};
+LifeSpan span_of(const Life& life);
+
 // Of the lines that ckptd answers with for one job (docs/format.md, "Inspection"). Where jobs of different
 // clusters or UUIDs have the same number each is a life of its own, in the order of their first events.
 std::vector<Life> lives_in(const std::vector<Json>& lines);

@@ -51,24 +51,8 @@ std::string escaped(const std::string& text) {
     return out;
 }
 
-struct Span {
-    std::int64_t from = 0;
-    std::int64_t to = 0;
-    [[nodiscard]] double x(std::int64_t at) const {
-        const double width = k_width - k_left - 10;
-        if (to <= from) return k_left;
-        return k_left +
-               width * static_cast<double>(std::clamp(at, from, to) - from) / static_cast<double>(to - from);
-    }
-};
-
-Span span_of(const Life& life) {
-    Span span;
-    for (const LifeIncarnation& one : life.incarnations) {
-        if (one.from != 0) span.from = span.from == 0 ? one.from : std::min(span.from, one.from);
-        span.to = std::max(span.to, one.to);
-    }
-    return span;
+double x_of(const LifeSpan& span, std::int64_t at) {
+    return k_left + (k_width - k_left - 10) * span.share(at);
 }
 
 double row_of(const Life& life, std::uint64_t incarnation) {
@@ -94,12 +78,12 @@ std::string generation_mark(const LifeGeneration& g, double x, double y) {
 }
 
 // From the generation to the incarnation that went on from it: what came behind it was rolled back.
-std::string rollback(const Life& life, const LifeIncarnation& one, const Span& span) {
+std::string rollback(const Life& life, const LifeIncarnation& one, const LifeSpan& span) {
     const LifeGeneration* from =
         one.from_job == 0 ? find(life, one.from_incarnation, one.from_generation) : nullptr;
     if (!one.is_restored || from == nullptr) return {};
-    const double x = span.x(from->taken_at);
-    const double to = span.x(one.from);
+    const double x = x_of(span, from->taken_at);
+    const double to = x_of(span, one.from);
     const double y = row_of(life, one.from_incarnation) + k_bar;
     const double end = row_of(life, one.number) + k_bar / 2;
     return std::format("<path d=\"M{0:.1f} {1:.1f}V{2:.1f}H{3:.1f}\" fill=\"none\" stroke=\"var(--quiet)\" "
@@ -108,25 +92,25 @@ std::string rollback(const Life& life, const LifeIncarnation& one, const Span& s
 }
 
 std::string drawing(const Life& life) {
-    const Span span = span_of(life);
+    const LifeSpan span = span_of(life);
     const double height = 10 + k_row * static_cast<double>(life.incarnations.size()) + 20;
     std::string svg = std::format("<svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"the job's life\">\n",
                                   k_width, height);
     for (const LifeIncarnation& one : life.incarnations) {
         const double y = row_of(life, one.number);
-        const double from = span.x(one.from);
+        const double from = x_of(span, one.from);
         svg += rollback(life, one, span);
         svg += std::format("<text x=\"0\" y=\"{:.1f}\">inc {} {}</text>\n", y + k_bar - 5, one.number,
                            escaped(one.where().substr(0, 8)));
         svg += std::format(
             "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{}\" rx=\"2\" fill=\"var(--run)\"/>\n",
-            from, y, std::max(span.x(one.to) - from, 2.0), k_bar);
+            from, y, std::max(x_of(span, one.to) - from, 2.0), k_bar);
         for (const LifeGeneration& g : one.generations)
-            svg += generation_mark(g, span.x(g.taken_at), y);
+            svg += generation_mark(g, x_of(span, g.taken_at), y);
         if (!one.end.empty())
             svg += std::format(
                 "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\" fill=\"var({})\"><title>{}</title></circle>\n",
-                span.x(one.to), y + k_bar / 2,
+                x_of(span, one.to), y + k_bar / 2,
                 one.end == "completed" || one.end == "stopped" ? "--end" : "--bad", escaped(one.end));
     }
     svg += std::format(

@@ -14,37 +14,20 @@ namespace {
 
 constexpr std::size_t k_width = 60;
 
-struct Scale {
-    std::int64_t from = 0;
-    std::int64_t to = 0;
-
-    [[nodiscard]] std::size_t place(std::int64_t at) const {
-        if (to <= from) return 0;
-        const auto span = static_cast<double>(to - from);
-        const double share = static_cast<double>(std::clamp(at, from, to) - from) / span;
-        return static_cast<std::size_t>(share * (k_width - 1));
-    }
-};
-
-Scale scale_of(const Life& life) {
-    Scale scale;
-    for (const LifeIncarnation& one : life.incarnations) {
-        if (one.from != 0) scale.from = scale.from == 0 ? one.from : std::min(scale.from, one.from);
-        scale.to = std::max(scale.to, one.to);
-    }
-    return scale;
+std::size_t place(const LifeSpan& span, std::int64_t at) {
+    return static_cast<std::size_t>(span.share(at) * (k_width - 1));
 }
 
 // "[---1------2--]": a restored one begins with '>'; a generation stands as the last digit of its number.
-std::string bar_of(const LifeIncarnation& one, const Scale& scale) {
+std::string bar_of(const LifeIncarnation& one, const LifeSpan& span) {
     std::string bar(k_width, ' ');
-    const std::size_t from = scale.place(one.from);
-    const std::size_t to = std::max(scale.place(one.to), from);
+    const std::size_t from = place(span, one.from);
+    const std::size_t to = std::max(place(span, one.to), from);
     std::fill(bar.begin() + static_cast<std::ptrdiff_t>(from),
               bar.begin() + static_cast<std::ptrdiff_t>(to) + 1, '-');
     bar[from] = one.is_restored ? '>' : '[';
     for (const LifeGeneration& generation : one.generations)
-        bar[std::max(scale.place(generation.taken_at), from)] =
+        bar[std::max(place(span, generation.taken_at), from)] =
             static_cast<char>('0' + generation.number % 10);
     if (!one.end.empty()) bar[to] = ']';
     return bar.substr(0, bar.find_last_not_of(' ') + 1);
@@ -71,13 +54,13 @@ std::string joined(const std::string& a, const std::string& b) {
 } // namespace
 
 std::string life_text(const Life& life, bool table) {
-    const Scale scale = scale_of(life);
+    const LifeSpan span = span_of(life);
     std::string text = std::format("job {} of {} in {}, {} to {}\n\n", life.job_id, life.user, life.cluster,
-                                   text::local_time(scale.from), text::local_time(scale.to));
+                                   text::local_time(span.from), text::local_time(span.to));
     Table incarnations({{"INC", true}, {"NODE", false}, {"LIFE", false}, {"", false}});
     for (const LifeIncarnation& one : life.incarnations) {
         incarnations.add(
-            {std::to_string(one.number), one.where(), bar_of(one, scale), joined(start_of(one), end_of(one))});
+            {std::to_string(one.number), one.where(), bar_of(one, span), joined(start_of(one), end_of(one))});
     }
     text += incarnations.text(true);
     if (life.restores() > 0)

@@ -30,10 +30,17 @@ ckpt::Status check_policy(const std::string& path) {
     return {};
 }
 
+// What somebody has given us as a word may be as long as the kernel allows.
+std::string shortened(const std::string& text) {
+    constexpr std::size_t k_longest = 1000;
+    if (text.size() <= k_longest) return text;
+    return text.substr(0, k_longest / 2) + " ... " + text.substr(text.size() - k_longest / 2);
+}
+
 int finish(const ckpt::Status& status) {
     if (status) return 0;
     std::cout.flush();
-    std::cerr << "sckpt: error: " << ckpt::one_line(status.error()) << "\n";
+    std::cerr << "sckpt: error: " << shortened(ckpt::one_line(status.error())) << "\n";
     return 1;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // slurmstepd before it forks any task, as root.
+#include <pwd.h>
 #include <sched.h>
 
 #include <cerrno>
@@ -21,11 +22,11 @@ ScopeFacts facts_of(spank_t spank) {
         const char* value = job_variable(spank, name);
         return value != nullptr ? std::string(value) : std::string();
     };
-    return {text("SLURM_JOB_USER"),
-            text("SLURM_JOB_ACCOUNT"),
-            text("SLURM_JOB_QOS"),
-            text("SLURM_JOB_PARTITION"),
-            {}};
+    uid_t uid = 0;
+    std::string user; // SLURM_JOB_USER comes later (env.c:setup_env)
+    if (spank_get_item(spank, S_JOB_UID, &uid) == ESPANK_SUCCESS)
+        if (const passwd* entry = ::getpwuid(uid)) user = entry->pw_name;
+    return {user, text("SLURM_JOB_ACCOUNT"), text("SLURM_JOB_QOS"), text("SLURM_JOB_PARTITION"), {}};
 }
 
 bool is_our_job(spank_t spank, const Settings& settings) {

@@ -21,6 +21,7 @@
 #include "slurm_configuration.hpp"
 #include "wire/allocation.hpp"
 #include "wire/app_messages.hpp"
+#include "wire/step_messages.hpp"
 
 namespace ckpt {
 
@@ -184,10 +185,15 @@ void prepare_allocation(spank_t spank, const Settings& settings) {
 void forget_submitting_job() {
     for (const std::string& name : inherited_variables())
         ::unsetenv(name.c_str());
-    if (variable(wire::k_app_marker_variable) == nullptr) return;
-    for (const char* name : {wire::k_app_dir_variable, wire::k_app_marker_variable,
+    // The user's own --checkpoint-dir has the same form in the environment as an app job's directory.
+    if (variable(wire::k_app_marker_variable) != nullptr) ::unsetenv(wire::k_app_dir_variable);
+    for (const char* name : {wire::k_steps_variable, wire::k_app_marker_variable,
                              wire::k_app_generation_variable, wire::k_app_restarted_variable})
         ::unsetenv(name);
+    const char* path = variable("PATH");
+    const std::string ours = std::string(k_stand_in_dir) + ":";
+    if (path != nullptr && std::string_view(path).starts_with(ours))
+        ::setenv("PATH", std::string(path).substr(ours.size()).c_str(), 1);
 }
 
 // Without PrologFlags=Alloc the prolog of a node that the batch script does not run on comes with the first

@@ -14,6 +14,7 @@
 
 #include "app_targets.hpp"
 #include "os/files.hpp"
+#include "os/pending.hpp"
 #include "os/process.hpp"
 #include "os/tree.hpp"
 
@@ -24,6 +25,7 @@ namespace {
 constexpr std::int64_t k_look_ms = 50;   // for the marker: whatever the program does behind it, it does twice
 constexpr std::int64_t k_late_ms = 2000; // until a program that was just started has its handler
 constexpr int k_stop_tries = 100;        // a millisecond each
+constexpr int k_relay_tries = 2000;      // likewise
 constexpr int k_stop_rounds = 5;         // while shells start others
 
 constexpr std::array k_shells{"bash", "sh", "dash", "ksh", "zsh"};
@@ -64,6 +66,13 @@ void await_stop(pid_t pid) {
         if (!info || info->state == 'T' || info->state == 'Z') return;
         (void)::poll(nullptr, 0, 1);
     }
+}
+
+// A SIGCONT that Slurm sends with its SIGTERM is passed on by ckpt-init, and would set what is stopped here
+// going again, should it be late.
+void await_relay(pid_t init) {
+    for (int tries = 0; tries < k_relay_tries && !has_handled_its_signals(init); ++tries)
+        (void)::poll(nullptr, 0, 1);
 }
 
 bool is_among(const std::vector<KnownProcess>& known, const KnownProcess& one) {
@@ -120,6 +129,7 @@ void AppAsk::stop_all(pid_t root) {
 }
 
 void AppAsk::find_and_ask() {
+    if (m_ask.is_last) await_relay(m_root);
     AppTargets targets;
     std::vector<AppProcess> tree;
     for (int round = 0; round < k_stop_rounds; ++round) {

@@ -42,7 +42,7 @@ class GoingOn(SystemTest):
         for element in elements:
             element.wait_output("generation 1 saved")
         with self.subTest("named as Slurm names it"):
-            self.assertRegex(sckpt("show", f"{array.id}_2").stdout, rf"^job {elements[1].id}\n")
+            self.assertRegex(sckpt("show", f"{array.id}_2").stdout, rf"^job {elements[1].id} of alice ")
             done = sckpt("show", f"{array.id}_9")
             self.assertEqual(done.returncode, 1)
             self.assertRegex(done.stderr, r"squeue -o %A.*\[CKPT-101\]\n$")

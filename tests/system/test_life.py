@@ -104,8 +104,8 @@ class Metrics(SystemTest):
     def test_socket(self):
         """Any client of HTTP may read it, whoever runs it."""
         answer = cluster.attempt("n1", "/usr/bin/python3", "-c", READ, user="alice").stdout
-        head, _, body = answer.partition("\r\n\r\n")
-        self.assertTrue(head.startswith("HTTP/1.0 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n"), answer)
+        head, _, body = answer.partition("\n\n")  # "\r\n" was read as a line's end
+        self.assertTrue(head.startswith("HTTP/1.0 200 OK\nContent-Type: text/plain; version=0.0.4\n"), answer)
         self.assertIn(f"Content-Length: {len(body)}", head)
         self.assertRegex(body, r'(?m)^slurm_checkpoint_build_info\{version="[\d.]+"\} 1$')
 
@@ -127,6 +127,7 @@ class Metrics(SystemTest):
                                   "    s = socket.socket(socket.AF_UNIX)\n    s.connect('/run/ckptd/metrics.sock')\n    kept.append(s)\n"
                                   "print('connected', flush=True)\nsys.stdin.read()", user="bob")
         self.addCleanup(hold.wait)
+        self.addCleanup(hold.stdout.close)
         self.addCleanup(hold.stdin.close)
         self.assertEqual(hold.stdout.readline().strip(), "connected")
         wait_for("metrics again", lambda: cluster.attempt("n1", "sckpt", "metrics").returncode == 0)

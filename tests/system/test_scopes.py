@@ -65,7 +65,7 @@ class Scopes(SystemTest):
             self.assertIn("is checkpointed on this node", cluster.attempt("n1", "sckpt", "explain", one.id, user=one.user).stderr)
         requeue(job, to="n2")
         wait_restored(job, 1)
-        self.finish(job, "1")
+        self.finish(job, "1")  # while the others run, in which nothing of ours is: assert_clean() would tell
         for one in (other, bobs):
             self.finish(one, "0")
             self.assertEqual(complaints(one.output()), [])

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "os/pending.hpp"
 #include "os/procfs.hpp"
 #include "shim/app_ask.hpp"
 #include "shim/app_targets.hpp"
@@ -183,6 +184,20 @@ protected:
     pid_t m_shell = 0;
     pid_t m_program = 0;
 };
+
+// A late SIGCONT, on its way through ckpt-init, would set the shell going again.
+TEST_F(AppAskTest, WhatSlurmHasSentIsThroughBeforeAnythingIsStopped) {
+    start(true, false);
+    ::kill(m_root, SIGSTOP);
+    EXPECT_TRUE(comes_to(m_root, 'T'));
+    EXPECT_FALSE(has_handled_its_signals(m_root)) << "it is not waiting for one";
+    ::kill(m_root, SIGCONT);
+    EXPECT_TRUE(comes_to(m_root, 'S'));
+    EXPECT_TRUE(has_handled_its_signals(m_root));
+    m_ask.begin({1, SIGUSR1, k_limit, true, {}}, m_root, k_some, 0);
+    EXPECT_TRUE(m_ask.take_asked(0));
+    EXPECT_TRUE(comes_to(m_shell, 'T'));
+}
 
 TEST_F(AppAskTest, TheShellStandsStillWhenItsProgramHasEnded) {
     start(true, true);
