@@ -135,7 +135,9 @@ bool take_generation(JobState& job, Reason reason, bool leave_stopped, Effects& 
     });
     if (!has_script) return false;
     taking.generation = ++job.last_generation;
-    if (leaves_by_us(reason) && leave_stopped) // Slurm's warning signals come with a SIGCONT
+    // Slurm's signals come with a SIGCONT, and to each node at its own time: a tree that another node's
+    // SIGTERM has brought to a stop would run on behind its last checkpoint.
+    if (leave_stopped)
         for (const TaskKey& key : taking.missing)
             out.emplace_back(effect::Stand{key});
     if (is_app(job)) {

@@ -101,6 +101,15 @@ TEST(App, AShimThatLeavesAsItWasToldLetsNothingRunOn) {
     EXPECT_TRUE(has<effect::RequeueJob>(advance(job, event::CommitEnded{1, std::nullopt, 0})));
 }
 
+// It comes with each SIGTERM, and to each node at its own time.
+TEST(App, ASigcontThatComesLateToOneNodeSetsNothingGoing) {
+    JobState job = running_app_with_step();
+    advance(job, event::TermArrived{k_task});
+    const Effects known = advance(job, event::CauseKnown{Cause::requeued, false});
+    EXPECT_TRUE(has<effect::AskApp>(known));
+    EXPECT_EQ(all<effect::Stand>(known).size(), 2U) << "the script's shim too, which has had no signal yet";
+}
+
 TEST(App, WhatHasNotComeAboutIsNotSaidToHave) {
     for (const Reason reason : {Reason::requeue, Reason::vacate}) {
         JobState job = running_app();
