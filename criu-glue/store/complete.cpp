@@ -43,8 +43,8 @@ Status complete_in(const JobAt& job, const CompleteSpec& spec) {
     const Completed completed{spec.wait_status, std::time(nullptr), spec.will_be_requeued,
                               state.newest_generation};
     CKPT_CHECK(write_completed(job, spec.incarnation, completed));
-    CKPT_CHECK(note_end(job, spec, "completed"));
-    return spec.drop_generations ? drop_all(job, spec.incarnation) : Status{};
+    if (spec.drop_generations) CKPT_CHECK(drop_all(job, spec.incarnation));
+    return note_end(job, spec, "completed");
 }
 
 } // namespace

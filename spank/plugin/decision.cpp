@@ -13,6 +13,11 @@ bool states_default(const Policy& policy) {
     return std::ranges::find(policy.stated, "defaults.enabled", &StatedKey::key) != policy.stated.end();
 }
 
+bool scope_states_default(const Policy& policy) {
+    return std::ranges::any_of(policy.scopes,
+                               [](const PolicyScope& scope) { return states_default(scope.values); });
+}
+
 bool scope_enables(const Policy& policy) {
     return std::ranges::any_of(policy.scopes, [](const PolicyScope& scope) {
         return states_default(scope.values) && scope.values.defaults.enabled;
@@ -31,9 +36,11 @@ bool on_by_default(const Settings& settings, const Result<Policy>& policy, const
     return states_default(in_force) ? in_force.defaults.enabled : settings.default_on;
 }
 
-bool is_ours(const GivenOptions& options, const Settings& settings, const ScopeFacts& job) {
+bool is_ours(const GivenOptions& options, const Settings& settings, const AskFacts& facts) {
     if (!options.empty()) return request_of(options).asked_for;
-    return on_by_default(settings, load_policy(settings.policy), job);
+    const auto policy = load_policy(settings.policy);
+    const bool asks = policy && facts && scope_states_default(*policy);
+    return on_by_default(settings, policy, asks ? facts() : ScopeFacts{});
 }
 
 bool may_be_ours(const GivenOptions& options, const Settings& settings, bool has_identity) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <functional>
+
 #include "given_options.hpp"
 #include "policy/policy.hpp"
 #include "policy/scopes.hpp"
@@ -16,7 +18,10 @@ bool on_by_argument(const Settings& settings, const Result<Policy>& policy, cons
 
 // Is this job ours? Reads the policy only when the options leave it open. Every context that asks knows the
 // user, the account and the partition, on which alone a scope's `enabled` may depend.
-bool is_ours(const GivenOptions& options, const Settings& settings, const ScopeFacts& job);
+// `facts` is called only where a scope's `enabled` decides: looking up a user may take long, or hang, and a
+// job that has nothing to do with us must not wait for it.
+using AskFacts = std::function<ScopeFacts()>;
+bool is_ours(const GivenOptions& options, const Settings& settings, const AskFacts& facts);
 
 // The same in the epilog, which knows none of these (prep_script_slurmd.c:_build_env) but whether sbatch has
 // given the job an identity.

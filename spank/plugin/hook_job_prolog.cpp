@@ -81,7 +81,7 @@ void job_prolog(spank_t spank, const Settings& settings) {
     GivenOptions options = options_in_job_script(spank);
     const ScopeFacts facts{text("SLURM_JOB_USER"), text("SLURM_JOB_ACCOUNT"), text("SLURM_JOB_QOS"),
                            text("SLURM_JOB_PARTITION"), text("SLURM_JOB_CONSTRAINTS")};
-    if (!is_ours(options, settings, facts)) return;
+    if (!is_ours(options, settings, [&] { return facts; })) return;
     if (options.empty() && on_by_argument(settings, load_policy(settings.policy), facts))
         options.set(option_row(Option::checkpoint), "on");
     wire::JobOpen open;

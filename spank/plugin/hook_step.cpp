@@ -33,7 +33,7 @@ bool is_our_job(spank_t spank, const Settings& settings) {
     GivenOptions options = given_options();
     if (options.empty())
         options = options_in_job_environment([spank](const char* name) { return job_variable(spank, name); });
-    return is_ours(options, settings, facts_of(spank));
+    return is_ours(options, settings, [spank] { return facts_of(spank); });
 }
 
 } // namespace

@@ -226,8 +226,7 @@ void submit_options_known(spank_t spank, const Settings& settings) {
         return refuse(one_line(fits.error()));
     if (program_is("sbatch") && ++components_seen() > 1 && request_of(given_options()).asked_for)
         return refuse(one_line(heterogeneous_job()));
-    const auto sbatch = SbatchOptions::find();
-    if (!is_ours(given_options(), settings, scope_facts(sbatch))) return;
+    if (!is_ours(given_options(), settings, [] { return scope_facts(SbatchOptions::find()); })) return;
     if (program_is("srun") && variable("SLURM_JOB_ID") != nullptr) pass_identity_on(spank);
     if (program_is("salloc")) return prepare_allocation(spank, settings);
     if (program_is("srun") && variable(wire::k_script_variable) != nullptr) {
@@ -245,6 +244,7 @@ void submit_options_known(spank_t spank, const Settings& settings) {
                 "use sbatch --checkpoint, or srun in salloc --checkpoint");
         return;
     }
+    const auto sbatch = SbatchOptions::find();
     advise(request_of(given_options()).request, settings, sbatch);
     advise_on_settings();
     give_identity(spank);

@@ -92,6 +92,7 @@ void AppAsk::begin(const wire::AskApp& ask, pid_t root, StandIns stand_ins, std:
     m_late_until = stand_ins.empty() ? now + k_late_ms : now;
     m_stand_ins = std::move(stand_ins);
     m_end = now + ask.limit_ms;
+    if (ask.is_last) await_relay(root);
     // One of an earlier time would be taken for the program's word.
     if (!ask.marker.empty() && ::unlink(ask.marker.c_str()) != 0 && errno != ENOENT)
         m_obstacle = "the marker of an earlier time cannot be removed: " + ask.marker;
@@ -129,7 +130,6 @@ void AppAsk::stop_all(pid_t root) {
 }
 
 void AppAsk::find_and_ask() {
-    if (m_ask.is_last) await_relay(m_root);
     AppTargets targets;
     std::vector<AppProcess> tree;
     for (int round = 0; round < k_stop_rounds; ++round) {
