@@ -10,6 +10,7 @@ from lib import *
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "applications.md"
 
 # Name: (options of sbatch, script, what of its output counts). A script waits for the file "go" in its middle.
+MPIRUN = "mpirun.openmpi --bind-to none -n 2 "
 WAIT = "until [[ -e go ]]; do sleep 0.1; done"
 OCTAVE = """octave-cli --norc --quiet --eval '
 rand("seed", 1); a = rand(60); x = ones(60, 1);
@@ -69,17 +70,17 @@ Si 0.25 0.25 0.25
 K_POINTS automatic
 4 4 4 1 1 1
 END
-for i in 1 2 3; do pw.x -in si.in | grep '^!'; [[ $i != 1 ]] || { echo half; WAIT; }; done""".replace("WAIT", WAIT)
+for i in 1 2 3; do MPIRUN pw.x -in si.in | grep '^!'; [[ $i != 1 ]] || { echo half; WAIT; }; done""".replace("WAIT", WAIT).replace("MPIRUN ", MPIRUN)
 MPI = "RUN 800 result go && cat result"
 
 APPLICATIONS = {
-    "LAMMPS": ((), "lmp -in /shared/programs/melt_held.in -var steps 1500 -var rest 500 -log none", r"^ +\d+(?: +[-+.\de]+){5} *$"),
-    "Quantum ESPRESSO": ((), ESPRESSO, r"^! .*$"),
+    "LAMMPS": (("--ntasks=2",), MPIRUN + "lmp -in /shared/programs/melt_held.in -var steps 1500 -var rest 500 -log none", r"^ +\d+(?: +[-+.\de]+){5} *$"),
+    "Quantum ESPRESSO": (("--ntasks=2",), ESPRESSO, r"^! .*$"),
     "GNU Octave": ((), OCTAVE, r"^[\d.e+-]+$"),
     "NumPy and SciPy": ((), NUMPY, r"^[\d.e+-]+$"),
     "OpenMP (GCC)": (("--cpus-per-task=4",), OPENMP, r"^[\d.e+-]+$"),
     "MPICH": (("--ntasks=2",), MPI.replace("RUN", "mpiexec.hydra -n 2 /shared/programs/allreduce.mpich"), r"^2 ranks.*$"),
-    "Open MPI": (("--ntasks=2",), MPI.replace("RUN", "mpirun.openmpi --bind-to none -n 2 /shared/programs/allreduce.openmpi"), r"^2 ranks.*$"),
+    "Open MPI": (("--ntasks=2",), MPI.replace("RUN", MPIRUN + "/shared/programs/allreduce.openmpi"), r"^2 ranks.*$"),
     "SQLite": (("--checkpoint-files=copy",), SQLITE, r"^\(.*$"),
 }
 
