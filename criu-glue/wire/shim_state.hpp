@@ -16,6 +16,9 @@ namespace ckpt::wire {
 constexpr const char* k_stand_in_variable = "SLURM_CHECKPOINT_STAND_IN";
 // Likewise: srun was told not to wait for whole lines.
 constexpr const char* k_unbuffered_variable = "SLURM_CHECKPOINT_UNBUFFERED";
+// Set by the plugin where slurmstepd writes the time before its messages, not its name; the shim takes it
+// away.
+constexpr const char* k_dated_messages_variable = "SLURM_CHECKPOINT_DATED_MESSAGES";
 
 // A file that the real srun itself writes (`-o FILE`), and how long it was at the cut.
 struct StepOutput {

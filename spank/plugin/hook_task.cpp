@@ -148,10 +148,16 @@ void give_back_environment(spank_t spank) {
                          1);
 }
 
+// The shim says what slurmstepd would say of a program that cannot be executed (src/common/log.c:_log_msg).
+void tell_how_slurmstepd_speaks(spank_t spank) {
+    if constexpr (SLURM_VERSION_NUMBER >= SLURM_VERSION_NUM(25, 5, 0))
+        spank_setenv(spank, wire::k_dated_messages_variable, "1", 1);
+}
+
 void prepend_shim(spank_t spank) {
     std::array<const char*, 1> shim{k_shim};
     const spank_err_t error = spank_prepend_task_argv(spank, static_cast<int>(shim.size()), shim.data());
-    if (error == ESPANK_SUCCESS) return;
+    if (error == ESPANK_SUCCESS) return tell_how_slurmstepd_speaks(spank);
     hide_stand_in(spank);
     slurm_info("checkpoint: the job runs without checkpoints: %s", spank_strerror(error));
 }

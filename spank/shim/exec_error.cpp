@@ -7,6 +7,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
+#include <format>
+#include <utility>
 
 #include "os/fd.hpp"
 
@@ -30,10 +33,23 @@ std::string interpreter_of(const std::string& program) {
 
 } // namespace
 
-std::string exec_error(const char* node, const std::string& program, int errnum) {
-    std::string line = "slurmstepd";
-    if (k_names_node && node != nullptr) line += std::string("-") + node;
-    line += ": error: execve(): ";
+std::string slurmstepd_on(const char* node) {
+    return k_names_node && node != nullptr ? std::string("slurmstepd-") + node + ":" : "slurmstepd:";
+}
+
+std::string dated(std::chrono::system_clock::time_point now) {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+    std::tm local{};
+    ::localtime_r(&seconds, &local);
+    std::array<char, 32> date{};
+    std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &local);
+    const auto passed = now - std::chrono::system_clock::from_time_t(seconds);
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(passed).count();
+    return std::format("[{}.{:03}]", date.data(), milliseconds);
+}
+
+std::string exec_error(std::string beginning, const std::string& program, int errnum) {
+    std::string line = std::move(beginning) + " error: execve(): ";
     const std::string interpreter = errnum == ENOENT ? interpreter_of(program) : std::string();
     line += interpreter.empty() ? program : "bad interpreter(" + interpreter + ")";
     return line + ": " + std::strerror(errnum) + "\n";

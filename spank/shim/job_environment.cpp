@@ -70,6 +70,12 @@ std::optional<StepOfScript> take_step_of_script() {
     return step;
 }
 
+bool take_dated_messages() {
+    const bool dated = std::getenv(wire::k_dated_messages_variable) != nullptr;
+    ::unsetenv(wire::k_dated_messages_variable);
+    return dated;
+}
+
 bool stands_for_script() {
     return std::getenv(wire::k_script_variable) != nullptr;
 }

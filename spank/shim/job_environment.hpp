@@ -29,6 +29,9 @@ struct StepOfScript {
 // Takes what says so out of the environment: it is not the application's.
 std::optional<StepOfScript> take_step_of_script();
 
+// Likewise: slurmstepd writes the time before its messages (exec_error.hpp).
+bool take_dated_messages();
+
 // This task is no batch script but stands for one (wire/allocation.hpp). What says so stays: srun's stand-in
 // takes it.
 bool stands_for_script();

@@ -21,9 +21,10 @@ namespace {
 
 constexpr const char* k_init = CKPT_LIBEXEC_DIR "/ckpt-init";
 
-[[noreturn]] void fail_as_slurmstepd(const std::string& program, int errnum) {
-    const std::string line = exec_error(std::getenv("SLURMD_NODENAME"), program, errnum);
-    (void)write_all(STDERR_FILENO, line);
+[[noreturn]] void fail_as_slurmstepd(const Application& application, int errnum) {
+    std::string beginning = application.dated_messages ? dated(std::chrono::system_clock::now())
+                                                       : slurmstepd_on(std::getenv("SLURMD_NODENAME"));
+    (void)write_all(STDERR_FILENO, exec_error(std::move(beginning), application.program, errnum));
     end_as({false, errnum});
 }
 
@@ -76,7 +77,7 @@ Result<Tree> launch(const Application& application, int status_read, Fd status_w
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    if (n == static_cast<ssize_t>(sizeof report)) fail_as_slurmstepd(application.program, report.value);
+    if (n == static_cast<ssize_t>(sizeof report)) fail_as_slurmstepd(application, report.value);
     if (WIFSIGNALED(status)) end_as(ending_of(status)); // somebody killed it; who knows how far it had come
     return fail(Code::os, "ckpt-init could not set itself up",
                 "is the limit of open files or processes very low?");
@@ -94,7 +95,7 @@ void become(const Application& application) {
     ::setrlimit(RLIMIT_NOFILE, &application.files);
     ::sigprocmask(SIG_SETMASK, &application.mask, nullptr);
     ::execv(application.program.c_str(), application.argv.data());
-    fail_as_slurmstepd(application.program, errno);
+    fail_as_slurmstepd(application, errno);
 }
 
 } // namespace ckpt

@@ -21,6 +21,7 @@ struct Application {
     sigset_t mask{};                   // the mask it starts with
     rlimit files{};                    // its limit of open files, which the shim raises for itself
     std::array<int, 3> stdio{0, 1, 2}; // its standard streams, as numbers in the shim
+    bool dated_messages = false;       // slurmstepd's have the time before them
     std::string steps; // directory with the socket for srun's stand-ins; empty: srun is left alone
 };
 

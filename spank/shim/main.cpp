@@ -36,6 +36,7 @@ Application application_of(int argc, char** argv, const sigset_t& mask) {
     application.argv.assign(argv + 1, argv + argc + 1);
     application.mask = mask;
     application.files = raise_file_limit();
+    application.dated_messages = take_dated_messages();
     return application;
 }
 

@@ -14,6 +14,7 @@
 #include <set>
 #include <utility>
 
+#include "api.hpp"
 #include "comment.hpp"
 #include "constraint.hpp"
 
@@ -36,7 +37,7 @@ std::string text(const char* value) {
 struct Request : job_desc_msg_t {
     explicit Request(std::uint32_t job) : job_desc_msg_t{} {
         slurm_init_job_desc_msg(this);
-        job_id = job;
+        set_id(*this, job);
     }
 };
 
@@ -87,7 +88,7 @@ Result<JobRecord> load_one(std::uint32_t job_id, const std::string& name,
     job_info_msg_t* raw = nullptr;
     // SHOW_LOCAL: in a federation the question would go around all its clusters
     // (src/api/job_info.c:slurm_load_job).
-    if (slurm_load_job(&raw, job_id, SHOW_LOCAL) != SLURM_SUCCESS) return refused("ask for " + name);
+    if (slurm_load_job(&raw, id_of(job_id), SHOW_LOCAL) != SLURM_SUCCESS) return refused("ask for " + name);
     const std::unique_ptr<job_info_msg_t, void (*)(job_info_msg_t*)> message(raw, slurm_free_job_info_msg);
     for (std::uint32_t i = 0; i < message->record_count; ++i)
         if (wanted(message->job_array[i])) return record_of(message->job_array[i]);
@@ -196,11 +197,12 @@ Status requeue_loaded(std::uint32_t job_id, const JobRecord& before, bool hold) 
     case Requeue::done_already:
         return hold ? hold_pending(job_id, before) : Status{};
     case Requeue::possible: // JOB_RUNNING: only if it still runs when the request arrives
-        if (slurm_requeue(job_id, JOB_RUNNING | hold_flag) != SLURM_SUCCESS)
+        if (slurm_requeue(id_of(job_id), JOB_RUNNING | hold_flag) != SLURM_SUCCESS)
             return refused("requeue " + name_of(job_id));
         break;
     case Requeue::possible_late:
-        if (slurm_requeue(job_id, hold_flag) != SLURM_SUCCESS) return refused("requeue " + name_of(job_id));
+        if (slurm_requeue(id_of(job_id), hold_flag) != SLURM_SUCCESS)
+            return refused("requeue " + name_of(job_id));
     }
     CKPT_TRY(const JobRecord after, load_job(job_id));
     if (requeue_of(after) != Requeue::done_already)
@@ -218,7 +220,8 @@ Status requeue_job(std::uint32_t job_id, bool hold) {
 
 Status cancel_job(std::uint32_t job_id) {
     // Its tasks get a SIGTERM first, as of scancel (job_mgr.c:job_signal).
-    if (slurm_kill_job(job_id, SIGKILL, 0) != SLURM_SUCCESS) return refused("cancel " + name_of(job_id));
+    if (slurm_kill_job(id_of(job_id), SIGKILL, 0) != SLURM_SUCCESS)
+        return refused("cancel " + name_of(job_id));
     CKPT_TRY(const JobRecord after, load_job(job_id));
     if ((after.state & JOB_STATE_BASE) != JOB_CANCELLED)
         return fail(Code::slurm_rpc,

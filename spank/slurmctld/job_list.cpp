@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <memory>
 
+#include "api.hpp"
 #include "cause.hpp"
 
 namespace ckpt {
@@ -28,7 +29,7 @@ Result<std::string> cluster_name() {
     if (slurm_load_ctl_conf(0, &raw) != SLURM_SUCCESS)
         return fail(Code::slurm_rpc,
                     std::string("ask for the name of the cluster: ") + slurm_strerror(errno));
-    const std::unique_ptr<slurm_conf_t, void (*)(slurm_conf_t*)> conf(raw, slurm_free_ctl_conf);
+    const std::unique_ptr<slurm_conf_t, void (*)(slurm_conf_t*)> conf(raw, free_conf);
     if (conf->cluster_name == nullptr) return fail(Code::slurm_rpc, "the cluster has no name");
     return std::string(conf->cluster_name);
 }

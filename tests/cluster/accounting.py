@@ -32,8 +32,10 @@ GRANT ALL ON slurm_acct_db.* TO slurm@localhost;
 _SETTINGS = (f"--socket={DATABASE_SOCKET}", f"--init-file={_SETUP}", "--skip-networking", "--skip-log-bin", "--performance-schema=0",
              "--innodb-doublewrite=0", "--innodb-flush-log-at-trx-commit=2", "--innodb-log-file-size=8M", "--innodb-buffer-pool-size=64M",
              "--innodb-use-native-aio=0", "--innodb-lock-wait-timeout=900")
-DATABASE_COMMAND = ("install -d -o mysql -g mysql /run/mysqld && exec setpriv --reuid=mysql --regid=mysql --init-groups "
-                    f"mariadbd --no-defaults --datadir=/var/lib/mysql {' '.join(_SETTINGS)}")
+# Debian's directory, which has another name since its release after 13.
+DATABASE_COMMAND = ("install -d -o mysql -g mysql /run/mysqld && { data=/var/lib/mariadb; [ -d $data ] || data=/var/lib/mysql; } && "
+                    "exec setpriv --reuid=mysql --regid=mysql --init-groups "
+                    f"mariadbd --no-defaults --datadir=$data {' '.join(_SETTINGS)}")
 DBD_COMMAND = (f"chown slurm {DBD_CONF} && chmod 600 {DBD_CONF} && install -d -o slurm -g slurm /run/slurmdbd && "
                "exec setpriv --reuid=slurm --regid=slurm --init-groups slurmdbd -D")
 LOAD_COMMAND = f"sacctmgr --quiet --immediate load file={_ACCOUNTS}"

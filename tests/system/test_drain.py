@@ -89,7 +89,7 @@ class Drain(SystemTest):
                 self.assert_ended(job.info())
                 self.assertEqual(application_lines(job.output()), lines(1, 40))
             for task in (0, 1):
-                self.assertEqual([line for line in application_lines(both.output()) if line.startswith(f"{task}: ") and "slurmstepd" not in line],
+                self.assertEqual([line for line in application_lines(both.output()) if line.startswith(f"{task}: ")],
                                  [f"{task}: {line}" for line in lines(1, 40)])
         with self.subTest("nothing is left, and the reason of somebody else stays"):
             done = drain("--json", "n1")

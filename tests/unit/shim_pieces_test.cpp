@@ -164,15 +164,21 @@ TEST_F(ShimPath, NamesAreCutAsInSlurmstepd) {
 // ---- failures of execve ----
 
 TEST_F(ShimPath, ExecErrorsAreSlurmstepds) {
-    EXPECT_EQ(exec_error("n1", "nosuchprog", ENOENT),
+    EXPECT_EQ(exec_error(slurmstepd_on("n1"), "nosuchprog", ENOENT),
               "slurmstepd-n1: error: execve(): nosuchprog: No such file or directory\n");
-    EXPECT_EQ(exec_error("n1", m_dir, EACCES),
+    EXPECT_EQ(exec_error(slurmstepd_on("n1"), m_dir, EACCES),
               "slurmstepd-n1: error: execve(): " + m_dir + ": Permission denied\n");
     std::ofstream(m_dir + "/script") << "#!/no/such/interpreter -x\necho\n";
-    EXPECT_EQ(exec_error("n1", m_dir + "/script", ENOENT),
+    EXPECT_EQ(exec_error(slurmstepd_on("n1"), m_dir + "/script", ENOENT),
               "slurmstepd-n1: error: execve(): bad interpreter(/no/such/interpreter -x): No such file or "
               "directory\n");
-    EXPECT_EQ(exec_error(nullptr, "x", E2BIG), "slurmstepd: error: execve(): x: Argument list too long\n");
+    EXPECT_EQ(exec_error(slurmstepd_on(nullptr), "x", E2BIG),
+              "slurmstepd: error: execve(): x: Argument list too long\n");
+    EXPECT_THAT(
+        exec_error(dated(std::chrono::system_clock::from_time_t(86399) + std::chrono::milliseconds(7)), "x",
+                   E2BIG),
+        ::testing::MatchesRegex(
+            "\\[19(69|70)-[0-9]+-[0-9]+T[0-9]+:[0-9]+:59[.]007\\] error: execve\\(\\): x: Arg.*\n"));
 }
 
 // ---- the end ----

@@ -3,6 +3,7 @@
 
 import copy
 import json
+import re
 
 from lib.cluster import COMPUTE, NODES, cluster
 from lib.waiting import wait_for
@@ -61,9 +62,13 @@ def complaints(output):
     return [line for line in product_lines(output) if not line.startswith(("generation ", "restored generation ")) or " not " in line or " is skipped" in line]
 
 
+# What a line begins with that is not the application's, with srun --label or without: slurmstepd's name or, since Slurm 25.05, the time.
+SLURM_OR_US = re.compile(r"(?:\d+: )?(?:checkpoint: |slurmstepd-|srun: |\[\d{4}-\d\d-\d\dT[\d:.]+\] error: )")
+
+
 def application_lines(output):
     """The lines that the application wrote: neither ours nor Slurm's."""
-    return [line for line in output.splitlines() if not line.startswith(("checkpoint: ", "slurmstepd-", "srun: "))]
+    return [line for line in output.splitlines() if not re.match(SLURM_OR_US, line)]
 
 
 def wait_restored(job, restarts):
