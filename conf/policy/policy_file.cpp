@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "policy/policy_yaml.hpp"
-#include "policy/text.hpp"
 #include "policy/yaml_document.hpp"
+#include "result/printable.hpp"
 
 namespace ckpt {
 namespace {
@@ -37,7 +37,7 @@ private:
 };
 
 std::string subject(const std::string& path) {
-    return "cannot use the policy " + without_controls(path);
+    return "cannot use the policy " + printable(path);
 }
 
 Status check_trust(int fd, mode_t kind, const std::string& path, uid_t owner) {
@@ -48,12 +48,12 @@ Status check_trust(int fd, mode_t kind, const std::string& path, uid_t owner) {
     if (st.st_uid != owner)
         return fail(Code::policy_unreadable,
                     std::format("{}: it belongs to uid {}, expected root", subject(path), st.st_uid),
-                    "chown root " + without_controls(path));
+                    "chown root " + printable(path));
     if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return fail(
             Code::policy_unreadable,
             std::format("{}: mode {:04o} lets others than root write it", subject(path), st.st_mode & 07777U),
-            "chmod go-w " + without_controls(path));
+            "chmod go-w " + printable(path));
     return {};
 }
 

@@ -50,12 +50,6 @@ std::string quote(std::string_view value) {
     return text;
 }
 
-std::string without_controls(std::string text) {
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    return text;
-}
-
 std::string lower(std::string_view text) {
     std::string result(text);
     std::ranges::transform(result, result.begin(), lower_char);

@@ -14,9 +14,6 @@ namespace ckpt {
 // Not "quoted": argument-dependent lookup would find std::quoted.
 std::string quote(std::string_view value);
 
-// The text without anything that could end a line or move a cursor; for whole messages, which may hold UTF-8.
-std::string without_controls(std::string text);
-
 // ASCII only, so that no locale decides what an option means.
 std::string lower(std::string_view text);
 bool equals_ignoring_case(std::string_view a, std::string_view b);

@@ -8,6 +8,7 @@
 #include <yaml.h>
 
 #include "policy/text.hpp"
+#include "result/printable.hpp"
 
 namespace ckpt {
 namespace {
@@ -176,7 +177,7 @@ Result<YamlNode> Reader::document() {
 
 Error yaml_error(std::string_view file_name, YamlMark mark, Code code, std::string_view what) {
     return {
-        code, without_controls(std::format("{}:{}:{}: {}", file_name, mark.line, mark.column, what)), {}, 0};
+        code, printable(std::format("{}:{}:{}: {}", file_name, mark.line, mark.column, what)), {}, 0};
 }
 
 Result<YamlNode> parse_yaml(std::string_view file_name, std::string_view text) {

@@ -10,6 +10,7 @@
 #include <tl/expected.hpp>
 
 #include "result/codes.hpp"
+#include "result/printable.hpp"
 
 namespace ckpt {
 
@@ -37,15 +38,11 @@ inline tl::unexpected<Error> fail_errno(Code code, const std::string& what, int 
         Error{code, what + ": " + std::generic_category().message(errnum), {}, errnum});
 }
 
-// One line for people: "what (hint) [CKPT-nnn]". Control characters become '?', so that nothing a user's
-// process chose can forge a second line in a log.
+// One line for people: "what; hint [CKPT-nnn]", printable.
 inline std::string one_line(const Error& error) {
     std::string line = error.what;
     if (!error.hint.empty()) line += "; " + error.hint;
-    line += " [" + to_string(error.code) + "]";
-    for (char& c : line)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    return line;
+    return printable(line + " [" + to_string(error.code) + "]");
 }
 
 } // namespace ckpt

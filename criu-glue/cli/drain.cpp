@@ -18,6 +18,7 @@
 #include "policy/policy_yaml.hpp"
 #include "policy/text.hpp"
 #include "programs.hpp"
+#include "result/printable.hpp"
 
 namespace ckpt::cli {
 
@@ -162,7 +163,7 @@ Status check(const DrainOptions& options) {
     if (::geteuid() != 0) return fail(Code::not_permitted, "only root may drain a node", "ask an admin");
     if (options.node.empty())
         return fail(Code::option_value, "the name of the node is empty", "see `sinfo -N`");
-    if (without_controls(options.reason) != options.reason || options.reason.empty())
+    if (printable(options.reason) != options.reason || options.reason.empty())
         return fail(Code::option_value, quote(options.reason) + " is no reason that sinfo could show",
                     "use one line of text");
     return {};

@@ -5,6 +5,7 @@
 #include <format>
 
 #include "life.hpp"
+#include "result/printable.hpp"
 #include "text/text.hpp"
 
 namespace ckpt::cli {
@@ -31,7 +32,7 @@ th,td{text-align:left;padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--
 
 std::string escaped(const std::string& text) {
     std::string out;
-    for (const char c : text)
+    for (const char c : printable(text))
         switch (c) {
         case '&':
             out += "&amp;";
@@ -46,7 +47,7 @@ std::string escaped(const std::string& text) {
             out += "&quot;";
             break;
         default:
-            out += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
+            out += c;
         }
     return out;
 }

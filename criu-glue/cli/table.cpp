@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "result/printable.hpp"
+
 namespace ckpt::cli {
 
 namespace {
@@ -16,8 +18,7 @@ std::string padded(const std::string& cell, std::size_t width, bool right) {
 
 void Table::add(std::vector<std::string> cells) {
     for (std::string& cell : cells)
-        for (char& c : cell)
-            if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+        cell = printable(cell);
     cells.resize(m_columns.size());
     m_rows.push_back(std::move(cells));
 }

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include "result/printable.hpp"
+
 namespace ckpt::log {
 
 namespace {
@@ -11,9 +13,7 @@ constexpr std::size_t k_line_max = 2000;
 
 void line(const char* priority, std::string text) {
     if (text.size() > k_line_max) text.resize(k_line_max);
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    text = priority + text + "\n";
+    text = priority + printable(text) + "\n";
     (void)!::write(STDERR_FILENO, text.data(), text.size());
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "result/printable.hpp"
+
 namespace ckpt {
 
 namespace {
@@ -17,10 +19,7 @@ void say_through(std::function<void(std::string_view text)> writer) {
 }
 
 void say(std::string_view line) {
-    std::string text = "checkpoint: ";
-    for (const char c : line)
-        text += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? '?' : c;
-    text += '\n';
+    const std::string text = "checkpoint: " + printable(line) + "\n";
     if (g_writer) return g_writer(text);
     (void)!::write(STDERR_FILENO, text.data(), text.size()); // a full disk must not stop the job
 }

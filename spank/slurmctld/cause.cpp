@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "result/printable.hpp"
+
 namespace ckpt {
 
 const char* cause_of(const JobRecord& job) {
@@ -59,12 +61,6 @@ std::string cause_line(const JobRecord& job) {
            " end=" + std::to_string(job.end_time) + " preempt=" + std::to_string(job.preempt_time) +
            " requeue=" + (job.requeue && job.batch && requeue_of(job) != Requeue::refused ? "1" : "0") +
            " grace=" + (job.grace ? "1" : "0");
-}
-
-std::string printable(std::string text) {
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-    return text;
 }
 
 std::string about_line(const JobRecord& job) {

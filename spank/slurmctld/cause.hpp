@@ -55,9 +55,6 @@ std::string cause_line(const JobRecord& job);
 // job's name to the end of the line.
 std::string about_line(const JobRecord& job);
 
-// Control characters become question marks: it is part of a line.
-std::string printable(std::string text);
-
 // What requeueing does to a job in this state.
 enum class Requeue : std::uint8_t {
     possible,      // it runs

@@ -19,6 +19,7 @@
 #include "job_list.hpp"
 #include "node.hpp"
 #include "quiet.hpp"
+#include "result/printable.hpp"
 
 namespace {
 
