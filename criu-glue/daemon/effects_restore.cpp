@@ -142,6 +142,14 @@ Status Server::move_step_dir(Job& job, const std::string& name) {
     return m_step_dirs->make(name, {job.user.uid, job.user.gid, {}});
 }
 
+// A restored script has the environment of another incarnation, or job. Its cgroup is that of this one.
+void Server::link_step_dir(const Job& job, const Task& script) {
+    const auto dir = cgroup_dir(script.shim_pid);
+    const std::string of_job = dir ? job_cgroup(*dir) : std::string();
+    if (!of_job.empty() && m_step_dirs)
+        m_step_dirs->link(job.facts.uid, of_job.substr(of_job.rfind('/') + 1), job.step_dir);
+}
+
 void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {
     Job* job = find_job(attempt);
     if (job == nullptr) return;
@@ -151,7 +159,7 @@ void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {
     auto result = result_of<wire::AdoptResult>(packet);
     if (!result) {
         log::warning("job " + std::to_string(job_id) +
-                     ": the store gives no answer: " + one_line(result.error()));
+                     ": what it can go on from: " + one_line(result.error()));
         ended.error = result.error();
         return handle(job_id, ended);
     }
@@ -188,6 +196,7 @@ void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {
     for (const wire::ExitedTask& exited : result->exited)
         ended.steps[{exited.stand_in, exited.task_id}] = exited.wait_status;
     if (const Status moved = move_step_dir(*job, result->step_dir); !moved) ended.error = moved.error();
+    link_step_dir(*job, job->tasks.at(task));
     if (result->found == wire::Found::generation)
         job->adopted[task] = {result->incarnation, result->generation,       result->of_job,
                               result->taken_at,    result->tree_was_stopped, result->is_here,

@@ -45,10 +45,11 @@ bool settles(const Job& job, const TaskKey& key, const Task& task) {
     return state->second.phase == TaskState::Phase::running || state->second.phase == TaskState::Phase::ended;
 }
 
-// A process of the job, whoever has named it.
-bool is_of_job(pid_t pid, std::uint32_t job_id) {
-    const auto cgroup = cgroup_dir(pid);
-    return cgroup && cgroup->find("/job_" + std::to_string(job_id) + "/") != std::string::npos;
+// Whoever has named it.
+bool is_of_same_job(pid_t pid, pid_t shim) {
+    const auto one = cgroup_dir(pid);
+    const auto other = cgroup_dir(shim);
+    return one && other && job_cgroup(*one) == job_cgroup(*other) && !job_cgroup(*one).empty();
 }
 
 } // namespace
@@ -98,7 +99,7 @@ void Server::on_message(ConnectionId id, const wire::Settled& m) {
         if (job->settling->sruns.size() >= k_sruns_max)
             return settle_ended(*job,
                                 Error{Code::dump_refused, "the script has very many sruns at once", "", 0});
-        if (is_of_job(pid, job->facts.job_id))
+        if (is_of_same_job(pid, job->tasks.at(connection.task).shim_pid))
             job->settling->sruns[pid] = i < m.stand_ins.size() ? m.stand_ins[i] : 0;
     }
     job->settling->has_stand_ins = job->settling->has_stand_ins || m.has_stand_ins;

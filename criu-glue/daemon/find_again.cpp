@@ -83,8 +83,7 @@ Result<Task> find_task(const TaskOnFile& file) {
 void kill_untold_tree(const Job& job, const Task& task) {
     const auto cgroup = cgroup_dir(task.shim_pid);
     // With another proctrack than cgroup it would hold other processes of the user's.
-    const std::string name = "/job_" + std::to_string(task.registered.job_id) + "/";
-    if (!cgroup || cgroup->find(name) == std::string::npos) return;
+    if (!cgroup || job_cgroup(*cgroup).empty()) return;
     std::set<pid_t> others; // of the step, which share it
     for (const auto& [key, other] : job.tasks)
         for (const pid_t root : {other.shim_pid, other.root_pid, other.init_pid})

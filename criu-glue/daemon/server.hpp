@@ -313,6 +313,7 @@ private:
     Status start_adopt(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished);
     void adopt_or_fail(Job& job, const effect::Adopt& e, const Result<UserJobs>& unfinished);
     Status move_step_dir(Job& job, const std::string& name);
+    void link_step_dir(const Job& job, const Task& script);
     void adopted(const Attempt& attempt, const Result<Packet>& result);
     void restored(const Attempt& attempt, Result<Packet> result);
     void restore_ended(Job& job, const TaskKey& task, Result<Packet> packet);

@@ -11,6 +11,7 @@
 #include <ctime>
 #include <format>
 
+#include "os/files.hpp"
 #include "os/safe_path.hpp"
 #include "wire/step_messages.hpp"
 
@@ -57,8 +58,14 @@ Result<StepDirs> StepDirs::open(const std::string& path, const std::set<std::str
     if (::fchmod(dir.get(), k_open) != 0) return fail_errno(Code::os, "set the mode of " + path);
     CKPT_TRY(const auto names, list_dir(dir.get()));
     StepDirs dirs(std::move(dir), path);
-    for (const std::string& name : names)
-        if (!kept.contains(name)) dirs.put_aside(name);
+    for (const std::string& name : names) {
+        const std::string leads_to = link_target(dirs.m_dir.get(), name);
+        if (kept.contains(leads_to.empty() ? name : leads_to)) continue;
+        if (leads_to.empty())
+            dirs.put_aside(name);
+        else
+            (void)::unlinkat(dirs.m_dir.get(), name.c_str(), 0);
+    }
     return dirs;
 }
 
@@ -84,7 +91,21 @@ Status StepDirs::make(const std::string& name, const Identity& user) {
     return {};
 }
 
+void StepDirs::link(std::uint32_t uid, const std::string& job_cgroup, const std::string& name) {
+    const std::string link = wire::step_link_name(uid, job_cgroup);
+    (void)::unlinkat(m_dir.get(), link.c_str(), 0);
+    (void)!::symlinkat(name.c_str(), m_dir.get(), link.c_str()); // without it the environment is believed
+}
+
+void StepDirs::unlink_all_to(const std::string& name) {
+    const auto names = list_dir(m_dir.get());
+    if (!names) return;
+    for (const std::string& link : *names)
+        if (link_target(m_dir.get(), link) == name) (void)::unlinkat(m_dir.get(), link.c_str(), 0);
+}
+
 void StepDirs::remove(const std::string& name) {
+    unlink_all_to(name);
     put_aside(name);
 }
 

@@ -31,6 +31,9 @@ public:
     static Result<StepDirs> open(const std::string& path, const std::set<std::string>& kept);
     // Anew, empty.
     Status make(const std::string& name, const Identity& user);
+    // That the job in the cgroup of this name has the directory `name` (wire::step_link_name).
+    void link(std::uint32_t uid, const std::string& job_cgroup, const std::string& name);
+    // With the links to it.
     void remove(const std::string& name);
     // Paths of what was put aside. Nobody but root gets there any more; there may be very much in it, so
     // whoever must not wait has it removed by another process.
@@ -43,6 +46,7 @@ public:
 private:
     StepDirs(Fd dir, std::string path) : m_dir(std::move(dir)), m_path(std::move(path)) {}
     void put_aside(const std::string& name);
+    void unlink_all_to(const std::string& name);
     Fd m_dir;
     std::string m_path;
     std::vector<std::string> m_aside;

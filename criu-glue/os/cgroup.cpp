@@ -18,6 +18,7 @@ namespace ckpt {
 namespace {
 
 constexpr const char* k_root = "/sys/fs/cgroup";
+constexpr const char* k_step = "/step_"; // of Slurm's steps, followed by "batch", "0" …
 constexpr std::size_t k_file_max = 1 << 16;
 // "no limit" of version 1 is the largest multiple of a page that fits (page_counter.h:PAGE_COUNTER_MAX).
 constexpr std::uint64_t k_limits_end = std::uint64_t{1} << 62;
@@ -84,7 +85,7 @@ std::string oom_counters(std::string dir) {
         for (const char* name : {"/memory.events", "/memory.oom_control"})
             if (std::string text = read_file(dir + name); !text.empty()) return text;
         dir = parent_of(dir);
-        if (dir.find("/step_") == std::string::npos) return {};
+        if (dir.find(k_step) == std::string::npos) return {};
     }
 }
 
@@ -107,6 +108,11 @@ bool hit_limit(const std::string& dir) {
 }
 
 } // namespace
+
+std::string job_cgroup(const std::string& dir) {
+    const std::size_t step = dir.find(k_step);
+    return step == std::string::npos ? std::string() : dir.substr(0, step);
+}
 
 std::vector<CgroupLine> cgroup_lines(const std::string& text) {
     std::vector<CgroupLine> all;

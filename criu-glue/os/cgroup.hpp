@@ -17,6 +17,11 @@ namespace ckpt {
 // version 1 (proctrack_cgroup.c).
 Result<std::string> cgroup_dir(pid_t pid);
 
+// Of a directory that cgroup_dir() gave, or a line of /proc/PID/cgroup: that of the Slurm job which it is
+// part of, the one with the steps
+// (".../job_4711"; since Slurm 26.05 the job's SLUID, cgroup_v2.c:cgroup_p_step_create). "" = of none.
+std::string job_cgroup(const std::string& dir);
+
 // All the process is in: one of cgroup2; in version 1 one in each hierarchy that is mounted, of which Slurm
 // uses some and the service manager others. Never empty.
 Result<std::vector<std::string>> cgroup_dirs(pid_t pid);

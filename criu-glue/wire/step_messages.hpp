@@ -18,6 +18,11 @@ constexpr const char* k_step_dirs = "/run/ckptd/steps"; // below it one for each
 inline std::string step_dir_name(std::uint32_t uid, const std::string& job_id) {
     return std::to_string(uid) + "-" + job_id;
 }
+// A link to that of the job whose cgroup has this name (os/cgroup.hpp): it tells a process which job it is
+// in, whatever its environment says.
+inline std::string step_link_name(std::uint32_t uid, const std::string& job_cgroup) {
+    return ".job-" + std::to_string(uid) + "-" + job_cgroup;
+}
 constexpr const char* k_shim_name = "shim"; // of the shim's socket in it
 
 struct ResourceLimit {

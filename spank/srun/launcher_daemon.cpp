@@ -21,6 +21,8 @@ constexpr std::array k_known = {
     Known{"--external-launcher", "", false},
     Known{"--kill-on-bad-exit", "", false},
     Known{"-K", "", false},
+    Known{"--no-kill", "", false}, // of an allocation with another node
+    Known{"-k", "", false},
     Known{"--overlap", "", false},
     Known{"--oversubscribe", "", false},
     Known{"--quiet", "", false},

@@ -17,6 +17,7 @@
 #include "allocation_step.hpp"
 #include "command.hpp"
 #include "launcher_daemon.hpp"
+#include "os/cgroup.hpp"
 #include "os/files.hpp"
 #include "os/process.hpp"
 #include "real_srun.hpp"
@@ -87,14 +88,12 @@ bool is_of_this_job(const std::string& dir) {
 std::string dir_of_own_job() {
     const Fd file(::open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC));
     const auto text = file ? read_all(file.get(), k_cgroup_max) : Result<std::string>(std::string());
-    if (!text) return {};
-    constexpr std::string_view k_job = "/job_"; // slurm src/plugins/cgroup
-    const std::size_t at = text->find(k_job);
-    if (at == std::string::npos) return {};
-    const std::size_t begin = at + k_job.size();
-    const std::string job = text->substr(begin, text->find_first_not_of("0123456789", begin) - begin);
-    std::string dir = std::string(wire::k_step_dirs) + "/" + wire::step_dir_name(::getuid(), job);
-    return !job.empty() && ::access(dir.c_str(), X_OK) == 0 ? dir : std::string();
+    const std::string of_job = text ? job_cgroup(*text) : std::string();
+    if (of_job.empty()) return {};
+    const std::string link = wire::step_link_name(::getuid(), of_job.substr(of_job.rfind('/') + 1));
+    const Fd dirs(::open(wire::k_step_dirs, O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const std::string name = dirs ? link_target(dirs.get(), link) : std::string();
+    return name.empty() ? name : std::string(wire::k_step_dirs) + "/" + name;
 }
 
 std::string steps_dir() {
@@ -139,9 +138,11 @@ std::vector<std::string> open_input(std::vector<std::string> argv, const SrunOpt
 
 constexpr const char* k_default_path = "/usr/local/bin:/usr/bin:/bin"; // of a script that has none
 
+// PRRTE 5 takes the number of nodes away from the srun that it starts (plm_slurm_module.c).
 bool has_one_node() {
-    const char* nodes = std::getenv("SLURM_JOB_NUM_NODES");
-    return nodes != nullptr && std::strcmp(nodes, "1") == 0;
+    if (const char* nodes = std::getenv("SLURM_JOB_NUM_NODES")) return std::strcmp(nodes, "1") == 0;
+    const char* cpus = std::getenv("SLURM_JOB_CPUS_PER_NODE"); // "4"; of more nodes "4(x2)" or "4,2"
+    return cpus != nullptr && *cpus != '\0' && cpus[std::strspn(cpus, "0123456789")] == '\0';
 }
 
 } // namespace

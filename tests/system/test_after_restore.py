@@ -48,7 +48,7 @@ class AfterRestore(SystemTest):
             self.assertEqual(application_lines(job.output()), ["ready", "to standard output"])
             self.assertIn("to standard error\n", job.path("errors").read_text())
         with self.subTest("cgroup"):
-            self.assertRegex("".join(lines(job, "after", NEW)), rf"/job_{job.id}/step_batch/user/task_")
+            self.assertRegex("".join(lines(job, "after", NEW)), rf"/{job.cgroup()}/step_batch/user/task_")
         with self.subTest("processors"):
             if os.cpu_count() < 2:
                 self.skipTest("this machine has one processor, so that both nodes can give no other")

@@ -28,7 +28,8 @@ class ExecErrors(SystemTest):
         assert_clean(*(job for pair in jobs.values() for job in pair))
 
     def text(self, job):
-        return re.sub(r"job0*\d+", "JOB", job.output())
+        text = re.sub(r"job0*\d+", "JOB", job.output())
+        return re.sub(r"(?m)^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.]\d{3}\] ", "[TIME] ", text)  # since Slurm 25.05
 
 
 main()

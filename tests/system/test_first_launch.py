@@ -16,7 +16,8 @@ VARIES = re.compile(r"environment: (SLURM_JOB_(START|END)_TIME)=")  # from any j
 
 def born_with(job):
     text = job.output().replace(job.directory, "DIRECTORY")
-    for spelling in (f"job{job.id:05}", f"job_{job.id}", f"slurm-{job.id}.out", f"={job.id}\n"):
+    text = text.replace(job.cgroup(), "CGROUP")
+    for spelling in (f"job{job.id:05}", f"slurm-{job.id}.out", f"={job.id}\n"):
         text = text.replace(spelling, spelling.replace(f"{job.id:05}", "JOB").replace(str(job.id), "JOB"))
     lines = (line.replace(OUR_SRUN, "environment: PATH=") for line in text.splitlines())
     return [line for line in lines if not VARIES.match(line)]

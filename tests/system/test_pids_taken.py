@@ -28,7 +28,7 @@ class PidsTaken(SystemTest):
         job.wait_running("n2")
         job.wait_output("restored generation 1")
         for pid in pids:  # still theirs, as the node sees it
-            self.assertNotIn(f"/job_{job.id}/", cluster.read("n2", f"/proc/{pid}/cgroup"))
+            self.assertNotIn(f"/{job.cgroup()}/", cluster.read("n2", f"/proc/{pid}/cgroup"))
         job.path("go").touch()
         self.assert_ended(end(job))
         self.assertEqual(application_lines(job.output()), [parts, *(f"line {i}" for i in range(1, 61)), parts])

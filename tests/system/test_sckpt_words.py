@@ -36,7 +36,7 @@ def verbs(*above):
 def options(verb):
     """[(how it is named, whether it takes a value)]"""
     text = sckpt(*verb, "--help").stdout
-    named = [(name, value) for name, value in re.findall(r"(?m)^\s+(?:-\w, ?)*(--[a-z-]+)(?:,\s*JOBID)?( [A-Z]+)?", text) if name not in ("--help", "--help-all")]
+    named = [(name, value) for name, value in re.findall(r"(?m)^\s+(?:-\w,\s*)*(--[a-z-]+)(?:,\s*JOBID)?( [A-Z]+)?", text) if name not in ("--help", "--help-all")]
     return [(name, bool(value)) for name, value in named]
 
 

@@ -45,7 +45,7 @@ class Settings(SystemTest):
         job = submit(HANDLER, "--checkpoint", node="n1")
         self.assertEqual([said.partition("checkpoint: ")[2] for said in job.advice.splitlines()], advice)
         job.wait_output("ready")
-        of_job = f'for i in $(grep --files-with-matches --no-messages /job_{job.id}/ /proc/[0-9]*/cgroup); do cat "${{i%cgroup}}comm" 2>&-; done; true'
+        of_job = f'for i in $(grep --files-with-matches --no-messages /{job.cgroup()}/ /proc/[0-9]*/cgroup); do cat "${{i%cgroup}}comm" 2>&-; done; true'
         processes = cluster.run("n1", "sh", "-c", of_job).split()
         self.assertFalse([name for name in processes if name.startswith("ckpt")], processes)
         explained = cluster.run("n1", "sckpt", "explain", job.id, user="alice")

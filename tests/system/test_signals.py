@@ -122,7 +122,7 @@ def node_of(job):
 def processes(job, columns):
     """What ps says of the job's processes."""
     lines = cluster.run(node_of(job), "ps", "--no-headers", "-eo", f"{columns},cgroup:200").splitlines()
-    return [line for line in lines if f"/job_{job.id}/" in line]
+    return [line for line in lines if f"/{job.cgroup()}/" in line]
 
 
 def stopped_processes(job):
@@ -132,7 +132,7 @@ def stopped_processes(job):
 
 
 def is_frozen(job):
-    find = f"find /sys/fs/cgroup -path '*/job_{job.id}/*' -name cgroup.events | xargs grep -h frozen"
+    find = f"find /sys/fs/cgroup -path '*/{job.cgroup()}/*' -name cgroup.events | xargs grep -h frozen"
     return "frozen 1" in cluster.attempt(node_of(job), "sh", "-c", find).stdout
 
 

@@ -29,7 +29,7 @@ class Untouched(SystemTest):
         """The job, ended, the names of its processes and who has connected meanwhile."""
         job = submit(SCRIPT, *options)
         job.wait_output("running")
-        of_job = f'for i in $(grep --files-with-matches --no-messages /job_{job.id}/ /proc/[0-9]*/cgroup); do cat "${{i%cgroup}}comm" 2>&-; done; true'
+        of_job = f'for i in $(grep --files-with-matches --no-messages /{job.cgroup()}/ /proc/[0-9]*/cgroup); do cat "${{i%cgroup}}comm" 2>&-; done; true'
         processes = set(cluster.run("n1", "sh", "-c", of_job).splitlines())
         self.assertIn("slurm_script", processes)
         job.path("go").touch()

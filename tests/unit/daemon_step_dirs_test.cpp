@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "daemon/step_dirs.hpp"
+#include "wire/step_messages.hpp"
 
 namespace ckpt {
 namespace {
@@ -93,6 +94,29 @@ TEST_F(StepDirsTest, OfJobsThatAreGoneAreRemoved) {
     m_dirs->remove("4711-1");
     EXPECT_FALSE(exists("4711-1"));
     EXPECT_TRUE(exists("4711-2"));
+}
+
+TEST_F(StepDirsTest, AreFoundByTheCgroupOfTheirJob) {
+    const auto leads_to = [&](const char* cgroup) {
+        std::error_code none;
+        return std::filesystem::read_symlink(m_path + "/" + wire::step_link_name(k_user, cgroup), none)
+            .string();
+    };
+    make("4711-1");
+    make("4711-2");
+    m_dirs->link(k_user, "job_1", "4711-1");
+    m_dirs->link(k_user, "s58HM8DVFX0500", "4711-2");
+    EXPECT_EQ(leads_to("job_1"), "4711-1");
+    m_dirs->link(k_user, "job_1", "4711-2"); // its script goes on where another job's was
+    EXPECT_EQ(leads_to("job_1"), "4711-2");
+    m_dirs->remove("4711-2");
+    EXPECT_EQ(leads_to("job_1"), "");
+    EXPECT_EQ(leads_to("s58HM8DVFX0500"), "");
+    m_dirs->link(k_user, "job_1", "4711-1");
+    m_dirs->link(k_user, "job_9", "4711-9");
+    open({"4711-1"});
+    EXPECT_EQ(leads_to("job_1"), "4711-1") << "the job runs on under the next ckptd";
+    EXPECT_EQ(leads_to("job_9"), "");
 }
 
 TEST_F(StepDirsTest, ThatAnEarlierDaemonHasLeftAreKeptForItsJobsOnly) {

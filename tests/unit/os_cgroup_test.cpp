@@ -13,6 +13,13 @@ namespace {
 namespace fs = std::filesystem;
 
 TEST(CgroupLines, OfBothVersions) {
+    EXPECT_EQ(job_cgroup("/sys/fs/cgroup/system.slice/slurmstepd.scope/job_7/step_batch/user/task_0"),
+              "/sys/fs/cgroup/system.slice/slurmstepd.scope/job_7");
+    EXPECT_EQ(job_cgroup("/sys/fs/cgroup/system.slice/slurmstepd.scope/s58HM8DVFX0500/step_0/user/task_0"),
+              "/sys/fs/cgroup/system.slice/slurmstepd.scope/s58HM8DVFX0500");
+    EXPECT_EQ(job_cgroup("/sys/fs/cgroup/freezer/slurm/uid_2001/job_7/step_0/task_0"),
+              "/sys/fs/cgroup/freezer/slurm/uid_2001/job_7");
+    EXPECT_EQ(job_cgroup("/sys/fs/cgroup/user.slice"), "");
     const auto lines = cgroup_lines("9:name=systemd:/a\n4:cpu,cpuacct:/b:c/d\n0::/user.slice\nnonsense\n");
     ASSERT_EQ(lines.size(), 3U);
     EXPECT_EQ(lines[0].controllers, "name=systemd");

@@ -155,6 +155,17 @@ TEST(LauncherDaemon, OfHydraAndOpenMpi) {
                                             "prted",
                                             "--prtemca"};
     EXPECT_EQ(launcher_daemon_at(open_mpi), 9U);
+    const std::vector<std::string> open_mpi_6{"srun",
+                                              "--external-launcher",
+                                              "--ntasks-per-node=1",
+                                              "--no-kill",
+                                              "--kill-on-bad-exit=0",
+                                              "--mpi=none",
+                                              "--cpu-bind=none",
+                                              "--jobid=7002",
+                                              "--ntasks=1",
+                                              "prted"};
+    EXPECT_EQ(launcher_daemon_at(open_mpi_6), 9U);
     // with MpiParams=disable_slurm_hydra_bootstrap nobody says what it is
     EXPECT_EQ(launcher_daemon_at(std::vector<std::string>{"srun", "-n1", "prted"}), 0U);
     EXPECT_EQ(launcher_daemon_at(std::vector<std::string>{"srun", "-n", "1", "--", "prted"}), 4U);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Jobs as a user has them: submitted with sbatch, looked at with scontrol, their output read from the shared file system."""
 
+import functools
 import itertools
 import os
 import shlex
@@ -14,6 +15,12 @@ ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEM
 
 _numbers = itertools.count(1)
 submitted = []  # every Job of this test program; lib/suite.py shows their output when a test fails
+
+
+@functools.cache
+def slurm_version():
+    """(24, 11)"""
+    return tuple(int(number) for number in cluster.run("ctl", "scontrol", "--version").split()[1].split(".")[:2])
 
 
 class Job:
@@ -31,6 +38,12 @@ class Job:
     def info(self):
         """What `scontrol show job` says, as a dictionary."""
         return parse(cluster.run("ctl", "scontrol", "--oneliner", "show", "job", self.name))
+
+    def cgroup(self):
+        """The name of its cgroup's directory: since Slurm 26.05 its SLUID."""
+        if slurm_version() < (26, 5):
+            return f"job_{self.id}"
+        return cluster.run("ctl", "squeue", "--noheader", "--states=all", f"--jobs={self.id}", "--Format=sluid:40").strip()
 
     def path(self, name):
         """A file in the job's directory, as the tests see it."""

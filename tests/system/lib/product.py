@@ -90,9 +90,10 @@ def generations(job):
 def assert_clean(*jobs, nodes=COMPUTE):
     """Nothing of these jobs, which have ended, is left on NODES, and Slurm finds nothing wrong with them."""
     ids = [job.id for job in jobs]
+    names = {word for job in jobs for word in (str(job.id), job.cgroup())}
 
     def leftovers():
-        return "".join(cluster.run(node, "/shared/programs/leftovers.py", *ids) for node in nodes)
+        return "".join(cluster.run(node, "/shared/programs/leftovers.py", *names) for node in nodes)
 
     def states():
         text = cluster.run("ctl", "sinfo", "--noheader", "--Node", "--format=%N %T")

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""leftovers.py JOBID...: everything on this node that belongs to a job, or to a checkpoint of one, one line each. Run as root."""
+"""leftovers.py JOBID|CGROUP...: everything on this node that belongs to a job, or to a checkpoint of one, one line each. Run as root."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ def processes(ids):
         environment = read(directory / "environ").split("\0")
         name = read(directory / "comm").strip()
         words = read(directory / "cmdline").replace("\0", " ").strip()
-        of_job = any(f"SLURM_JOB_ID={job}" in environment for job in ids) or any(f"/job_{job}/" in read(directory / "cgroup") for job in ids)
+        of_job = any(f"SLURM_JOB_ID={job}" in environment for job in ids) or any(f"/{job}/" in read(directory / "cgroup") for job in ids)
         if of_job or name.startswith(OURS):
             yield f"process {directory.name} {name}: {words}"
 
@@ -33,7 +33,7 @@ def processes(ids):
 def cgroups(ids):
     for directory, children, _ in os.walk("/sys/fs/cgroup"):
         for child in children:
-            if child in {f"job_{job}" for job in ids}:
+            if child in ids:
                 yield f"cgroup {directory}/{child}"
 
 
