@@ -26,6 +26,7 @@ namespace ckpt::cli {
 
 namespace {
 
+constexpr const char* k_policy = "/etc/slurm/checkpoint.yaml";
 constexpr const char* k_key = "/etc/slurm/checkpoint.key";
 constexpr const char* k_account = "slurm-checkpoint";
 constexpr const char* k_munge_socket = "/run/munge/munge.socket.2";
@@ -62,9 +63,12 @@ std::vector<std::string> files_of(const std::string& pattern) {
 
 // As plugstack.c:_spank_stack_process_line reads it; relative patterns are taken from the file's directory
 // here.
-std::optional<std::string> find_plugin_line(const std::string& plugstack, int depth) {
+std::optional<PluginLine> find_plugin_line(const std::string& plugstack, int depth) {
     const std::string text = text_of(plugstack);
-    if (auto line = plugin_line_in(text)) return line;
+    if (auto line = plugin_line_in(text)) {
+        line->file = plugstack;
+        return line;
+    }
     if (depth == 0) return std::nullopt;
     for (const std::string& pattern : includes_in(text))
         for (const std::string& file :
@@ -73,8 +77,7 @@ std::optional<std::string> find_plugin_line(const std::string& plugstack, int de
     return std::nullopt;
 }
 
-bool is_plugin_there(const std::string& line, const std::string& dirs) {
-    const std::string path = line.substr(line.find(' ') + 1);
+bool is_plugin_there(const std::string& path, const std::string& dirs) {
     if (path.starts_with('/')) return exists(path);
     std::istringstream all(dirs);
     for (std::string dir; std::getline(all, dir, ':');)
@@ -94,8 +97,9 @@ SlurmFacts look_at_slurm() {
     const std::string conf = value("SLURM_CONF").empty() ? "/etc/slurm/slurm.conf" : value("SLURM_CONF");
     slurm.plugstack =
         value("PlugStackConfig").empty() ? directory_of(conf) + "plugstack.conf" : value("PlugStackConfig");
-    slurm.plugin_line = find_plugin_line(slurm.plugstack, 3);
-    if (slurm.plugin_line) slurm.is_plugin_there = is_plugin_there(*slurm.plugin_line, value("PluginDir"));
+    slurm.plugin = find_plugin_line(slurm.plugstack, 3);
+    if (slurm.plugin) slurm.is_plugin_there = is_plugin_there(slurm.plugin->path, value("PluginDir"));
+    slurm.signals_children = signals_children_in(text_of(directory_of(conf) + "cgroup.conf"));
     if (const auto sbatch = find_program("sbatch"))
         slurm.sbatch_knows = output_of({*sbatch, "--help"}).find("--checkpoint") != std::string::npos;
     return slurm;
@@ -163,8 +167,7 @@ HostFacts look_at_host(const Policy& policy) {
     host.has_account = ::getpwnam(k_account) != nullptr; // NOLINT(concurrency-mt-unsafe): one thread
     host.has_munge = exists(k_munge_socket);
     host.missing_program = missing_program();
-    host.store = policy.storage.base.substr(0, policy.storage.base.find("/%u"));
-    host.has_store = exists(host.store);
+    host.store = look_at_store(policy);
     struct statvfs st{};
     host.has_local = ::statvfs(policy.storage.local.c_str(), &st) == 0;
     host.local_free = host.has_local ? std::uint64_t{st.f_bfree} * st.f_frsize : 0;
@@ -172,12 +175,13 @@ HostFacts look_at_host(const Policy& policy) {
     return host;
 }
 
-} // namespace
-
-Result<bool> doctor(const std::string& policy_file, bool json) {
-    std::vector<Finding> findings;
-    const auto policy = load_policy(policy_file);
-    if (policy)
+// What is in force, or else why not.
+Result<Policy> judge_policy(const std::string& policy_file, bool must_be_there, std::vector<Finding>& findings) {
+    auto policy = load_policy(policy_file);
+    if (policy && must_be_there && !exists(policy_file))
+        findings.push_back({Finding::Health::bad, "policy", policy_file + " is not there",
+                            "it is named in plugstack.conf, or to sckpt: make it, or name another one"});
+    else if (policy)
         findings.push_back(
             {Finding::Health::good, "policy",
              policy_file + (exists(policy_file) ? " is good" : " is not there: built-in values hold"), ""});
@@ -185,9 +189,27 @@ Result<bool> doctor(const std::string& policy_file, bool json) {
         findings.push_back(
             {Finding::Health::bad, "policy", policy.error().what,
              policy.error().hint.empty() ? "mend it; sckpt policy check tells more" : policy.error().hint});
-    const Policy in_force = policy.value_or(Policy{});
-    for (const auto& found :
-         {judge_slurm(look_at_slurm(), in_force), judge_host(look_at_host(in_force), in_force)})
+    return policy;
+}
+
+// What plugstack.conf says; "" = nothing.
+std::string policy_of(const SlurmFacts& slurm) {
+    constexpr std::string_view k_argument = "policy=";
+    if (slurm.plugin)
+        for (const std::string& argument : slurm.plugin->arguments)
+            if (argument.starts_with(k_argument)) return argument.substr(k_argument.size());
+    return {};
+}
+
+} // namespace
+
+Result<bool> doctor(const std::string& policy_file, bool json) {
+    const SlurmFacts slurm = look_at_slurm();
+    const std::string named = policy_file.empty() ? policy_of(slurm) : policy_file;
+    std::vector<Finding> findings;
+    const Policy in_force =
+        judge_policy(named.empty() ? k_policy : named, !named.empty(), findings).value_or(Policy{});
+    for (const auto& found : {judge_slurm(slurm, in_force), judge_host(look_at_host(in_force), in_force)})
         findings.insert(findings.end(), found.begin(), found.end());
     std::cout << (json ? findings_json(findings) : findings_text(findings));
     return std::ranges::none_of(findings,

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "doctor.hpp"
+#include "policy/text.hpp"
 #include "table.hpp"
 #include "text/text.hpp"
 
@@ -42,25 +43,34 @@ std::pair<int, int> first_two(const std::string& version) {
     return {major, dot != std::string::npos ? number_of(version.substr(dot + 1)).value_or(0) : 0};
 }
 
+bool is_argument(const std::string& word) {
+    return word.starts_with("policy=/") || word == "default=on" || word == "default=off";
+}
+
 void judge_plugin(const SlurmFacts& slurm, Findings& out) {
-    if (!slurm.plugin_line) {
+    if (!slurm.plugin) {
         out.push_back({Health::bad, "plugin", "checkpoint.so is not in " + slurm.plugstack,
                        "add the line: optional checkpoint.so"});
         return;
     }
+    const PluginLine& line = *slurm.plugin;
+    for (const std::string& argument : line.arguments)
+        if (!is_argument(argument))
+            out.push_back({Health::bad, "plugin", quote(argument) + " in " + line.file + " is no argument of checkpoint.so",
+                           "policy=/FILE and default=on|off are"});
     if (!slurm.is_plugin_there)
-        out.push_back({Health::bad, "plugin", "what \"" + *slurm.plugin_line + "\" names is not there",
+        out.push_back({Health::bad, "plugin", line.path + ", named in " + line.file + ", is not there",
                        "install the package of the plugin for this Slurm"});
-    else if (slurm.plugin_line->starts_with("required"))
+    else if (line.how == "required")
         out.push_back({Health::warning, "plugin",
-                       "it is required in " + slurm.plugstack + ": should it ever fail, so do jobs",
+                       "it is required in " + line.file + ": should it ever fail, so do jobs",
                        "write optional in place of required"});
     else if (slurm.sbatch_knows == false)
         out.push_back({Health::bad, "plugin",
                        "sbatch --help does not know --checkpoint: Slurm does not load checkpoint.so",
                        "it has to be built for this Slurm; sbatch -vv says why it is not loaded"});
     else
-        out.push_back({Health::good, "plugin", *slurm.plugin_line, ""});
+        out.push_back({Health::good, "plugin", line.how + " " + line.path + " in " + line.file, ""});
 }
 
 void judge_signals(const SlurmFacts& slurm, Findings& out) {
@@ -71,8 +81,7 @@ void judge_signals(const SlurmFacts& slurm, Findings& out) {
                        "ProctrackType=proctrack/cgroup in slurm.conf"});
     else
         out.push_back({Health::good, "ProctrackType", tracking, ""});
-    const std::string children = value_of(slurm, "SignalChildrenProcesses");
-    if (children == "yes")
+    if (slurm.signals_children || value_of(slurm, "SignalChildrenProcesses") == "yes")
         out.push_back({Health::bad, "SignalChildrenProcesses",
                        "yes: Slurm's SIGTERM ends programs before they are saved",
                        "SignalChildrenProcesses=no in cgroup.conf"});
@@ -96,7 +105,7 @@ void judge_times(const SlurmFacts& slurm, const Policy& policy, Findings& out) {
                  "{} s: the epilog waits longer for a last checkpoint on its way, up to {} s, and the node "
                  "would be drained",
                  epilog, least),
-             std::format("leave it unset, or {} and more", least + 60)});
+             std::format("leave it unset, or {} and more", least)});
 }
 
 } // namespace
@@ -112,6 +121,11 @@ std::vector<Finding> judge_slurm(const SlurmFacts& slurm, const Policy& policy) 
     judge_plugin(slurm, out);
     judge_signals(slurm, out);
     judge_times(slurm, policy, out);
+    if (value_of(slurm, "MpiDefault") == "pmi2")
+        out.push_back({Health::warning, "MpiDefault",
+                       "pmi2: each task of a step is connected to slurmstepd, MPI or not, and no job with one "
+                       "is saved while it runs",
+                       "MpiDefault=none in slurm.conf; who needs it says srun --mpi=pmi2"});
     if (value_of(slurm, "JobRequeue") == "0")
         out.push_back({Health::warning, "JobRequeue",
                        "0: jobs are saved, but go on by themselves only with --requeue",
@@ -174,11 +188,7 @@ void judge_key(const HostFacts& host, Findings& out) {
 }
 
 void judge_storage(const HostFacts& host, const Policy& policy, Findings& out) {
-    if (!host.has_store)
-        out.push_back({Health::bad, "storage.base", host.store + " is not there",
-                       "mount it, or make it: users' own directories are made below it"});
-    else
-        out.push_back({Health::good, "storage.base", policy.storage.base, ""});
+    out.push_back(judge_store(host.store));
     if (!host.has_local)
         out.push_back({Health::warning, "storage.local", policy.storage.local + " is not there yet",
                        "ckptd makes it when it starts"});
@@ -215,7 +225,8 @@ const char* word_of(Health health) {
 std::vector<Finding> judge_host(const HostFacts& host, const Policy& policy) {
     Findings out;
     if (!host.is_compute) {
-        out.push_back({Health::unknown, "node", "no node of Slurm's: ckptd and CRIU are not looked for",
+        out.push_back({Health::unknown, "node", "no node of Slurm's, and no ckptd: jobs can be submitted here, and sckpt "
+                       "list and show need ckptd",
                        "run this on a compute node too"});
         return out;
     }
@@ -230,7 +241,7 @@ std::vector<Finding> judge_host(const HostFacts& host, const Policy& policy) {
     return out;
 }
 
-std::optional<std::string> plugin_line_in(const std::string& plugstack) {
+std::optional<PluginLine> plugin_line_in(const std::string& plugstack) {
     std::istringstream lines(plugstack);
     for (std::string line; std::getline(lines, line);) {
         line = line.substr(0, line.find('#'));
@@ -238,9 +249,26 @@ std::optional<std::string> plugin_line_in(const std::string& plugstack) {
         std::string how;
         std::string path;
         if (!(words >> how >> path) || (how != "optional" && how != "required")) continue;
-        if (path.substr(path.rfind('/') + 1) == "checkpoint.so") return how + " " + path;
+        if (path.substr(path.rfind('/') + 1) != "checkpoint.so") continue;
+        PluginLine found{how, path, {}, {}};
+        for (std::string argument; words >> argument;)
+            found.arguments.push_back(argument);
+        return found;
     }
     return std::nullopt;
+}
+
+bool signals_children_in(const std::string& cgroup_conf) {
+    std::istringstream lines(cgroup_conf);
+    for (std::string line; std::getline(lines, line);) {
+        line = lower(line.substr(0, line.find('#')));
+        std::erase_if(line, [](char c) { return c == ' ' || c == '\t' || c == '"'; });
+        const std::size_t equals = line.find('=');
+        if (equals == std::string::npos || line.substr(0, equals) != "signalchildrenprocesses") continue;
+        const std::string value = line.substr(equals + 1);
+        return value == "yes" || value == "up" || value == "true" || value == "1";
+    }
+    return false;
 }
 
 std::vector<std::string> includes_in(const std::string& plugstack) {

@@ -18,7 +18,7 @@ namespace ckpt {
 namespace {
 
 constexpr std::chrono::seconds k_writer_grace{10}; // to end behind its sealer
-constexpr const char* k_key_hint = "make one with 'sckpt key create', copy it to every node";
+constexpr const char* k_key_hint = "copy it from another node; if none has one yet, make it with 'sckpt key create'";
 
 // Opened here, read by the sealer, which may not open it.
 Result<Fd> open_key(const std::string& path) {

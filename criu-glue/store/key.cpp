@@ -95,7 +95,7 @@ Result<Fd> open_key_file(const std::string& path) {
     if (fd) return fd;
     auto error = fail_errno(Code::store_key, "cannot read the key file " + path);
     if (error.value().errnum == ENOENT)
-        error.value().hint = "make one with 'sckpt key create', copy it to every node";
+        error.value().hint = "copy it from another node; if none has one yet, make it with 'sckpt key create'";
     return error;
 }
 
@@ -106,7 +106,7 @@ Result<ClusterKeys> load_keys(int fd, const std::string& path, uid_t owner) {
     std::vector<ClusterKey> keys = parse_keys(text.text());
     if (keys.empty())
         return fail(Code::store_key, path + " is not a key file",
-                    "make one with 'sckpt key create', copy it to every node");
+                    "copy it from another node; if none has one yet, make it with 'sckpt key create'");
     return ClusterKeys(std::move(keys));
 }
 

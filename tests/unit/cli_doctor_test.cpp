@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <cerrno>
+#include <functional>
+
 #include "cli/doctor.hpp"
 #include "cli/probe.hpp"
 
@@ -21,16 +24,24 @@ SlurmFacts good_slurm() {
                     {"AuthType", "auth/munge"},
                     {"PrologEpilogTimeout", "65534"}};
     slurm.plugstack = "/etc/slurm/plugstack.conf";
-    slurm.plugin_line = "optional checkpoint.so";
+    slurm.plugin = PluginLine{"optional", "checkpoint.so", {}, "/etc/slurm/plugstack.conf"};
     slurm.is_plugin_there = true;
     slurm.sbatch_knows = true;
     return slurm;
 }
 
+StoreFacts good_store() {
+    StoreFacts store;
+    store.path = "/shared/checkpoints";
+    store.is_directory = true;
+    store.mode = 0711;
+    return store;
+}
+
 HostFacts good_host() {
     HostFacts host;
-    host.is_root = host.is_compute = host.has_account = host.has_munge = host.has_store = host.has_local =
-        true;
+    host.is_root = host.is_compute = host.has_account = host.has_munge = host.has_local = true;
+    host.store = good_store();
     host.kernel = "6.18.1-amd64";
     host.criu_version = "4.2.1";
     host.criu_check = "";
@@ -59,6 +70,7 @@ TEST(Doctor, SettingsOfSlurm) {
     EXPECT_EQ(with("ProctrackType", "proctrack/linuxproc").health, Health::bad);
     EXPECT_EQ(with("SignalChildrenProcesses", "yes").health, Health::bad);
     EXPECT_EQ(with("KillWait", "10 sec").health, Health::warning);
+    EXPECT_EQ(with("MpiDefault", "pmi2").health, Health::warning);
     EXPECT_EQ(with("JobRequeue", "0").health, Health::warning);
     EXPECT_EQ(with("AuthType", "auth/slurm").health, Health::warning);
     EXPECT_EQ(with("PrologEpilogTimeout", "60").health, Health::warning);
@@ -73,12 +85,46 @@ TEST(Doctor, ThePlugin) {
     EXPECT_EQ(finding(judge_slurm(slurm, {}), "plugin").health, Health::bad);
     slurm.sbatch_knows.reset();
     EXPECT_EQ(finding(judge_slurm(slurm, {}), "plugin").health, Health::good);
-    slurm.plugin_line = "required checkpoint.so";
+    slurm.plugin->how = "required";
     EXPECT_EQ(finding(judge_slurm(slurm, {}), "plugin").health, Health::warning);
     slurm.is_plugin_there = false;
     EXPECT_EQ(finding(judge_slurm(slurm, {}), "plugin").health, Health::bad);
-    slurm.plugin_line.reset();
+    slurm.plugin.reset();
     EXPECT_THAT(finding(judge_slurm(slurm, {}), "plugin").remedy, HasSubstr("optional checkpoint.so"));
+}
+
+TEST(Doctor, ArgumentsOfThePlugin) {
+    SlurmFacts slurm = good_slurm();
+    slurm.plugin->arguments = {"policy=/etc/x.yaml", "default=on"};
+    EXPECT_EQ(finding(judge_slurm(slurm, {}), "plugin").health, Health::good);
+    slurm.plugin->arguments = {"foo=bar"};
+    EXPECT_EQ(finding(judge_slurm(slurm, {}), "plugin").health, Health::bad);
+}
+
+TEST(Doctor, TheStore) {
+    const auto with = [](const std::function<void(StoreFacts&)>& change) {
+        StoreFacts store = good_store();
+        change(store);
+        return judge_store(store);
+    };
+    EXPECT_EQ(with([](StoreFacts&) {}).health, Health::good);
+    EXPECT_EQ(with([](StoreFacts& s) { s.errnum = ENOENT; }).health, Health::bad);
+    EXPECT_EQ(with([](StoreFacts& s) { s.errnum = EACCES; }).health, Health::bad);
+    EXPECT_EQ(with([](StoreFacts& s) { s.is_directory = false; }).health, Health::bad);
+    EXPECT_EQ(with([](StoreFacts& s) { s.is_read_only = true; }).health, Health::bad);
+    EXPECT_EQ(with([](StoreFacts& s) { s.uid = 1000; }).health, Health::bad);
+    EXPECT_EQ(with([](StoreFacts& s) { s.mode = 0777; }).health, Health::bad);
+    EXPECT_EQ(with([](StoreFacts& s) { s.mode = 0775; }).health, Health::bad);
+    EXPECT_EQ(with([](StoreFacts& s) { s.mode = 01777; }).health, Health::good);
+    EXPECT_EQ(with([](StoreFacts& s) { s.mode = 0700; }).health, Health::bad);
+    EXPECT_EQ(with([](StoreFacts& s) { s.is_mount_point = true; }).health, Health::warning);
+    EXPECT_EQ(with([](StoreFacts& s) { s.local_type = "ext4"; }).health, Health::unknown);
+    EXPECT_EQ(with([](StoreFacts& s) {
+                  s.users_make_own = s.is_mount_point = true;
+                  s.uid = 7;
+              }).health,
+              Health::good)
+        << "a file system with a directory of each user's";
 }
 
 TEST(Doctor, Criu) {
@@ -109,7 +155,8 @@ TEST(Doctor, TheHost) {
     host.key->code = Code::store_key;
     EXPECT_EQ(finding(judge_host(host, {}), "key").health, Health::bad);
     host.local_free = 1000;
-    host.has_store = host.has_account = host.has_munge = false;
+    host.has_account = host.has_munge = false;
+    host.store.errnum = ENOENT;
     host.missing_program = "/x/ckpt-shim";
     host.daemon = Error{Code::daemon_unreachable, "no", "", 0};
     const auto all = judge_host(host, {});
@@ -124,11 +171,16 @@ TEST(Doctor, TheHost) {
 }
 
 TEST(Doctor, ReadsWhatSlurmHas) {
-    EXPECT_EQ(plugin_line_in(
-                  "# optional checkpoint.so\nrequired x.so\n  optional\t/l/checkpoint.so default=on # y\n"),
-              "optional /l/checkpoint.so");
+    const auto line = plugin_line_in(
+        "# optional checkpoint.so\nrequired x.so\n  optional\t/l/checkpoint.so default=on # y\n");
+    ASSERT_TRUE(line);
+    EXPECT_EQ(line->how, "optional");
+    EXPECT_EQ(line->path, "/l/checkpoint.so");
+    EXPECT_THAT(line->arguments, testing::ElementsAre("default=on"));
     EXPECT_FALSE(plugin_line_in("optional mycheckpoint.so\ninclude checkpoint.so\n"));
     EXPECT_THAT(includes_in("include /etc/p.d/*\n#include x\n"), testing::ElementsAre("/etc/p.d/*"));
+    EXPECT_TRUE(signals_children_in("#x\n signalchildrenProcesses = \"Yes\" # y\n"));
+    EXPECT_FALSE(signals_children_in("#SignalChildrenProcesses=yes\nSignalChildrenProcesses=no\n"));
     const auto config = config_in("KillWait                = 30 sec\nnonsense\n = x\nEmpty =\n");
     EXPECT_EQ(config.at("KillWait"), "30 sec");
     EXPECT_EQ(config.at("Empty"), "");
