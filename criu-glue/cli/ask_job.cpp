@@ -159,17 +159,38 @@ Error run_to_its_end(const std::vector<std::string>& words, std::uint32_t job_id
             "see `sckpt list` and the job's output", 0};
 }
 
+// The one that runs its script; "" = not known.
+std::string node_of(const SlurmJob& job) {
+    const auto host = run_program(
+        {std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld", "host", std::to_string(job.id)}, -1, true);
+    return host && host->succeeded ? host->output.substr(0, host->output.find(' ')) : std::string();
+}
+
+// Root has no business in a step of a user's job.
+Error tell_root(std::uint32_t job_id, const std::string& verb, const Error& here) {
+    const auto job = ask_slurm(std::to_string(job_id));
+    const std::string name = "job " + std::to_string(job_id);
+    if (!job) return here;
+    if (job->state != "running" && job->state != "suspended")
+        return {Code::not_found, name + " does not run: " + state_text(*job), "see `sckpt list`", 0};
+    const std::string node = node_of(*job);
+    std::array<char, 256> host{};
+    ::gethostname(host.data(), host.size() - 1);
+    if (node.empty() || std::string(host.data()).starts_with(node)) return here;
+    return {Code::not_found, name + " runs on " + node, "run sckpt " + verb + " there", 0};
+}
+
 // As the job's user; slurmctld decides whose job it is.
 Error start_there(const SlurmJob& job, const std::vector<std::string>& command) {
     const std::string id = std::to_string(job.id);
-    const auto host = run_program({std::string(CKPT_LIBEXEC_DIR) + "/ckpt-slurmctld", "host", id}, -1, true);
+    const std::string node = node_of(job);
     const auto srun = find_program("srun");
-    if (!host || !host->succeeded || !srun)
+    if (node.empty() || !srun)
         return {Code::daemon_unreachable, "the node of job " + id + " is not known here",
                 "run sckpt " + command.front() + " there", 0};
-    const std::string node = host->output.substr(0, host->output.find(' '));
+    // Standard input is the caller's: nothing of it may go into a step.
     std::vector<std::string> words{*srun,        "--jobid=" + id,      "--overlap", "--nodes=1",
-                                   "--ntasks=1", "--nodelist=" + node, "--quiet",   own_path()};
+                                   "--ntasks=1", "--nodelist=" + node, "--quiet",   "--input=none", own_path()};
     words.insert(words.end(), command.begin(), command.end());
     ::setenv(k_forwarded, "1", 1); // NOLINT(concurrency-mt-unsafe): one thread
     return run_to_its_end(words, job.id, command.front());
@@ -187,7 +208,8 @@ bool is_own_job(std::uint32_t job_id) {
 Error on_its_node(std::uint32_t job_id, const std::vector<std::string>& command, const Error& here) {
     const bool may_be = here.code == Code::not_found || here.code == Code::daemon_unreachable;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
-    if (!may_be || std::getenv(k_forwarded) != nullptr || ::getuid() == 0) return here;
+    if (!may_be || std::getenv(k_forwarded) != nullptr) return here;
+    if (::getuid() == 0) return tell_root(job_id, command.front(), here);
     const auto job = ask_slurm(std::to_string(job_id));
     const std::string name = "job " + std::to_string(job_id);
     if (!job) return {Code::not_found, "slurmctld does not know " + name, "see `squeue --me`", 0};

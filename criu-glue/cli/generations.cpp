@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "generations.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <array>
 #include <ctime>
-#include <fstream>
 #include <iostream>
 #include <set>
 #include <sstream>
 
 #include "fetch.hpp"
 #include "life.hpp"
+#include "os/files.hpp"
 #include "policy/text.hpp"
 #include "table.hpp"
 #include "text/text.hpp"
@@ -174,12 +176,17 @@ Error none_of(const ListOptions& options) {
             0};
 }
 
+// Root, too, writes pages into directories of others': no link of theirs is followed.
 Status write_page(const std::string& path, const std::string& page) {
-    std::ofstream file;
-    if (path != "-") file.open(path, std::ios::trunc);
-    std::ostream& out = path == "-" ? std::cout : file;
-    out << page << std::flush;
-    return out ? Status{} : fail(Code::os, "cannot write " + path, "name a file that you may write");
+    if (path == "-") {
+        std::cout << page;
+        return {};
+    }
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    Status written = replace_file(path, page, 0666 & ~mask);
+    if (!written) written.error().hint = "name a file that you may write, or - for standard output";
+    return written;
 }
 
 // Where no generation can be seen there may be some all the same.

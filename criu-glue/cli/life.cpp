@@ -62,6 +62,7 @@ struct Making {
             one.from = time_in(event, "at");
             one.node = string(event, "node");
             one.is_restored = event.contains("from_generation");
+            one.is_unusable = flag(event, "unusable");
             one.from_job = number(event, "from_job");
             one.from_incarnation = number(event, "from_incarnation");
             one.from_generation = number(event, "from_generation");

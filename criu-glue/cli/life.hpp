@@ -29,6 +29,7 @@ struct LifeIncarnation {
     std::int64_t to = 0;   // the last that is known of it
     std::string node;      // where its script started; "" = not known
     bool is_restored = false;
+    bool is_unusable = false;   // what the job has could not be restored there: it was held, or moved on
     std::uint64_t from_job = 0; // 0 = the same one
     std::uint64_t from_incarnation = 0;
     std::uint64_t from_generation = 0;

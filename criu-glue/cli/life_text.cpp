@@ -36,12 +36,13 @@ std::string bar_of(const LifeIncarnation& one, const LifeSpan& span) {
 std::string end_of(const LifeIncarnation& one) {
     if (one.end.empty()) return "";
     const auto status = static_cast<int>(one.wait_status);
-    if (one.end == "stopped") return "stopped behind its last generation";
+    if (one.end == "stopped") return "ended for good behind its last generation";
     if (WIFEXITED(status)) return std::format("{}, exit status {}", one.end, WEXITSTATUS(status));
     return std::format("{}, signal {}", one.end, WTERMSIG(status));
 }
 
 std::string start_of(const LifeIncarnation& one) {
+    if (one.is_unusable) return "nothing could be restored there";
     if (!one.is_restored) return one.number == 0 ? "" : "from its beginning";
     const std::string job = one.from_job != 0 ? std::format(" of job {}", one.from_job) : "";
     return std::format("restored from generation {}{}", one.from_generation, job);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iostream>
 #include <string_view>
 #include <vector>
@@ -20,13 +21,29 @@
 
 namespace {
 
+constexpr const char* k_policy = "/etc/slurm/checkpoint.yaml";
+
+std::string counted(std::size_t count, const std::string& what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 ckpt::Status check_policy(const std::string& path) {
     // A draft belongs to whoever writes it; in force is only what belongs to root.
     struct stat st{};
-    const bool is_own = ::stat(path.c_str(), &st) == 0 && st.st_uid == ::getuid();
+    const bool is_there = ::stat(path.c_str(), &st) == 0;
+    if (!is_there && (errno != ENOENT || path != k_policy))
+        return ckpt::fail_errno(ckpt::Code::policy_unreadable, "cannot use the policy " + path);
+    const bool is_own = is_there && st.st_uid == ::getuid();
     CKPT_TRY(const ckpt::Policy policy, ckpt::load_policy(path, is_own ? ::getuid() : 0));
-    std::cout << path << ": good; " << policy.stated.size() << " keys are stated, " << policy.scopes.size()
-              << (policy.scopes.size() == 1 ? " scope\n" : " scopes\n");
+    if (!is_there && policy.stated.empty()) {
+        std::cout << path << " is not there: built-in values hold\n";
+        return {};
+    }
+    std::cout << path << ": good; " << counted(policy.stated.size(), "key") << " stated, "
+              << counted(policy.scopes.size(), "scope") << "\n";
+    if (is_there && (st.st_mode & S_IROTH) == 0)
+        std::cout << path << ": warning: users cannot read it, and sbatch --checkpoint fails for them; chmod "
+                  << "o+r it\n";
     return {};
 }
 
@@ -37,16 +54,24 @@ std::string shortened(const std::string& text) {
     return text.substr(0, k_longest / 2) + " ... " + text.substr(text.size() - k_longest / 2);
 }
 
-int finish(const ckpt::Status& status) {
-    if (status) return 0;
+// What did not reach a full disk, say, is no success.
+ckpt::Status all_is_written() {
     std::cout.flush();
+    if (std::cout) return {};
+    return ckpt::fail(ckpt::Code::os, "not all of standard output could be written", "is the disk full?");
+}
+
+int finish(const ckpt::Status& done) {
+    const ckpt::Status written = all_is_written();
+    const ckpt::Status& status = done ? written : done;
+    if (status) return 0;
     std::cerr << "sckpt: error: " << shortened(ckpt::one_line(status.error())) << "\n";
     return 1;
 }
 
 int well(const ckpt::Result<bool>& found) {
-    if (!found) return finish(tl::unexpected(found.error()));
-    return *found ? 0 : 1;
+    const int status = finish(found ? ckpt::Status() : tl::unexpected(found.error()));
+    return status == 0 && !*found ? 1 : status;
 }
 
 // CLI11's own words name neither the verb nor what is near.
@@ -75,11 +100,13 @@ int run(int argc, char** argv) {
     ckpt::cli::DrainCommand drain(app);
     const ckpt::cli::KeyCommands keys(app);
 
-    std::string policy_path = "/etc/slurm/checkpoint.yaml";
+    std::string policy_path = k_policy;
     bool as_json = false;
     auto* look =
         app.add_subcommand("doctor", "say what is wrong here for checkpoints, and what to do about it");
-    look->add_option("--policy", policy_path, "default /etc/slurm/checkpoint.yaml");
+    std::string judged_policy;
+    look->add_option("--policy", judged_policy,
+                     "default: what plugstack.conf says, or /etc/slurm/checkpoint.yaml");
     look->add_flag("--json", as_json, "one JSON object per line");
     auto* policy = app.add_subcommand("policy", "the cluster's policy");
     policy->require_subcommand(1);
@@ -93,14 +120,18 @@ int run(int argc, char** argv) {
         const std::string text = e.what();
         return finish(ckpt::fail(ckpt::Code::option_value, text.substr(text.find(": ") + 2)));
     } catch (const CLI::ParseError& e) {
-        if (e.get_exit_code() == 0) return app.exit(e); // --help, --version
+        if (e.get_exit_code() == 0) { // --help, --version
+            app.exit(e);
+            return finish({});
+        }
         return finish(ckpt::fail(ckpt::Code::option_value, e.what(), "see `sckpt --help`"));
     }
     if (store.parsed()) return finish(store.run());
-    if (look->parsed()) return well(ckpt::cli::doctor(policy_path, as_json));
+    if (look->parsed()) return well(ckpt::cli::doctor(judged_policy, as_json));
     if (jobs.parsed() || drain.parsed()) {
         const auto status = drain.parsed() ? drain.run() : jobs.run();
-        return status ? *status : finish(tl::unexpected(status.error()));
+        const int written = finish(status ? ckpt::Status() : tl::unexpected(status.error()));
+        return written == 0 ? *status : written;
     }
     if (policy_check->parsed()) return finish(check_policy(policy_path));
     return finish(keys.run());

@@ -28,8 +28,9 @@ StoreCommands::StoreCommands(CLI::App& app)
         ->transform(CLI::Validator(to_job_id, "JOBID"));
     m_report->add_option("JOBID,-j,--job", m_listing.job_id, "the job; inside a job: this one")
         ->transform(CLI::Validator(to_job_id, "JOBID"));
-    m_report->add_flag("--json", m_listing.json, "one JSON object per line: generations, and the history");
-    m_report->add_option("--html", m_html, "write a page to this file; - is standard output");
+    auto* json =
+        m_report->add_flag("--json", m_listing.json, "one JSON object per line: generations, and the history");
+    m_report->add_option("--html", m_html, "write a page to this file; - is standard output")->excludes(json);
     m_report->add_option("-u,--user", m_listing.user, "root: only this user's jobs");
     for (CLI::App* command : {m_list, m_show, m_verify}) {
         command->add_option("-u,--user", m_listing.user, "root: only this user's jobs");

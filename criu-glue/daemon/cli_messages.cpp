@@ -31,7 +31,8 @@ void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     if (!pipe) return send(id, answer_of(pipe.error()));
     // Whose directory it is says nothing about who wrote what lies in it.
     const wire::InspectRequest request{m.job_id, m.details, m.verify,
-                                       uid == 0 ? wire::InspectRequest::k_anybody : uid};
+                                       uid == 0 ? wire::InspectRequest::k_anybody : uid,
+                                       uid == 0 ? m.uid : uid};
     const std::array to_worker = {pipe->write.get()};
     start_sealer(*store, wire::encode(request), to_worker, m.verify ? k_verify_limit : k_inspect_limit,
                  [this, uid](const auto& result) {

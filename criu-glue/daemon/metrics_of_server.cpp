@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "log.hpp"
+#include "os/files.hpp"
 #include "server.hpp"
 
 namespace ckpt {
@@ -84,7 +85,7 @@ void Server::open_metrics() {
 void Server::write_metrics() {
     const PolicyMetrics& policy = m_policy.metrics;
     if (!policy.textfile.empty()) {
-        const Status written = write_metrics_file(policy.textfile, m_metrics.text(gauges()));
+        const Status written = replace_file(policy.textfile, m_metrics.text(gauges()), 0644);
         if (!written && !m_metrics_failed) log::error("metrics are not written", written.error());
         m_metrics_failed = !written;
     }

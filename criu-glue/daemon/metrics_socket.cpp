@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "metrics_socket.hpp"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <format>
 #include <utility>
 
-#include "os/files.hpp"
+#include "os/socket.hpp"
 
 namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_readers_max = 8;
+constexpr std::size_t k_readers_max = 16;
+constexpr std::size_t k_readers_of_user_max = 2;
 constexpr std::chrono::seconds k_limit{5};
 
 Result<Fd> listen_for_readers(const std::string& path) {
@@ -57,13 +57,23 @@ MetricsSocket::~MetricsSocket() {
         forget(m_readers.begin()->first);
 }
 
-// Who comes when there are many, or when no descriptor is left, comes again: a scraper does.
+// Who comes when there are many, or when no descriptor is left, comes again: a scraper does. No user can keep
+// others, and nobody root, from being answered.
+bool MetricsSocket::may_read(uid_t uid) const {
+    if (uid == 0) return m_readers.size() < 2 * k_readers_max;
+    const auto is_theirs = [uid](const auto& reader) { return reader.second.uid == uid; };
+    return m_readers.size() < k_readers_max &&
+           static_cast<std::size_t>(std::ranges::count_if(m_readers, is_theirs)) < k_readers_of_user_max;
+}
+
 void MetricsSocket::accept_reader() {
     Fd socket(::accept4(m_listener.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket || m_readers.size() >= k_readers_max) return;
+    const auto peer = socket ? peer_of(socket.get()) : Result<Peer>(fail_errno(Code::os, "accept"));
+    if (!peer || !may_read(peer->uid)) return;
     const std::uint64_t number = m_next++;
     Reader& reader = m_readers[number];
     reader.socket = std::move(socket);
+    reader.uid = peer->uid;
     reader.readable = m_loop.watch(reader.socket.get(), [this, number] { answer(number); });
     reader.limit = m_loop.after(k_limit, [this, number] { forget(number); });
 }
@@ -91,25 +101,6 @@ void MetricsSocket::forget(std::uint64_t number) {
     m_loop.cancel(found->second.readable);
     m_loop.cancel(found->second.limit);
     m_readers.erase(found);
-}
-
-Status write_metrics_file(const std::string& path, const std::string& text) {
-    const std::size_t slash = path.rfind('/');
-    const std::string action = "write the metrics to " + path;
-    const Fd dir(::open(path.substr(0, slash + 1).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!dir) return fail_errno(Code::os, action);
-    const std::string name = path.substr(slash + 1);
-    const std::string temp = "." + name + ".new"; // the collector takes *.prom only
-    (void)::unlinkat(dir.get(), temp.c_str(), 0);
-    const Fd file(
-        ::openat(dir.get(), temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
-    if (!file) return fail_errno(Code::os, action);
-    if (::fchmod(file.get(), 0644) != 0) return fail_errno(Code::os, action);
-    Status written = write_all(file.get(), text);
-    if (written && ::renameat(dir.get(), temp.c_str(), dir.get(), name.c_str()) != 0)
-        written = fail_errno(Code::os, action);
-    if (!written) (void)::unlinkat(dir.get(), temp.c_str(), 0);
-    return written;
 }
 
 } // namespace ckpt

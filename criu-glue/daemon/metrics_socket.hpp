@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Where metrics are read: a stream socket that answers whatever it is asked with them, as HTTP, so that curl
-// and any local scraper can; and a file for node_exporter's textfile collector.
+// and any local scraper can.
 #pragma once
+
+#include <sys/types.h>
 
 #include <cstdint>
 #include <functional>
@@ -28,12 +30,14 @@ public:
 
 private:
     MetricsSocket(Loop& loop, Fd listener, std::function<std::string()> text);
+    [[nodiscard]] bool may_read(uid_t uid) const;
     void accept_reader();
     void answer(std::uint64_t number);
     void forget(std::uint64_t number);
 
     struct Reader {
         Fd socket;
+        uid_t uid = 0;
         Loop::Id readable = 0;
         Loop::Id limit = 0;
     };
@@ -44,8 +48,5 @@ private:
     std::map<std::uint64_t, Reader> m_readers;
     std::uint64_t m_next = 1;
 };
-
-// Replaces the file `path` with `text`, readable by everybody; whole or not at all.
-Status write_metrics_file(const std::string& path, const std::string& text);
 
 } // namespace ckpt

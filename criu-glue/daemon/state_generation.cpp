@@ -217,9 +217,10 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
         out.emplace_back(effect::Say{is_app(job) ? saved
                                                  : saved + ", paused " + text::duration_us(done.frozen_us) +
                                                        (is_first ? "; the job can be restored" : "")});
-        // In a mass preemption slurmctld has other things to do; the restore will tell.
+        // In a mass preemption slurmctld has other things to do; the restore will tell. But the first one is
+        // told of always: where the store is not there, nothing else says that the job has any.
         const bool goes_on = job.standing || (job.cause && moves_on(job, *job.cause));
-        if (!is_last(done.reason) || !goes_on)
+        if (!is_last(done.reason) || !goes_on || is_first)
             out.emplace_back(
                 effect::Comment{saved, !std::exchange(job.said_unsaved, false) && !is_last(done.reason)});
     }

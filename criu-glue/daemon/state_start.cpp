@@ -220,7 +220,10 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     case Found::unusable: // what does not verify is no trouble of the node's
         return hold_or_leave(
             job, task, e.task,
-            {job.restore_code.value_or(Code::store_corrupt), none_is_left(job.restore_error)}, out);
+            {job.restore_code.value_or(Code::store_corrupt),
+             none_is_left(job.restore_error.empty() && !e.skipped.empty() ? e.skipped.back()
+                                                                          : job.restore_error)},
+            out);
     case Found::generation:
         if (const auto again = same_end_again(e.last_end, e.memory_limit, job.job_id, e.generation))
             return hold(task, e.task, one_line(*again), out);

@@ -134,4 +134,27 @@ Result<Pipe> make_pipe() {
     return Pipe{Fd(ends[0]), Fd(ends[1])};
 }
 
+Status replace_file(const std::string& path, std::string_view text, mode_t mode) {
+    const std::size_t slash = path.rfind('/'); // of a name alone: npos, so that all of it is the name
+    const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    const std::string name = path.substr(slash + 1);
+    const std::string action = "write " + path;
+    const Fd dir(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!dir) return fail_errno(Code::os, action);
+    struct stat there{};
+    if (::fstatat(dir.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(there.st_mode))
+        return fail(Code::os, action + ": what is there is no regular file");
+    const std::string temp = "." + name + ".new";
+    (void)::unlinkat(dir.get(), temp.c_str(), 0);
+    const Fd file(
+        ::openat(dir.get(), temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file) return fail_errno(Code::os, action);
+    Status written = write_all(file.get(), text);
+    if (written && ::fchmod(file.get(), mode) != 0) written = fail_errno(Code::os, action);
+    if (written && ::renameat(dir.get(), temp.c_str(), dir.get(), name.c_str()) != 0)
+        written = fail_errno(Code::os, action);
+    if (!written) (void)::unlinkat(dir.get(), temp.c_str(), 0);
+    return written;
+}
+
 } // namespace ckpt

@@ -39,6 +39,10 @@ Result<std::uint64_t> copy_sparse(int from, std::uint64_t from_at, int to, std::
 // The same for a whole file of `size` bytes, which shares its blocks with the copy where the file system can.
 Result<std::uint64_t> copy_whole(int from, int to, std::uint64_t size, std::uint64_t data_max = UINT64_MAX);
 
+// Puts a file with `text` in the place of `path`, whole or not at all. What is there before may be a regular
+// file; its name is never followed. Beside it a file ".NAME.new" is replaced, too. The umask does not count.
+Status replace_file(const std::string& path, std::string_view text, mode_t mode);
+
 // Where the link `name` in `dir` leads; empty when it is none.
 std::string link_target(int dir, const std::string& name);
 

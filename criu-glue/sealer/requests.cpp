@@ -75,9 +75,12 @@ Status inspect(const wire::InspectRequest& request, std::vector<Fd>& fds) {
     const auto access = Access::open(fds);
     if (!access && access.error().code == Code::not_found) return {};
     if (!access) return tl::unexpected(store::store_error(access.error(), "cannot use the store"));
-    std::optional<std::uint32_t> owner;
-    if (request.uid != wire::InspectRequest::k_anybody) owner = request.uid;
-    return store::inspect(access->store(), {request.job_id, request.details, request.verify, owner},
+    const auto known = [](std::uint32_t uid) {
+        return uid != wire::InspectRequest::k_anybody ? std::optional(uid) : std::nullopt;
+    };
+    return store::inspect(access->store(),
+                          {request.job_id, request.details, request.verify, known(request.uid),
+                           known(request.history_uid)},
                           fds[k_own].get());
 }
 

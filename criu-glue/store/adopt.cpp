@@ -384,6 +384,7 @@ Status note_adoption(const Store& store, const AdoptSpec& spec, const Adoption& 
             adoption.since != 0 ? std::max<std::int64_t>(adoption.taken_at - adoption.since, 0) : 0;
         event["cpus"] = adoption.cpus;
     }
+    if (adoption.found == Found::unusable) event["unusable"] = true;
     return add_to_history(job, std::move(event));
 }
 

@@ -117,13 +117,13 @@ private:
             const auto job_id = job_id_of(entry);
             if (job_id && (m_spec.job_id == 0 || *job_id == m_spec.job_id))
                 CKPT_CHECK(job({name, entry, *job_id}));
-            if (m_spec.details && m_spec.job_id != 0 && m_spec.uid) CKPT_CHECK(history(name, entry));
+            if (m_spec.details && m_spec.job_id != 0 && m_spec.history_uid) CKPT_CHECK(history(name, entry));
         }
         return {};
     }
 
     [[nodiscard]] Status history(const std::string& cluster, const std::string& entry) const {
-        const auto owner = owner_of_history(entry, cluster, *m_spec.uid);
+        const auto owner = owner_of_history(entry, cluster, *m_spec.history_uid);
         if (!owner || owner->job_id != m_spec.job_id) return {};
         auto events = read_history(m_store, *owner);
         if (!events) return {}; // of no consequence

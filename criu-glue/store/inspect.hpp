@@ -11,10 +11,12 @@ namespace ckpt::store {
 
 struct InspectSpec {
     std::uint32_t job_id = 0; // 0 = every job
-    bool details = false;     // with the parts; of a single job its history too
+    bool details = false;     // with the parts
     bool verify = false;      // every byte of the images is read back
     // Whose: a manifest of somebody else's that lies there is not verified. Nothing: anybody's.
     std::optional<std::uint32_t> uid{};
+    // Whose history of a single job comes with the details. Nothing: none.
+    std::optional<std::uint32_t> history_uid{};
 };
 
 // Writes one line of JSON per generation to `out` (docs/format.md, "Inspection"), oldest first within a job.

@@ -335,9 +335,10 @@ struct InspectRequest {
     bool verify = false;           // reads the images back
     std::uint32_t uid = k_anybody; // whose: what says to be another user's is not verified
     static constexpr std::uint32_t k_anybody = 0xffffffff;
+    std::uint32_t history_uid = k_anybody; // whose history; anybody's: none
     template <class V>
     void fields(V& v) {
-        v(job_id, details, verify, uid);
+        v(job_id, details, verify, uid, history_uid);
     }
 };
 struct InspectResult {

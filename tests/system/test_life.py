@@ -24,6 +24,17 @@ while piece := s.recv(65536):
 sys.stdout.write(text.decode())
 """
 
+KEEPS = """
+import socket, sys
+kept = []
+for _ in range(40):
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    one.connect("/run/ckptd/metrics.sock")
+    kept.append(one)
+print("connected", flush=True)
+sys.stdin.read()
+"""
+
 
 def sckpt(*arguments, node="n1", user="alice"):
     return cluster.attempt(node, "sckpt", *arguments, user=user)
@@ -65,6 +76,10 @@ class Life(SystemTest):
             self.assertIn("generation 3 of incarnation 0", page)
             self.assertIn("completed", page)
             self.assertNotIn("<script", page)
+        with self.subTest("root sees all of it"):
+            own, roots = (sckpt("report", job.id, user=user).stdout for user in ("alice", "root"))
+            self.assertIn("restored from generation 3", roots)
+            self.assertEqual(roots, own)
         with self.subTest("of nobody else"):
             done = sckpt("report", job.id, user="bob")
             self.assertEqual(done.returncode, 1)
@@ -92,7 +107,18 @@ class Life(SystemTest):
         self.assertEqual(sckpt("create", job.id).returncode, 0)
         done = sckpt("report", job.id, "--html", "/nowhere/page.html")
         self.assertEqual(done.returncode, 1)
-        self.assertRegex(done.stderr, r"^sckpt: error: cannot write /nowhere/page.html; name a file that you may write \[CKPT-\d+\]\n$")
+        self.assertRegex(done.stderr, r"^sckpt: error: write /nowhere/page.html: No such file or directory; name a file that you may write, .*\[CKPT-\d+\]$")
+        with self.subTest("no link is followed"):
+            cluster.run("n1", "ln", "-s", "/etc/victim.html", f"{job.directory}/link.html", user="alice")
+            done = sckpt("report", job.id, "--html", f"{job.directory}/link.html", user="root")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("no regular file", done.stderr)
+            self.assertNotEqual(cluster.attempt("n1", "test", "-e", "/etc/victim.html").returncode, 0)
+        with self.subTest("a full disk is no success"):
+            for command in (f"report {job.id}", f"report {job.id} --html -", f"show {job.id}", "list --json", "--help", "metrics", "doctor"):
+                done = cluster.attempt("n1", "sh", "-c", f"sckpt {command} >/dev/full", user="alice")
+                self.assertNotEqual(done.returncode, 0, command)
+                self.assertIn("not all of standard output could be written", done.stderr, command)
         self.assertEqual(sckpt("report", job.id, "--html", f"{job.directory}/page.html").returncode, 0)
         self.assertTrue(job.path("page.html").read_text().startswith("<!DOCTYPE html>"))
         job.path("go").touch()
@@ -108,6 +134,17 @@ class Metrics(SystemTest):
         self.assertTrue(head.startswith("HTTP/1.0 200 OK\nContent-Type: text/plain; version=0.0.4\n"), answer)
         self.assertIn(f"Content-Length: {len(body)}", head)
         self.assertRegex(body, r'(?m)^slurm_checkpoint_build_info\{version="[\d.]+"\} 1$')
+
+    def test_one_who_keeps_it_busy(self):
+        """Keeps nobody else from being answered."""
+        keeps = cluster.background("n1", "/usr/bin/python3", "-c", KEEPS, user="bob")
+        self.addCleanup(keeps.wait)
+        self.addCleanup(keeps.stdin.close)
+        self.assertEqual(keeps.stdout.readline(), "connected\n")
+        for user in ("alice", "root"):
+            done = sckpt("metrics", user=user)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("slurm_checkpoint_policy_good 1", done.stdout)
 
     def test_textfile_and_policy(self):
         path = "/var/tmp/checkpoint.prom"

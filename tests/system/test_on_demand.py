@@ -135,6 +135,14 @@ class OnDemand(SystemTest):
         for number, node in ((1, "ctl"), (2, "n1")):
             done = sckpt("create", job.id, node=node)
             self.assertEqual((done.returncode, done.stdout), (0, f"generation {number} of job {job.id} saved\n"), done.stderr)
+        with self.subTest("in a loop that reads"):
+            loop = f"printf '{job.id}\n{job.id}\n' | while read -r id; do sckpt create $id; done"
+            self.assertEqual(cluster.attempt("ctl", "sh", "-c", loop, user="alice").stdout,
+                             "".join(f"generation {number} of job {job.id} saved\n" for number in (3, 4)))
+        with self.subTest("root is told where"):
+            done = sckpt("create", job.id, node="ctl", user="root")
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, rf"^sckpt: error: job {job.id} runs on n2; run sckpt create there \[CKPT-304\]$")
         self.assertIn(f"job {job.id} on n2, ", sckpt("explain", job.id, node="ctl").stdout)
         job.path("go").touch()
         self.assert_ended(end(job))

@@ -53,6 +53,25 @@ class StoreTrouble(SystemTest):
                 self.assert_one_complaint(job, places[node])
         return jobs.values()
 
+    def test_another_store_on_the_other_node(self):
+        """Nothing was saved before the requeue itself: what Slurm has on record keeps the job from starting over its output."""
+        cluster.run("n2", "install", "-d", "-m", "711", "/mnt/other")
+        self.addCleanup(cluster.run, "n2", "rm", "-r", "/mnt/other")
+        set_policy("n2", storage={"base": "/mnt/other"})
+        job = submit(SCRIPT, "--checkpoint", "--checkpoint-interval=none", node="n1")
+        job.wait_output("line 60")
+        requeue(job, to="n2")
+        held = job.wait_info("is held", lambda info: info["JobState"] == "PENDING" and info["Priority"] == "0")
+        self.assertIn("the store has nothing of this job on this node", held["AdminComment"])
+        self.assertIn("line 60\n", job.output())
+        clear_policy("n2")
+        job.as_user("scontrol", "release", job.name)
+        wait_restored(job, 2)
+        job.path("go").touch()
+        self.assert_ended(end(job), "FAILED", "7:0")
+        self.assertEqual(application_lines(job.output()), EXPECTED)
+        assert_clean(job)
+
     def test_full_and_read_only(self):
         with tmpfs("n1", FULL, "size=1m"), tmpfs("n2", READONLY, "ro"):
             set_policy("n1", storage={"base": FULL})

@@ -53,6 +53,18 @@ std::vector<Json> moved_once() {
     return {there, history};
 }
 
+TEST(CliLife, OneThatWasHeldDidNotStartOver) {
+    auto lines = moved_once();
+    Json& events = lines[1]["history"];
+    for (const char* name : {"from_incarnation", "from_generation", "saved_s", "cpus"})
+        events[2].erase(name);
+    EXPECT_THAT(life_text(lives_in(lines)[0], false), HasSubstr("from its beginning"));
+    events[2]["unusable"] = true;
+    const std::string text = life_text(lives_in(lines)[0], false);
+    EXPECT_THAT(text, HasSubstr("nothing could be restored there"));
+    EXPECT_THAT(text, Not(HasSubstr("from its beginning")));
+}
+
 TEST(CliLife, IsMadeOfHistoryAndStore) {
     const auto lives = lives_in(moved_once());
     ASSERT_THAT(lives, SizeIs(1));

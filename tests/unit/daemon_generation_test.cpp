@@ -99,6 +99,17 @@ TEST(Comment, EachGenerationAndRestoreButNotTheLast) {
     EXPECT_FALSE(has<effect::Comment>(advance(job, event::CommitEnded{2, std::nullopt, 1})));
 }
 
+// Where the store is not there later, nothing else says that the job has anything.
+TEST(Comment, TheFirstGenerationAlsoWhenItIsTheLast) {
+    JobState job = running_job();
+    advance(job, event::TermArrived{k_batch});
+    advance(job, event::CauseKnown{Cause::requeued});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    const auto saved = all<effect::Comment>(advance(job, event::CommitEnded{1, std::nullopt, 1}));
+    ASSERT_EQ(saved.size(), 1U);
+    EXPECT_FALSE(saved.front().rarely);
+}
+
 TEST(Interval, FailureIsSaidOnceAndTheJobRunsOn) {
     JobState job = running_job();
     advance(job, event::IntervalElapsed{});
