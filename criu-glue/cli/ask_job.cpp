@@ -176,7 +176,8 @@ Error tell_root(std::uint32_t job_id, const std::string& verb, const Error& here
     const std::string node = node_of(*job);
     std::array<char, 256> host{};
     ::gethostname(host.data(), host.size() - 1);
-    if (node.empty() || std::string(host.data()).starts_with(node)) return here;
+    const std::string here_name = host.data();
+    if (node.empty() || here_name.substr(0, here_name.find('.')) == node) return here;
     return {Code::not_found, name + " runs on " + node, "run sckpt " + verb + " there", 0};
 }
 
@@ -189,8 +190,9 @@ Error start_there(const SlurmJob& job, const std::vector<std::string>& command) 
         return {Code::daemon_unreachable, "the node of job " + id + " is not known here",
                 "run sckpt " + command.front() + " there", 0};
     // Standard input is the caller's: nothing of it may go into a step.
-    std::vector<std::string> words{*srun,        "--jobid=" + id,      "--overlap", "--nodes=1",
-                                   "--ntasks=1", "--nodelist=" + node, "--quiet",   "--input=none", own_path()};
+    std::vector<std::string> words{*srun,       "--jobid=" + id, "--overlap",
+                                   "--nodes=1", "--ntasks=1",    "--nodelist=" + node,
+                                   "--quiet",   "--input=none",  own_path()};
     words.insert(words.end(), command.begin(), command.end());
     ::setenv(k_forwarded, "1", 1); // NOLINT(concurrency-mt-unsafe): one thread
     return run_to_its_end(words, job.id, command.front());

@@ -144,10 +144,10 @@ Status Server::move_step_dir(Job& job, const std::string& name) {
 
 // A restored script has the environment of another incarnation, or job. Its cgroup is that of this one.
 void Server::link_step_dir(const Job& job, const Task& script) {
+    if (script.stand_in != 0 || !m_step_dirs) return;
     const auto dir = cgroup_dir(script.shim_pid);
     const std::string of_job = dir ? job_cgroup(*dir) : std::string();
-    if (!of_job.empty() && m_step_dirs)
-        m_step_dirs->link(job.facts.uid, of_job.substr(of_job.rfind('/') + 1), job.step_dir);
+    if (!of_job.empty()) m_step_dirs->link(job.facts.uid, of_job.substr(of_job.rfind('/') + 1), job.step_dir);
 }
 
 void Server::adopted(const Attempt& attempt, const Result<Packet>& packet) {

@@ -93,13 +93,15 @@ void Server::on_message(ConnectionId id, const wire::Settled& m) {
     if (!connection.is_shim || job == nullptr) return drop_connection(id);
     if (!job->settling || !job->settling->round.awaits(connection.task, m.round)) return;
     if (m.code != 0) return settle_ended(*job, Error{Code::dump_refused, m.text.substr(0, 400), "", 0});
+    const auto asked = job->tasks.find(connection.task); // a step may be over
+    const pid_t shim = asked != job->tasks.end() ? asked->second.shim_pid : 0;
     for (std::size_t i = 0; i < m.sruns.size(); ++i) {
         const std::int32_t pid = m.sruns[i];
         if (job->settling->sruns.contains(pid)) continue;
         if (job->settling->sruns.size() >= k_sruns_max)
             return settle_ended(*job,
                                 Error{Code::dump_refused, "the script has very many sruns at once", "", 0});
-        if (is_of_same_job(pid, job->tasks.at(connection.task).shim_pid))
+        if (is_of_same_job(pid, shim))
             job->settling->sruns[pid] = i < m.stand_ins.size() ? m.stand_ins[i] : 0;
     }
     job->settling->has_stand_ins = job->settling->has_stand_ins || m.has_stand_ins;

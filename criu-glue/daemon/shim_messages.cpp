@@ -63,7 +63,7 @@ void Server::on_message(ConnectionId id, const wire::TaskHello& m) {
     connection.is_shim = true;
     connection.job_id = job->facts.job_id;
     connection.task = key;
-    if (task.stand_in == 0) link_step_dir(*job, task);
+    link_step_dir(*job, task);
     const bool gated = m.state >= 0;
     if (m.returning) return handle(connection.job_id, event::ShimReturned{key, m.term_delivered, gated});
     handle(connection.job_id, event::ShimArrived{key, gated});
