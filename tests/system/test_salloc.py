@@ -50,9 +50,9 @@ class Allocation(Job):
     def end_of(self, timeout=60):
         return self.call("wait $p", timeout)
 
-    def interrupt(self):
-        """As somebody who presses ^C twice."""
-        self.tell("kill -INT $p; sleep 0.3; kill -INT $p")
+    def interrupt(self, output):
+        """As somebody who presses ^C twice within a second, and again if srun was too busy to see it like that."""
+        self.tell(f"until grep -qs 'Job step aborted' {output}.err; do kill -INT $p; sleep 0.4; done")
 
     def read(self, name):
         path = self.path(name)
@@ -82,7 +82,7 @@ class Salloc(SystemTest):
     def test_in_the_same_allocation(self):
         allocation = Allocation("--checkpoint", *OPTIONS, nodes="n1,n2")
         self.saved_in_the_middle(allocation)
-        allocation.interrupt()
+        allocation.interrupt("one")
         self.assertEqual(allocation.end_of(), 137)
         allocation.begin("srun --checkpoint-restore=$SLURM_JOB_ID", "two")
         wait_for("the restore", lambda: "restored generation 1 of job" in allocation.read("two.err"))
@@ -162,7 +162,7 @@ class Salloc(SystemTest):
             cluster.service(node, "ckptd", "restart")
         create = f"srun --jobid=$SLURM_JOB_ID --overlap --ntasks=1 --nodes=1 {CREATE}"
         wait_for("another checkpoint", lambda: allocation.call(create) == 0)
-        allocation.interrupt()
+        allocation.interrupt("one")
         self.assertEqual(allocation.end_of(), 137)
         allocation.path("go").touch()
         self.assertEqual(allocation.call("srun --checkpoint-restore=$SLURM_JOB_ID >two 2>two.err"), 5)
