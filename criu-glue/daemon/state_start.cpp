@@ -57,9 +57,11 @@ std::string cannot_restore(const Error& error, bool is_there) {
            one_line(error);
 }
 
-std::string none_is_left(const std::string& restore_error) {
-    const std::string line = "none of the earlier checkpoints can be restored here";
+// `skipped`: what the store has said of those that it has passed over, the oldest last.
+std::string none_is_left(const std::string& restore_error, const std::vector<std::string>& skipped = {}) {
+    std::string line = "none of the earlier checkpoints can be restored here";
     if (!restore_error.empty()) return line + ": " + restore_error;
+    if (!skipped.empty()) line += ": " + skipped.back().substr(0, skipped.back().rfind(" [CKPT-"));
     return one_line({Code::restore_impossible, line, "", 0});
 }
 
@@ -220,9 +222,7 @@ void on(JobState& job, const event::AdoptEnded& e, Effects& out) {
     case Found::unusable: // what does not verify is no trouble of the node's
         return hold_or_leave(
             job, task, e.task,
-            {job.restore_code.value_or(Code::store_corrupt),
-             none_is_left(job.restore_error.empty() && !e.skipped.empty() ? e.skipped.back()
-                                                                          : job.restore_error)},
+            {job.restore_code.value_or(Code::store_corrupt), none_is_left(job.restore_error, e.skipped)},
             out);
     case Found::generation:
         if (const auto again = same_end_again(e.last_end, e.memory_limit, job.job_id, e.generation))
