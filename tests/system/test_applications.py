@@ -9,7 +9,8 @@ from lib import *
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "applications.md"
 
-# Name: (options of sbatch, script, what of its output counts). A script waits for the file "go" in its middle.
+# Name: (options of sbatch, script, what of its output counts). A script waits for the file "go" in its middle, and says there "half" in its
+# output, or makes a file of IN_THE_MIDDLE.
 MPIRUN = "mpirun.openmpi --bind-to none -n 2 "
 WAIT = "until [[ -e go ]]; do sleep 0.1; done"
 OCTAVE = """octave-cli --norc --quiet --eval '
@@ -72,6 +73,7 @@ K_POINTS automatic
 END
 for i in 1 2 3; do MPIRUN pw.x -in si.in | grep '^!'; [[ $i != 1 ]] || { echo half; WAIT; }; done""".replace("WAIT", WAIT).replace("MPIRUN ", MPIRUN)
 MPI = "RUN 800 result go && cat result"
+IN_THE_MIDDLE = ("held", "result")
 
 APPLICATIONS = {
     "LAMMPS": (("--ntasks=2",), MPIRUN + "lmp -in /shared/programs/melt_held.in -var steps 1500 -var rest 500 -log none", r"^ +\d+(?: +[-+.\de]+){5} *$"),
@@ -111,8 +113,8 @@ def test_of(name):
         job = submit(f"#!/bin/bash\n{script}\n", "--checkpoint", "--checkpoint-interval=none", *options, name=name.split()[0])
         if "half" in script:
             job.wait_output("half", timeout=120)
-        else:
-            job.wait_running("n1")
+        else:  # not sooner: what a program is about to open below /tmp does not travel yet
+            wait_for(f"{job} is in its middle", lambda: any(job.path(file).exists() for file in IN_THE_MIDDLE), timeout=120)
         self.assertEqual(cluster.attempt("n1", "sckpt", "create", job.id, user=job.user).returncode, 0)
         requeue(job, to="n2")
         wait_restored(job, 1)
