@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -113,16 +114,22 @@ struct Ran {
     std::string messages;      // on standard error
 };
 
-// srun, to its end. What it and slurmstepd say of that is nobody's concern where sckpt has said all.
-Result<Ran> run_srun(const std::vector<std::string>& words) {
+// With our environment, input and output.
+SpawnSpec program_like_us(const std::vector<std::string>& words) {
     SpawnSpec spec;
     spec.path = words.front();
     spec.argv = words;
     for (char** variable = environ; *variable != nullptr; ++variable)
         spec.environment.emplace_back(*variable);
+    spec.fds = {{STDIN_FILENO, STDIN_FILENO}, {STDOUT_FILENO, STDOUT_FILENO}, {STDERR_FILENO, STDERR_FILENO}};
+    return spec;
+}
+
+// srun, to its end. What it and slurmstepd say of that is nobody's concern where sckpt has said all.
+Result<Ran> run_srun(const std::vector<std::string>& words) {
+    SpawnSpec spec = program_like_us(words);
     CKPT_TRY(Pipe messages, make_pipe());
-    spec.fds = {
-        {STDIN_FILENO, STDIN_FILENO}, {STDOUT_FILENO, STDOUT_FILENO}, {messages.write.get(), STDERR_FILENO}};
+    spec.fds.back() = {messages.write.get(), STDERR_FILENO};
     CKPT_TRY(Child child, spawn(spec));
     messages.write.reset();
     Ran ran;
@@ -291,6 +298,16 @@ Result<AskOutcome> ask_of_job(std::uint32_t job_id, wire::Ask ask, const char* c
     auto outcome = ask_here(known, ask);
     if (outcome) return outcome;
     return tl::unexpected(on_its_node(known, {command, std::to_string(known)}, outcome.error()));
+}
+
+Result<int> ask_each(const std::vector<std::uint32_t>& jobs, const char* command) {
+    int highest = 0;
+    for (const std::uint32_t job : jobs) {
+        CKPT_TRY(Child child, spawn(program_like_us({own_path(), command, std::to_string(job)})));
+        CKPT_TRY(const int status, child.wait(k_limit));
+        highest = std::max(highest, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+    }
+    return highest;
 }
 
 } // namespace ckpt::cli

@@ -49,11 +49,11 @@ JobCommands::JobCommands(CLI::App& app)
       m_probe(app.add_subcommand("probe", "try whether a program can be checkpointed, in a job of its own")) {
     for (std::size_t i = 0; i < k_verbs.size(); ++i)
         m_verbs.at(i) = app.add_subcommand(k_verbs.at(i).name, k_verbs.at(i).help);
-    std::vector<CLI::App*> on_a_job(m_verbs.begin(), m_verbs.end());
-    on_a_job.push_back(m_explain);
-    for (CLI::App* command : on_a_job)
-        command->add_option("JOBID,-j,--job", m_job_id, "the job; inside a job: this one")
+    for (CLI::App* command : m_verbs)
+        command->add_option("JOBID,-j,--job", m_job_ids, "the jobs; inside a job: this one")
             ->transform(CLI::Validator(to_job_id, "JOBID"));
+    m_explain->add_option("JOBID,-j,--job", m_job_id, "the job; inside a job: this one")
+        ->transform(CLI::Validator(to_job_id, "JOBID"));
     m_verbs.front()->add_flag(
         "--tell-restored", m_tell_restored,
         "exit with status 3 when the job has been restored from this checkpoint meanwhile");
@@ -88,8 +88,15 @@ Result<int> JobCommands::run() {
 }
 
 Result<int> JobCommands::ask(std::size_t index) const {
+    if (m_job_ids.size() < 2) return ask_one(index);
+    if (m_tell_restored) return fail(Code::option_value, "--tell-restored is for one job");
+    return ask_each(m_job_ids, k_verbs.at(index).name);
+}
+
+Result<int> JobCommands::ask_one(std::size_t index) const {
     const Verb& verb = k_verbs.at(index);
-    CKPT_TRY(const AskOutcome outcome, ask_of_job(m_job_id, verb.ask, verb.name));
+    const std::uint32_t asked_for = m_job_ids.empty() ? 0 : m_job_ids.front();
+    CKPT_TRY(const AskOutcome outcome, ask_of_job(asked_for, verb.ask, verb.name));
     const std::uint32_t job_id = outcome.job_id;
     if (outcome.was_restored) {
         std::cout << "job " << job_id << " was restored from generation " << outcome.generation << "\n";

@@ -149,6 +149,20 @@ class OnDemand(SystemTest):
         self.assertEqual(application_lines(job.output()), lines(1, 40))
         assert_clean(job)
 
+    def test_several_at_once(self):
+        jobs = [submit(COUNTS, NONE, node=node, name=node) for node in ("n1", "n2")]
+        for job in jobs:
+            job.wait_output("line 20")
+        done = sckpt("create", jobs[0].id, 999999, jobs[1].id, node="ctl")
+        self.assertEqual((done.returncode, done.stdout.splitlines()), (1, [f"generation 1 of job {job.id} saved" for job in jobs]))
+        self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn("slurmctld does not know job 999999", done.stderr)
+        for job in jobs:
+            job.path("go").touch()
+        for job in jobs:
+            self.assert_ended(end(job))
+        assert_clean(*jobs)
+
     def test_one_job_steers_another(self):
         """The one that is named, never the one that asks."""
         other = submit(COUNTS, NONE, node="n2", name="other")
