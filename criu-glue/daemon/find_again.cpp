@@ -80,10 +80,22 @@ Result<Task> find_task(const TaskOnFile& file) {
     return task;
 }
 
+namespace {
+
+// By its number, or since Slurm 26.05 by a name that says nothing of it (os/cgroup.hpp).
+bool may_be_of_job(const std::string& cgroup, std::uint32_t job_id) {
+    const std::string of_job = job_cgroup(cgroup);
+    if (of_job.empty()) return false;
+    const std::string name = of_job.substr(of_job.rfind('/') + 1);
+    return !name.starts_with("job_") || name == "job_" + std::to_string(job_id);
+}
+
+} // namespace
+
 void kill_untold_tree(const Job& job, const Task& task) {
     const auto cgroup = cgroup_dir(task.shim_pid);
     // With another proctrack than cgroup it would hold other processes of the user's.
-    if (!cgroup || job_cgroup(*cgroup).empty()) return;
+    if (!cgroup || !may_be_of_job(*cgroup, task.registered.job_id)) return;
     std::set<pid_t> others; // of the step, which share it
     for (const auto& [key, other] : job.tasks)
         for (const pid_t root : {other.shim_pid, other.root_pid, other.init_pid})
