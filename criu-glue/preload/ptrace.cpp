@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Lets criu trace through ckpt-tracer (tracer/serve.hpp), during a dump: ptrace(2) and the waits for its
 // tracees become messages. Whatever ckpt-tracer does not trace, and every process that criu forks, goes to
-// the kernel as ever.
+// the kernel, but for one stop in a restore that criu takes for a failure.
 #include <linux/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdarg>
 #include <cstdlib>
 #include <cstring>
@@ -105,6 +106,25 @@ void* data_of(const Call& call) {
 // (namespaces.c:dump_namespaces).
 bool may_be_tracee(pid_t pid, int options) {
     return (options & WNOHANG) == 0 && (pid > 0 || (options & __WALL) != 0);
+}
+
+// A restore has its root traced while it waits for the end of any child (cr-restore.c:restore_root_task), and
+// takes each stop but SIGCHLD's for a failure (cr-restore.c:sigchld_process). A SIGCONT makes a tracee that
+// was seized stop for notice only (ptrace(2), PTRACE_EVENT_STOP), also where the signal is blocked, and criu
+// sends one itself when one was pending in the images (pie/restorer.c:restore_signals).
+bool is_notice_of_sigcont(int status) {
+    return WIFSTOPPED(status) && status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) == SIGTRAP;
+}
+
+pid_t wait_for_any_end(int* status, int options, rusage* usage) {
+    int found = 0;
+    for (;;) {
+        const auto pid = static_cast<pid_t>(::syscall(SYS_wait4, -1, &found, options, usage));
+        if (pid > 0 && is_notice_of_sigcont(found) && ::syscall(SYS_ptrace, PTRACE_CONT, pid, 0, 0) == 0)
+            continue;
+        if (pid > 0 && status != nullptr) *status = found;
+        return pid;
+    }
 }
 
 // False: ckpt-tracer does not trace that process.
@@ -208,6 +228,7 @@ extern "C" __attribute__((visibility("default"))) pid_t wait4(pid_t pid, int* st
             return static_cast<pid_t>(answer.value);
         }
     }
+    if (pid == -1 && options == WNOHANG) return wait_for_any_end(status, options, usage);
     return static_cast<pid_t>(::syscall(SYS_wait4, pid, status, options, usage));
 }
 

@@ -75,6 +75,32 @@ TEST_P(Stop, IsDumpedAndRestored) {
     EXPECT_EQ(task->output(), numbers(50));
 }
 
+// Slurm sends SIGCONT with each SIGTERM, so that one often waits in ckpt-init when it is dumped.
+TEST_F(CriuTest, ContinueThatWaitsInTheRootIsRestored) {
+    const auto task = make_task();
+    task->start(counting(50, 3));
+    ASSERT_EQ(task->report().status, wire::InitStatus::started);
+    ASSERT_TRUE(eventually([&] { return task->output().size() > 10; }));
+    const Fd images = images_dir("gen-1");
+    {
+        const std::jthread sender([&](const std::stop_token& stop) {
+            while (!stop.stop_requested()) {
+                ::kill(task->root(), SIGCONT);
+                std::this_thread::sleep_for(std::chrono::microseconds(200));
+            }
+        });
+        ASSERT_OK(call_dump(*task, images.get()));
+    }
+    task->kill_tree();
+
+    task->renew(task->output_name());
+    ASSERT_OK(call_restore(*task, images.get(), m_tails.get()));
+    const auto ended = task->report();
+    EXPECT_EQ(ended.status, wire::InitStatus::ended);
+    EXPECT_EQ(WEXITSTATUS(ended.value), 3);
+    EXPECT_EQ(task->output(), numbers(50));
+}
+
 INSTANTIATE_TEST_SUITE_P(By, Stop, ::testing::Values(SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU));
 
 } // namespace
