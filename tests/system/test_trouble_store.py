@@ -60,7 +60,7 @@ class StoreTrouble(SystemTest):
         set_policy("n2", storage={"base": "/mnt/other"})
         job = submit(SCRIPT, "--checkpoint", "--checkpoint-interval=none", node="n1")
         job.wait_output("line 60")
-        requeue(job, to="n2")
+        requeue(job, to="n2", wait=False)  # it may be held before anybody sees it run
         held = job.wait_info("is held", lambda info: info["JobState"] == "PENDING" and info["Priority"] == "0")
         self.assertIn("the store has nothing of this job on this node", held["AdminComment"])
         self.assertIn("line 60\n", job.output())
