@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 #include <cstdarg>
 #include <cstdlib>
 #include <cstring>
 
 #include "tracer/protocol.hpp"
+#include "tracer/stops.hpp"
 
 // NOLINTBEGIN(performance-no-int-to-ptr): ptrace(2)'s arguments are either
 
@@ -109,13 +109,9 @@ bool may_be_tracee(pid_t pid, int options) {
 }
 
 // A restore has its root traced while it waits for the end of any child (cr-restore.c:restore_root_task), and
-// takes each stop but SIGCHLD's for a failure (cr-restore.c:sigchld_process). A SIGCONT makes a tracee that
-// was seized stop for notice only (ptrace(2), PTRACE_EVENT_STOP), also where the signal is blocked, and criu
-// sends one itself when one was pending in the images (pie/restorer.c:restore_signals).
-bool is_notice_of_sigcont(int status) {
-    return WIFSTOPPED(status) && status >> 16 == PTRACE_EVENT_STOP && WSTOPSIG(status) == SIGTRAP;
-}
-
+// takes each stop but SIGCHLD's for a failure (cr-restore.c:sigchld_process), also the one for a SIGCONT,
+// which the root sends itself when it was pending in the images (pie/restorer.c:restore_signals;
+// docs/experiments/pending-sigcont.md).
 pid_t wait_for_any_end(int* status, int options, rusage* usage) {
     int found = 0;
     for (;;) {

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdint>
 
+#include "tracer/stops.hpp"
 #include "tracer/tracee.hpp"
 
 namespace ckpt::tracing {
@@ -20,7 +21,7 @@ constexpr std::chrono::milliseconds k_patience{
     2000}; // for one thread: a system call or a command of the parasite
 
 bool is_event(int stop) {
-    return (static_cast<unsigned>(stop) >> 16) == PTRACE_EVENT_STOP;
+    return event_of(stop) == PTRACE_EVENT_STOP;
 }
 
 // Waits for its next stop. False when it is gone or does not stop.

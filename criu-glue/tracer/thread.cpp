@@ -7,6 +7,8 @@
 #include <csignal>
 #include <utility>
 
+#include "tracer/stops.hpp"
+
 namespace ckpt::tracing {
 
 namespace {
@@ -15,15 +17,6 @@ constexpr int k_syscall_stop = 0x80; // PTRACE_O_TRACESYSGOOD
 
 bool is_syscall_stop(int stop) {
     return WIFSTOPPED(stop) && WSTOPSIG(stop) == (SIGTRAP | k_syscall_stop);
-}
-
-int event_of(int stop) {
-    return static_cast<int>(static_cast<unsigned>(stop) >> 16);
-}
-
-// Not a group stop, which would carry the signal that stops.
-bool is_notice_of_sigcont(int stop) {
-    return WIFSTOPPED(stop) && event_of(stop) == PTRACE_EVENT_STOP && WSTOPSIG(stop) == SIGTRAP;
 }
 
 // About to be delivered.

@@ -206,8 +206,8 @@ class Features(SystemTest):
         job = submit(SCRIPT, "--checkpoint", "--checkpoint-interval=none", "--exclude=n2,n3", node=None, name="kind")
         job.wait_output("line 5\n")
         job.as_user("scontrol", "requeue", job.name)
-        info = job.wait_info("is constrained", lambda info: info["Features"] == "zen3")
-        self.assertIn(info["JobState"], ("COMPLETING", "PENDING"), "before it could start")
+        info = job.wait_info("is constrained", lambda info: info["Features"] == "zen3" and info["JobState"] != "COMPLETING")
+        self.assertEqual(info["JobState"], "PENDING", "before it could start")
         job.as_user("scontrol", "update", f"JobId={job.name}", "ExcNodeList=n1")
         wait_for(f"{job} is restored", lambda: restorations(job))
         with self.subTest("once only"):
