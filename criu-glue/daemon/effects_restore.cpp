@@ -139,7 +139,7 @@ Status Server::move_step_dir(Job& job, const std::string& name) {
     CKPT_CHECK(StepDirs::may_take(name, job.facts.uid, in_use));
     m_step_dirs->remove(job.step_dir);
     job.step_dir = name;
-    return m_step_dirs->make(name, {job.user.uid, job.user.gid, {}});
+    return m_step_dirs->make(name, {{job.user.uid, job.user.gid, {}}});
 }
 
 // A restored script has the environment of another incarnation, or job. Its cgroup is that of this one.

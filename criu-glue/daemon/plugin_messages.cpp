@@ -212,7 +212,7 @@ Status Server::register_task(const Peer& peer, const wire::StepTaskRegister& m) 
         return fail(Code::not_found,
                     "this incarnation of job " + std::to_string(m.job_id) + " was not opened here");
     if (m_step_dirs && m.stand_in == 0)
-        if (const Status made = m_step_dirs->make(job->step_dir, {m.uid, m.gid, {}}); !made)
+        if (const Status made = m_step_dirs->make(job->step_dir, {{m.uid, m.gid, {}}}); !made)
             log::warning("job " + std::to_string(m.job_id) + ": " + one_line(made.error()));
     empty_step_dirs();
     if (!has_script(*job)) take_part(*job);

@@ -83,7 +83,7 @@ void StepDirs::put_aside(const std::string& name) {
     m_aside.push_back(m_path + "/" + aside);
 }
 
-Status StepDirs::make(const std::string& name, const Identity& user) {
+Status StepDirs::make(const std::string& name, const JobUser& user) {
     put_aside(name);
     CKPT_TRY(const Fd dir, make_dir_beneath(m_dir.get(), name, 0700));
     if (::fchown(dir.get(), user.uid, user.gid) != 0)

@@ -30,7 +30,7 @@ public:
     // is bounded by a file system of its own, if root may mount one.
     static Result<StepDirs> open(const std::string& path, const std::set<std::string>& kept);
     // Anew, empty.
-    Status make(const std::string& name, const Identity& user);
+    Status make(const std::string& name, const JobUser& user);
     // That the job in the cgroup of this name has the directory `name` (wire::step_link_name).
     void link(std::uint32_t uid, const std::string& job_cgroup, const std::string& name);
     // With the links to it.

@@ -192,7 +192,7 @@ std::vector<std::string> companions_of(const std::string& path) {
     return {path + "-journal", path + "-wal", path + "-shm"};
 }
 
-Result<std::vector<LocalFile>> save_copies(const std::vector<LocalFile>& files, const Identity& user,
+Result<std::vector<LocalFile>> save_copies(const std::vector<LocalFile>& files, const JobUser& user,
                                            int mount_ns, int images, std::uint64_t limit,
                                            std::chrono::milliseconds patience) {
     if (files.empty()) return std::vector<LocalFile>();

@@ -31,7 +31,7 @@ std::vector<std::string> companions_of(const std::string& path);
 // Contents become `copy-N` in the image directory; of databases the companions come along, those that are not
 // there as absent. Files of others and such as were replaced meanwhile are left out. Code::dump_refused when
 // there are more than `limit` bytes, Code::dump_unfit when the image directory is full.
-Result<std::vector<LocalFile>> save_copies(const std::vector<LocalFile>& files, const Identity& user,
+Result<std::vector<LocalFile>> save_copies(const std::vector<LocalFile>& files, const JobUser& user,
                                            int mount_ns, int images, std::uint64_t limit,
                                            std::chrono::milliseconds patience);
 

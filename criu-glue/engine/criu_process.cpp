@@ -17,8 +17,8 @@ constexpr const char* k_preload = CKPT_LIBEXEC_DIR "/ckpt-criu-preload.so"; // p
 
 } // namespace
 
-Identity identity_of_user(const wire::UserIds& user) {
-    return Identity{user.uid, user.gid, std::vector<gid_t>(user.groups.begin(), user.groups.end())};
+JobUser job_user(const wire::UserIds& user) {
+    return JobUser{{user.uid, user.gid, std::vector<gid_t>(user.groups.begin(), user.groups.end())}};
 }
 
 Result<SpawnSpec> criu_spawn_spec(const std::string& criu, const wire::UserIds& user, CapabilitySet rights,
@@ -35,7 +35,7 @@ Result<SpawnSpec> criu_spawn_spec(const std::string& criu, const wire::UserIds& 
     spec.environment = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
                         std::string("LD_PRELOAD=") + k_preload};
     spec.fds = {{socket, k_criu_socket}, {images, k_criu_images}};
-    spec.become = identity_of_user(user);
+    spec.become = job_user(user);
     spec.ambient = rights;
     return spec;
 }

@@ -16,7 +16,7 @@ constexpr int k_criu_images = 4;
 constexpr int k_criu_tracer = 5;          // of a dump
 constexpr int k_criu_first_inherited = 5; // of a restore
 
-Identity identity_of_user(const wire::UserIds& user);
+JobUser job_user(const wire::UserIds& user);
 
 // `criu swrk` on `socket` with the user's ids and `rights` (criu_rights.hpp), its images in `images`. Further
 // descriptors may be appended to `fds`.

@@ -105,7 +105,7 @@ public:
         CKPT_TRY(auto sockets, make_socket_pair());
         CKPT_TRY(m_ipc_dumped, has_sysv_objects(m_request.root_pid));
         const CapabilitySet rights = rights_for_dump(m_members, m_ipc_dumped);
-        CKPT_TRY(Tracer tracer, Tracer::start(identity_of_user(m_request.user), rights, m_fds.pid_ns.get()));
+        CKPT_TRY(Tracer tracer, Tracer::start(job_user(m_request.user), rights, m_fds.pid_ns.get()));
         CKPT_TRY(Child criu, start_criu(rights, sockets.second.get(), tracer.criu_socket().get()));
         sockets.second.reset();
         tracer.criu_socket().reset();
@@ -189,7 +189,7 @@ private:
             paths.push_back(file.path);
         m_result.mounts = compat::mounts_under(paths, m_mounts, m_own_dirs);
         std::erase_if(files, [this](const OpenedByPath& file) { return m_passed.contains(file.path); });
-        return check_reopen(files, identity_of_user(m_request.user), m_fds.mount_ns.get(),
+        return check_reopen(files, job_user(m_request.user), m_fds.mount_ns.get(),
                             std::min<std::chrono::milliseconds>(left(), k_reopen_patience));
     }
 

@@ -39,7 +39,7 @@ constexpr std::chrono::seconds k_patience{5};
 // By their names, which the user may exchange: as the user, in their mounts. 0 = not known.
 std::uint64_t bytes_of(const std::vector<LocalFile>& files, const wire::UserIds& user, int mount_ns) {
     if (files.empty()) return 0;
-    const auto text = as_user(identity_of_user(user), mount_ns, k_patience, [&]() -> Result<std::string> {
+    const auto text = as_user(job_user(user), mount_ns, k_patience, [&]() -> Result<std::string> {
         std::uint64_t bytes = 0;
         for (const LocalFile& file : files) {
             struct stat st{};

@@ -92,7 +92,7 @@ Result<Fd> open_passed(const PassedFile& file) {
 }
 
 Result<std::vector<Fd>> open_passed_files(const HomeSpec& spec) {
-    const Identity user = identity_of_user(spec.user);
+    const JobUser user = job_user(spec.user);
     std::vector<Fd> opened;
     for (const PassedFile& file : spec.passed) {
         if (file.path.empty()) {

@@ -17,7 +17,7 @@ namespace ckpt {
 
 // Who works on the user's files, and where.
 struct UserPlace {
-    Identity user;
+    JobUser user;
     int mount_ns = -1; // the task's
 };
 

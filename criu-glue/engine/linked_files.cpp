@@ -159,7 +159,7 @@ Result<std::vector<std::string>> links_in_images(int images) {
     return links;
 }
 
-Result<std::vector<LinkedFile>> save_links(const std::vector<std::string>& links, const Identity& user,
+Result<std::vector<LinkedFile>> save_links(const std::vector<std::string>& links, const JobUser& user,
                                            int mount_ns, int images, const LinkRules& rules,
                                            std::chrono::milliseconds patience) {
     if (links.empty()) return std::vector<LinkedFile>();

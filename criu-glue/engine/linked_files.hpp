@@ -31,7 +31,7 @@ Result<std::vector<std::string>> links_in_images(int images);
 // content, which becomes `linked-N` in the image directory. Only a file with names in other directories
 // keeps its link, and only when the tree stops. Code::dump_refused when a file is too large and there is no
 // other way.
-Result<std::vector<LinkedFile>> save_links(const std::vector<std::string>& links, const Identity& user,
+Result<std::vector<LinkedFile>> save_links(const std::vector<std::string>& links, const JobUser& user,
                                            int mount_ns, int images, const LinkRules& rules,
                                            std::chrono::milliseconds patience);
 
@@ -43,7 +43,7 @@ void rename_linked(std::vector<OpenFile>& files, const std::vector<LinkedFile>& 
 class LinkedFiles {
 public:
     // `job`: what the names begin with that are made beside the user's files (undo_record.hpp).
-    LinkedFiles(Identity user, int mount_ns, int images, std::string job)
+    LinkedFiles(JobUser user, int mount_ns, int images, std::string job)
         : m_user(std::move(user)), m_mount_ns(mount_ns), m_images(images), m_job(std::move(job)) {}
 
     // Looks and decides; changes nothing. `placed`: full paths of files that the images have brought.
@@ -66,7 +66,7 @@ private:
     [[nodiscard]] Status make(const Step& step) const; // as the user, like all that follows
     void unmake(const Step& step) const;
 
-    Identity m_user;
+    JobUser m_user;
     int m_mount_ns;
     int m_images;
     std::string m_job;

@@ -39,7 +39,7 @@ bool is_node_local(long fs_type) {
 }
 
 std::vector<std::string> local_roots(std::vector<std::string> policy, std::string_view environment,
-                                     const Identity& user, int mount_ns, std::chrono::milliseconds patience) {
+                                     const JobUser& user, int mount_ns, std::chrono::milliseconds patience) {
     const std::string wanted(variable_in(environment, "TMPDIR"));
     if (!wanted.starts_with('/')) return policy;
     const auto real = as_user(user, mount_ns, patience, [&] { return where_local(wanted); });

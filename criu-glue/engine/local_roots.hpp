@@ -18,6 +18,6 @@ bool is_node_local(long fs_type);
 // `policy`, and the task's TMPDIR when it lies in none of these but on a file system of the node's. The user
 // looks: it may be on a server that hangs.
 std::vector<std::string> local_roots(std::vector<std::string> policy, std::string_view environment,
-                                     const Identity& user, int mount_ns, std::chrono::milliseconds patience);
+                                     const JobUser& user, int mount_ns, std::chrono::milliseconds patience);
 
 } // namespace ckpt

@@ -86,7 +86,7 @@ Result<std::vector<OpenedByPath>> opened_by_path(int images) {
     return files;
 }
 
-Status check_reopen(const std::vector<OpenedByPath>& files, const Identity& user, int mount_ns,
+Status check_reopen(const std::vector<OpenedByPath>& files, const JobUser& user, int mount_ns,
                     std::chrono::milliseconds patience) {
     const auto found = as_user(user, mount_ns, patience, [&files]() -> Result<std::string> {
         const auto refused = std::ranges::find_if_not(files, may_open);

@@ -27,7 +27,7 @@ Result<std::vector<OpenedByPath>> opened_by_path(int images);
 
 // Code::dump_refused, with the first of `files` that `user` could not open like this, in `mount_ns`. What is
 // not there, or does not answer in time, says nothing.
-Status check_reopen(const std::vector<OpenedByPath>& files, const Identity& user, int mount_ns,
+Status check_reopen(const std::vector<OpenedByPath>& files, const JobUser& user, int mount_ns,
                     std::chrono::milliseconds patience);
 
 } // namespace ckpt

@@ -132,7 +132,7 @@ private:
     Status check_script(const DumpRecord& record) {
         if (!record.script || record.script->content == 0 || m_request.script.empty()) return {};
         CKPT_TRY(const std::string now,
-                 as_user(identity_of_user(m_request.user), m_fds.mount_ns.get(), left(),
+                 as_user(job_user(m_request.user), m_fds.mount_ns.get(), left(),
                          [this]() -> Result<std::string> {
                              const Fd script(
                                  ::open(m_request.script.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));

@@ -27,7 +27,7 @@ std::vector<std::string> first_of(std::vector<std::string> lines, const std::str
 } // namespace
 
 RestoredFiles::RestoredFiles(const wire::RestoreRequest& request, const RestoreFds& fds)
-    : m_request(request), m_user(identity_of_user(request.user)), m_tails(fds.tails.get()),
+    : m_request(request), m_user(job_user(request.user)), m_tails(fds.tails.get()),
       m_place{m_user, fds.mount_ns.get()}, m_locals(m_place, fds.images.get(), m_tails, request.task_name),
       m_links(m_user, fds.mount_ns.get(), fds.images.get(), request.task_name),
       m_rollback(m_user, fds.mount_ns.get(), m_tails),
@@ -105,9 +105,9 @@ void RestoredFiles::describe_in(wire::RestoreResult& result) {
 Status undo_restore(const wire::UndoRequest& request, const RestoreFds& fds) {
     CKPT_TRY(const DumpRecord record, read_dump_record(fds.images.get()));
     Tails tails(fds.tails.get());
-    const auto lines = clear_leftovers(record, request.task_name, false,
-                                       {identity_of_user(request.user), fds.mount_ns.get()}, tails,
-                                       request.tail_limit, std::chrono::milliseconds(request.timeout_ms));
+    const auto lines =
+        clear_leftovers(record, request.task_name, false, {job_user(request.user), fds.mount_ns.get()}, tails,
+                        request.tail_limit, std::chrono::milliseconds(request.timeout_ms));
     if (!lines) return tl::unexpected(lines.error());
     return {};
 }

@@ -47,7 +47,7 @@ public:
 
 private:
     const wire::RestoreRequest& m_request;
-    Identity m_user;
+    JobUser m_user;
     Tails m_tails;
     UserPlace m_place;
     std::vector<std::string> m_notes;

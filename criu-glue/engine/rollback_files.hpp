@@ -15,7 +15,7 @@ namespace ckpt {
 
 class Rollback {
 public:
-    Rollback(Identity user, int mount_ns, Tails& tails)
+    Rollback(JobUser user, int mount_ns, Tails& tails)
         : m_user(std::move(user)), m_mount_ns(mount_ns), m_tails(tails) {}
 
     // Looks at the files and decides; changes nothing.
@@ -37,7 +37,7 @@ private:
     Status make_tail_files();
     void drop_tails();
 
-    Identity m_user;
+    JobUser m_user;
     int m_mount_ns;
     Tails& m_tails;
     RollbackPlan m_plan;

@@ -25,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 class Files {
 public:
     Files(const wire::DumpRequest& request, const DumpFds& fds, std::chrono::milliseconds patience)
-        : m_request(request), m_fds(fds), m_user(identity_of_user(request.user)),
+        : m_request(request), m_fds(fds), m_user(job_user(request.user)),
           m_deadline(Clock::now() + patience) {}
 
     Result<DumpRecord> save() {
@@ -95,7 +95,7 @@ private:
 
     const wire::DumpRequest& m_request;
     const DumpFds& m_fds;
-    Identity m_user;
+    JobUser m_user;
     Clock::time_point m_deadline;
     std::string m_environment; // the task's
     DumpRecord m_record;

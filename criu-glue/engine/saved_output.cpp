@@ -126,7 +126,7 @@ bool output_is_emptied(std::string_view environment) {
     return variable_in(environment, "SLURM_SPANK_CKPT_OPEN_MODE") != "made-append";
 }
 
-Result<std::vector<SavedOutput>> save_output(const std::array<StdioIdentity, 3>& stdio, const Identity& user,
+Result<std::vector<SavedOutput>> save_output(const std::array<StdioIdentity, 3>& stdio, const JobUser& user,
                                              int mount_ns, int images, std::uint64_t most,
                                              std::chrono::milliseconds patience) {
     std::vector<SavedOutput> saved;

@@ -23,7 +23,7 @@ namespace ckpt {
 bool output_is_emptied(std::string_view environment);
 
 // Of each regular file among `stdio` the last `most` bytes, as `output-N` in the image directory.
-Result<std::vector<SavedOutput>> save_output(const std::array<StdioIdentity, 3>& stdio, const Identity& user,
+Result<std::vector<SavedOutput>> save_output(const std::array<StdioIdentity, 3>& stdio, const JobUser& user,
                                              int mount_ns, int images, std::uint64_t most,
                                              std::chrono::milliseconds patience);
 
@@ -42,7 +42,7 @@ OutputStep decide_output(const SavedOutput& output, std::uint64_t size, bool beg
 // be completed is still output, and a line says so.
 class OutputFiles {
 public:
-    OutputFiles(Identity user, int mount_ns, int images)
+    OutputFiles(JobUser user, int mount_ns, int images)
         : m_user(std::move(user)), m_mount_ns(mount_ns), m_images(images) {}
 
     // Looks and decides; changes nothing. Only what is standard output or error now.
@@ -61,7 +61,7 @@ private:
     std::vector<std::uint64_t> m_inodes;
     std::set<std::string> m_emptied;
     std::vector<std::string> m_not_whole; // lines
-    Identity m_user;
+    JobUser m_user;
     int m_mount_ns;
     int m_images;
     std::size_t m_applied = 0;

@@ -15,7 +15,7 @@ constexpr std::chrono::seconds k_patience{15}; // more than it takes for any thr
 
 } // namespace
 
-Result<Tracer> Tracer::start(const Identity& identity, CapabilitySet rights, int pid_ns) {
+Result<Tracer> Tracer::start(const JobUser& identity, CapabilitySet rights, int pid_ns) {
     CKPT_TRY(auto connection, make_socket_pair());
     CKPT_TRY(auto control, make_socket_pair());
     SpawnSpec spec;

@@ -15,7 +15,7 @@ class Tracer {
 public:
     // With criu's identity and rights, in its pid namespace: it may do to the tree what criu may, and no
     // more.
-    static Result<Tracer> start(const Identity& identity, CapabilitySet rights, int pid_ns);
+    static Result<Tracer> start(const JobUser& identity, CapabilitySet rights, int pid_ns);
     Tracer(Tracer&&) = default;
     Tracer& operator=(Tracer&&) = delete;
     Tracer(const Tracer&) = delete;

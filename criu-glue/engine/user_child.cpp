@@ -35,7 +35,7 @@ struct ChildAnswer {
     }
 };
 
-Status become(const Identity& user, int mount_ns) {
+Status become(const JobUser& user, int mount_ns) {
     if (mount_ns >= 0 && ::setns(mount_ns, CLONE_NEWNS) != 0)
         return fail_errno(Code::os, "enter a mount namespace");
     CKPT_CHECK(drop_to(user));
@@ -43,7 +43,7 @@ Status become(const Identity& user, int mount_ns) {
     // processes nor a core file may get at them.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-#ifndef __SANITIZE_ADDRESS__ // which reserves terabytes
+#ifndef CKPT_SANITIZED // which reserves terabytes
     constexpr rlim_t k_memory = rlim_t{2} << 30U;
     const rlimit memory{k_memory, k_memory};
     ::setrlimit(RLIMIT_AS, &memory);
@@ -51,7 +51,7 @@ Status become(const Identity& user, int mount_ns) {
     return {};
 }
 
-[[noreturn]] void run_child(const Identity& user, int mount_ns, int out,
+[[noreturn]] void run_child(const JobUser& user, int mount_ns, int out,
                             const std::function<Result<std::string>()>& work) {
     ChildAnswer answer;
     Result<std::string> text = fail(Code::internal, "");
@@ -88,7 +88,7 @@ Result<std::string> read_until_end(int fd, Clock::time_point end) {
 
 } // namespace
 
-Result<std::string> as_user(const Identity& user, int mount_ns, std::chrono::milliseconds limit,
+Result<std::string> as_user(const JobUser& user, int mount_ns, std::chrono::milliseconds limit,
                             const std::function<Result<std::string>()>& work) {
     CKPT_TRY(Pipe pipe, make_pipe());
     const pid_t pid = ::fork();

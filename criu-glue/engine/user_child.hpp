@@ -13,7 +13,7 @@ namespace ckpt {
 
 // Runs `work` in a child that has entered `mount_ns` (-1 = stays) and dropped to `user`; returns the text it
 // made. A child that fails or takes longer than `limit` (a file server that hangs) is an error.
-Result<std::string> as_user(const Identity& user, int mount_ns, std::chrono::milliseconds limit,
+Result<std::string> as_user(const JobUser& user, int mount_ns, std::chrono::milliseconds limit,
                             const std::function<Result<std::string>()>& work);
 
 } // namespace ckpt

@@ -55,7 +55,7 @@ Status harden() {
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__ // which reserves terabytes
+#ifndef CKPT_SANITIZED // which reserves terabytes
     constexpr rlim_t k_memory = rlim_t{512} << 20U;
     const rlimit memory{k_memory, k_memory};
     ::setrlimit(RLIMIT_AS, &memory);

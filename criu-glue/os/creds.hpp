@@ -17,10 +17,16 @@ struct Identity {
     std::vector<gid_t> groups; // supplementary
 };
 
+// The user whose job it is. A function that takes one acts with that user's rights, or hands something to
+// that user.
+struct JobUser : Identity {};
+
 using CapabilitySet = std::uint64_t; // bit N = capability N of <linux/capability.h>
 
-// Real, effective, saved and file-system ids become `identity`'s, all capabilities go, and that setuid(0)
-// fails afterwards is checked. For forked children only; async-signal-safe apart from the error text.
+// Real, effective, saved and file-system ids become `identity`'s, all capabilities go, those that a program
+// could bring back too (bounding set, no_new_privs), and all of it is looked at afterwards. Not for what
+// becomes a process of a job: sudo would not work there. For forked children only; async-signal-safe apart
+// from the error text.
 Status drop_to(const Identity& identity);
 
 // As drop_to, but the capabilities in `kept` stay permitted, effective and ambient, so that they survive

@@ -14,9 +14,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <utility>
 
 #include "os/accounts.hpp"
 #include "os/socket.hpp"
+#include "seccomp/filter.hpp"
 #include "volume/local_volume.hpp"
 #include "volume/pulse.hpp"
 #include "volume/serve.hpp"
@@ -36,7 +38,7 @@ void harden() {
     ::clearenv(); // NOLINT(concurrency-mt-unsafe): one thread
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__                      // which reserves terabytes
+#ifndef CKPT_SANITIZED                            // which reserves terabytes
     constexpr rlim_t k_memory = rlim_t{1} << 30U; // what a user's files say must not take the node's
     const rlimit memory{k_memory, k_memory};
     ::setrlimit(RLIMIT_AS, &memory);
@@ -49,20 +51,24 @@ void harden() {
     (void)std::signal(SIGPIPE, SIG_IGN);
 }
 
-Result<Identity> identity_from(const wire::UserIds& user) {
-    if (user.gid != wire::WriterRequest::k_unknown) return Identity{user.uid, user.gid, user.groups};
+Result<JobUser> job_user_from(const wire::UserIds& user) {
+    if (user.gid != wire::WriterRequest::k_unknown) return JobUser{{user.uid, user.gid, user.groups}};
     const passwd* entry = ::getpwuid(user.uid); // NOLINT(concurrency-mt-unsafe): one thread asks
     if (entry == nullptr) return fail(Code::not_found, "no user has uid " + std::to_string(user.uid));
-    return identity_of(user.uid, entry->pw_gid);
+    CKPT_TRY(Identity ids, identity_of(user.uid, entry->pw_gid));
+    return JobUser{std::move(ids)};
 }
 
-Status become(const Identity& user) {
+Status become(const JobUser& user) {
     CKPT_CHECK(drop_to(user));
     // The user may stop it or end it, as any process of theirs, but not speak to ckptd in its place.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+#ifdef CKPT_SANITIZED // which looks at its own threads as a debugger does
     return {};
+#else
+    return allow_only_files();
+#endif
 }
 
 // What no rights help against; the user's attempt would fail for another reason, and hide this one.
@@ -82,12 +88,12 @@ private:
 };
 
 struct AsRoot {
-    Identity user;
+    JobUser user;
     Result<Fd> dir;
 };
 Result<AsRoot> look_as_root(const wire::WriterRequest& request, const UserDir& wanted, int stream) {
     const AtWork at_work(stream);
-    CKPT_TRY(Identity user, identity_from(request.user));
+    CKPT_TRY(JobUser user, job_user_from(request.user));
     Result<Fd> dir = fail(Code::not_permitted, "the user's own choice");
     if (request.is_sites) dir = open_as_root(wanted, user);
     return AsRoot{std::move(user), std::move(dir)};

@@ -19,7 +19,7 @@ namespace {
 constexpr mode_t k_mode = 0700;
 constexpr mode_t k_others_write = 022;
 
-Status give_away(int parent, const std::string& name, const Identity& user) {
+Status give_away(int parent, const std::string& name, const JobUser& user) {
     if (::mkdirat(parent, name.c_str(), k_mode) != 0)
         return errno == EEXIST ? Status() : Status(fail_errno(Code::os, "make the directory"));
     // Nobody but root can have put anything else in its place.
@@ -117,7 +117,7 @@ private:
 
 } // namespace
 
-Result<Fd> open_as_root(const UserDir& dir, const Identity& user) {
+Result<Fd> open_as_root(const UserDir& dir, const JobUser& user) {
     const std::size_t slash = dir.path.rfind('/');
     if (slash == std::string::npos || slash == 0)
         return fail(Code::not_permitted, dir.path + ": too high up");

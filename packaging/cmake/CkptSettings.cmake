@@ -3,6 +3,7 @@
 
 option(CKPT_WERROR "Treat warnings as errors" ON)
 option(CKPT_TESTS "Build the unit tests" ON)
+option(CKPT_FUZZ "Have a target fuzz; needs clang and CKPT_SANITIZE with fuzzer-no-link" OFF)
 set(CKPT_SANITIZE "" CACHE STRING "Value for -fsanitize=, e.g. address,undefined")
 set(CKPT_LIBEXEC_DIR "${CMAKE_INSTALL_FULL_LIBEXECDIR}/slurm-checkpoint" CACHE PATH "Where ckptd and its workers live")
 set(CKPT_SLURM_PLUGIN_DIR "${CMAKE_INSTALL_FULL_LIBDIR}/slurm-wlm" CACHE PATH "Slurm's PluginDir")
@@ -17,14 +18,17 @@ add_library(ckpt_settings INTERFACE)
 target_compile_definitions(ckpt_settings INTERFACE _GNU_SOURCE CKPT_LIBEXEC_DIR="${CKPT_LIBEXEC_DIR}"
   CKPT_VERSION="${PROJECT_VERSION}")
 target_compile_options(ckpt_settings INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wnon-virtual-dtor
-  $<$<BOOL:${CKPT_WERROR}>:-Werror> -fvisibility=hidden -fstack-protector-strong)
+  $<$<BOOL:${CKPT_WERROR}>:-Werror> -fvisibility=hidden -fstack-protector-strong -fstack-clash-protection
+  $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-fcf-protection>)
 if(CKPT_SANITIZE)
+  # Its runtime reserves terabytes of address space, and looks at its own threads as a debugger does.
+  target_compile_definitions(ckpt_settings INTERFACE CKPT_SANITIZED)
   target_compile_options(ckpt_settings INTERFACE -fsanitize=${CKPT_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(ckpt_settings INTERFACE -fsanitize=${CKPT_SANITIZE})
 else()
   target_compile_options(ckpt_settings INTERFACE
-    $<$<NOT:$<OR:$<CONFIG:Debug>,$<BOOL:$<TARGET_PROPERTY:CKPT_IS_TEST>>>>:-D_FORTIFY_SOURCE=2>)
-  target_link_options(ckpt_settings INTERFACE -Wl,-z,relro,-z,now)
+    $<$<NOT:$<OR:$<CONFIG:Debug>,$<BOOL:$<TARGET_PROPERTY:CKPT_IS_TEST>>>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3>)
+  target_link_options(ckpt_settings INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 endif()
 
 # ckpt_library(NAME SOURCES... [USES targets...]): the static library of the current folder. Its headers are
@@ -47,11 +51,18 @@ function(ckpt_library name)
   endif()
 endfunction()
 
-# ckpt_program(NAME DIR SOURCES... [USES targets...]): an executable installed into DIR.
+# ckpt_program(NAME DIR [STATIC [FIXED]] SOURCES... [USES targets...]): an executable installed into DIR; STATIC: without libraries,
+# unless a sanitizer needs its own. It is loaded at a random address, unless FIXED. CMake leaves that to the compiler's default (policy
+# CMP0083), and its own -pie would undo -static-pie.
 function(ckpt_program name dir)
-  cmake_parse_arguments(ARG "" "" "USES" ${ARGN})
+  cmake_parse_arguments(ARG "STATIC;FIXED" "" "USES" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE ckpt_settings ${ARG_USES})
+  set(how -pie)
+  if(ARG_STATIC AND NOT CKPT_SANITIZE)
+    set(how $<IF:$<BOOL:${ARG_FIXED}>,-static,-static-pie>)
+  endif()
+  target_link_options(${name} PRIVATE ${how})
   install(TARGETS ${name} RUNTIME DESTINATION ${dir})
 endfunction()
 

@@ -97,7 +97,7 @@ class Killed : public CriuTest {
 protected:
     // True when criu made so many calls, and so was killed.
     bool dump_with_fatal_call(const Task& task, int images, int call, bool after) {
-        const auto identity = identity_of_user(user());
+        const auto identity = job_user(user());
         const CapabilitySet rights = rights_for_dump({}, false);
         auto tracer = Tracer::start(identity, rights, task.pid_ns());
         auto middle = make_socket_pair();

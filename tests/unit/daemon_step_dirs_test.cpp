@@ -39,7 +39,7 @@ protected:
         m_dirs.emplace(std::move(*dirs));
     }
     void make(const std::string& name) {
-        const Status made = m_dirs->make(name, {k_user, k_user, {}});
+        const Status made = m_dirs->make(name, {{k_user, k_user, {}}});
         ASSERT_TRUE(made) << one_line(made.error());
     }
     [[nodiscard]] bool exists(const std::string& name) const {

@@ -12,7 +12,7 @@ namespace ckpt {
 namespace {
 
 constexpr auto k_limit = std::chrono::seconds(60);
-const Identity k_nobody{65534, 65534, {}};
+const JobUser k_nobody{{65534, 65534, {}}};
 
 TEST(UserChild, NobodyLooksIntoIt) {
     const auto dumpable =
@@ -21,7 +21,7 @@ TEST(UserChild, NobodyLooksIntoIt) {
     EXPECT_EQ(*dumpable, "0");
 }
 
-#ifndef __SANITIZE_ADDRESS__
+#ifndef CKPT_SANITIZED
 TEST(UserChild, TakesNoMoreMemoryThanItMay) {
     const auto memory = as_user(k_nobody, -1, k_limit, [] {
         rlimit limit{};
