@@ -59,6 +59,8 @@ Status complete(const Store& store, const CompleteSpec& spec) {
                                     "is the store's file system mounted on this node?", ENOENT});
     }
     if (done) done = complete_in(job, spec);
+    // Else it would lie there until retention comes by; it is nothing that the end of a job depends on.
+    if (done) (void)sweep_ended(job, spec.incarnation);
     if (!done) return tl::unexpected(store_error(done.error(), action));
     return {};
 }

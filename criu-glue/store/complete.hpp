@@ -22,7 +22,8 @@ struct CompleteSpec {
 };
 
 // Records durably that the job ran to its end in this incarnation, failed or was stopped, then drops the
-// generations if asked to. A job that left nothing in the store needs no record. Code::store_unwritable
+// generations if asked to, and whatever failed commits and removals have left: nobody may commit to the
+// incarnation any more. A job that left nothing in the store needs no record. Code::store_unwritable
 // (ENOENT): it has, and its directory is gone. Code::not_permitted when a
 // later incarnation has taken over.
 Status complete(const Store& store, const CompleteSpec& spec);

@@ -49,15 +49,16 @@ public:
         return m_job.volume.remove(trash);
     }
 
-    // What a removal that was killed has left behind; of incarnations before this one, whatever was.
-    Status sweep(const JobState& state) {
+    // What a removal that was killed has left behind; of incarnations before this one, whatever was, and of
+    // this one too when it has `ended`.
+    Status sweep(const JobState& state, bool ended = false) {
         for (const IncarnationState& inc : state.incarnations) {
             if (inc.number > m_incarnation || !inc.unreadable.empty()) continue;
             const std::string dir = m_job.incarnation(inc.number);
             CKPT_TRY(const auto names, m_job.volume.list(dir));
             for (const std::string& name : names) {
                 if (name.starts_with(k_trash_prefix)) CKPT_CHECK(sweep_trash(dir, name, inc.number));
-                if (name.starts_with(k_temp_prefix) && inc.number < m_incarnation)
+                if (name.starts_with(k_temp_prefix) && (ended || inc.number < m_incarnation))
                     CKPT_CHECK(m_job.volume.remove(dir + "/" + name));
             }
         }
@@ -138,6 +139,13 @@ Status prune(const JobAt& job, std::uint32_t incarnation, std::uint32_t keep) {
     const auto stay = kept(choose(state, incarnation), keep,
                            [&](GenerationId id) { return verified_manifest(job, id).has_value(); });
     CKPT_CHECK(remove_except(remover, state, incarnation, stay));
+    return sweep_packs(job, incarnation);
+}
+
+Status sweep_ended(const JobAt& job, std::uint32_t incarnation) {
+    CKPT_TRY(const JobState state, scan(job));
+    if (successor_of(state, incarnation)) return {};
+    CKPT_CHECK(Remover(job, incarnation).sweep(state, true));
     return sweep_packs(job, incarnation);
 }
 

@@ -15,6 +15,11 @@ namespace ckpt::store {
 // is put back. Nothing of what another job has claimed goes, nor what it claims meanwhile.
 Status prune(const JobAt& job, std::uint32_t incarnation, std::uint32_t keep);
 
+// Removes what removals and commits that failed have left, of incarnations up to `incarnation` and of this
+// one too: for callers who know that nobody commits to it any more. Does nothing when a later one has taken
+// the job over.
+Status sweep_ended(const JobAt& job, std::uint32_t incarnation);
+
 // Removes every generation up to `incarnation` that no other job has claimed.
 Status drop_all(const JobAt& job, std::uint32_t incarnation);
 

@@ -122,6 +122,21 @@ TEST_F(PruneTest, LeftoversOfAKilledCommitOfAnEarlierIncarnationGo) {
     EXPECT_TRUE(fs::is_empty(job_path() / "inc-0"));
 }
 
+// The last removal or commit of a job failed: nothing comes after it that would tidy up.
+TEST_F(PruneTest, AtTheEndNothingIsLeftOfWhatFailed) {
+    must_commit({0, 1});
+    must_commit({0, 2});
+    fs::rename(path_of({0, 1}), job_path() / "inc-0" / ".trash-gen-000001");
+    fs::create_directory(job_path() / "inc-0" / ".tmp-gen-000003");
+    write_file(job_path() / "inc-0" / ".tmp-gen-000003" / "index-0-0", "half");
+    write_file(job_path() / "packs" / ("inc-0-" + std::string(32, 'a')), "half");
+    ASSERT_TRUE(complete_in_store({m_owner, 0, 7 << 8, false}));
+    EXPECT_THAT(listing(), ElementsAre("inc-0/gen-000002"));
+    EXPECT_THAT(packs(), ElementsAre(pack_path({0, 2}).filename().string()));
+    EXPECT_FALSE(fs::exists(job_path() / "inc-0" / ".trash-gen-000001"));
+    EXPECT_FALSE(fs::exists(job_path() / "inc-0" / ".tmp-gen-000003"));
+}
+
 // The successor came between the last check of a late commit and its rename.
 TEST_F(PruneTest, ALateCommitPrunesNothing) {
     must_commit({0, 1});
