@@ -27,7 +27,7 @@ enum class Code : int {
     os = 305,             // a system call failed
     deadline = 306,       // something took longer than it was given
     slurm_rpc = 307,      // slurmctld refused or did not answer
-    busy = 308,           // a checkpoint of this job is under way
+    busy = 308,           // a checkpoint of this job is under way, or enough else of this user's
     munge = 309,          // munged does not answer, or knows nothing of the other side's credential
     // 4xx: dump
     dump_failed = 401,    // CRIU refused or failed; the job runs on

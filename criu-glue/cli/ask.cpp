@@ -24,11 +24,19 @@ Result<Fd> connect_to_ckptd() {
                 "start it (systemctl start ckptd.socket), or run sckpt on another node");
 }
 
+Error without_answer(const Error& error) {
+    if (error.code != Code::not_found) return error;
+    return {Code::busy, "ckptd has closed the connection",
+            "it keeps 1,024 of a user's at most, or is being started anew: try again in a moment", 0};
+}
+
 Result<Packet> ask_for(const std::string& request, std::chrono::milliseconds limit) {
     CKPT_TRY(const Fd socket, connect_to_ckptd());
-    CKPT_CHECK(send_packet(socket.get(), request));
-    CKPT_TRY(Packet packet, receive_packet(socket.get(), limit));
-    if (const auto answer = wire::decode<wire::Answer>(packet.bytes)) CKPT_CHECK(status_of(*answer));
+    const Status sent = send_packet(socket.get(), request);
+    if (!sent) return tl::unexpected(without_answer(sent.error()));
+    auto packet = receive_packet(socket.get(), limit);
+    if (!packet) return tl::unexpected(without_answer(packet.error()));
+    if (const auto answer = wire::decode<wire::Answer>(packet->bytes)) CKPT_CHECK(status_of(*answer));
     return packet;
 }
 

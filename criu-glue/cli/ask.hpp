@@ -23,6 +23,10 @@ Status status_of(const wire::Answer& answer);
 // No daemon on this node: Code::daemon_unreachable with what to do.
 Result<Fd> connect_to_ckptd();
 
+// A connection that ckptd has closed is no answer of its about a job (Code::not_found): an error that says
+// so.
+Error without_answer(const Error& error);
+
 // Sends an encoded request and waits for what answers it. An Answer with a code other than 0 is returned as
 // that error.
 Result<Packet> ask_for(const std::string& request, std::chrono::milliseconds limit);

@@ -251,10 +251,12 @@ Result<Packet> await_answer(int socket, const wire::AskFor& request) {
 // While the connection is open nothing is dumped: what is read here is what was before.
 Result<Begun> begin(const wire::AskFor& request) {
     CKPT_TRY(const Fd socket, connect_to_ckptd());
-    CKPT_CHECK(send_packet(socket.get(), wire::encode(request)));
-    CKPT_TRY(const Packet packet, await_answer(socket.get(), request));
+    const Status sent = send_packet(socket.get(), wire::encode(request));
+    if (!sent) return tl::unexpected(without_answer(sent.error()));
+    const auto packet = await_answer(socket.get(), request);
+    if (!packet) return tl::unexpected(without_answer(packet.error()));
     Begun begun;
-    CKPT_TRY(begun.answer, wire::decode<wire::Answer>(packet.bytes));
+    CKPT_TRY(begun.answer, wire::decode<wire::Answer>(packet->bytes));
     CKPT_CHECK(status_of(begun.answer));
     begun.job_id = numbers_in(begun.answer.text).value_or(Numbers{request.job_id, 0}).first;
     begun.came_from = word(wire::restored_name(begun.job_id));

@@ -35,9 +35,16 @@ std::optional<DumpQueue::Turn> DumpQueue::next(std::size_t running, std::uint32_
     }
     m_waiting = std::move(waiting);
     if (refused) return refused;
+    if (m_waiting.empty()) m_turn_of.clear();
     if (m_waiting.empty() || (limit != 0 && running >= limit)) return std::nullopt;
-    const Turn first = m_waiting.front();
-    m_waiting.erase(m_waiting.begin());
+    const auto last_turn = [this](const Turn& turn) {
+        const auto found = m_turn_of.find(turn.uid);
+        return found == m_turn_of.end() ? std::uint64_t{0} : found->second;
+    };
+    const auto chosen = std::ranges::min_element(m_waiting, {}, last_turn); // the first of several
+    const Turn first = *chosen;
+    m_waiting.erase(chosen);
+    m_turn_of[first.uid] = ++m_turns;
     return first;
 }
 

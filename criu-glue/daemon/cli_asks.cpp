@@ -4,10 +4,11 @@
 // waits for the answer (wire/asked.hpp).
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "cli_answers.hpp"
 #include "log.hpp"
-#include "os/procfs.hpp"
+#include "os/cgroup.hpp"
 #include "server.hpp"
 #include "slurmctld.hpp"
 
@@ -20,19 +21,13 @@ constexpr std::size_t k_told_max = 1024; // of one job: each is a name in the me
 // nobody waiting.
 constexpr std::chrono::seconds k_connected_max{10};
 
-// Whether the caller is a process of the job's own trees, which stands still while they are dumped.
-bool asks_from_inside(const Job& job, pid_t caller) {
-    for (const auto& [key, task] : job.tasks) {
-        if (caller == task.shim_pid) continue;
-        pid_t pid = caller;
-        for (int depth = 0; depth < 256 && pid > 1; ++depth) {
-            if (pid == task.root_pid || pid == task.shim_pid) return true;
-            const auto info = process_info(pid);
-            if (!info) break;
-            pid = info->ppid;
-        }
-    }
-    return false;
+constexpr std::size_t k_leavers_max = 256; // of one job, who wait for the same answer
+// Whether the caller, in the cgroup `where`, is a process of the job's own trees, which stands still while
+// they are dumped: what else is in their cgroups makes a dump fail (engine/survey.cpp).
+bool asks_from_inside(const Job& job, const std::string& where, pid_t caller) {
+    return !where.empty() && std::ranges::any_of(job.tasks, [&](const auto& one) {
+        return one.second.cgroup == where && one.second.shim_pid != caller;
+    });
 }
 
 Reason reason_of(wire::Ask ask) {
@@ -72,12 +67,18 @@ void Server::on_message(ConnectionId id, const wire::AskFor& m) {
     ask_of(*job, known, tell, [this, id, known](Job& asked) { begin_for(id, asked, known); });
 }
 
+// Read once for each who asks: anybody may ask, again and again, over a thousand connections.
+bool Server::is_from_inside(const Job& job, Connection& connection) {
+    if (!connection.cgroup) connection.cgroup = cgroup_dir(connection.peer.pid).value_or("");
+    return asks_from_inside(job, *connection.cgroup, connection.peer.pid);
+}
+
 // That the caller is a process of; nullptr when of none. Its environment names another one when that one goes
 // on in this one.
 Job* Server::job_around(ConnectionId id) {
-    const Peer& peer = m_connections.at(id).peer;
+    Connection& connection = m_connections.at(id);
     const auto found = std::ranges::find_if(m_jobs, [&](const auto& one) {
-        return one.second.facts.uid == peer.uid && asks_from_inside(one.second, peer.pid);
+        return one.second.facts.uid == connection.peer.uid && is_from_inside(one.second, connection);
     });
     return found == m_jobs.end() ? nullptr : &found->second;
 }
@@ -96,18 +97,35 @@ std::optional<Error> Server::why_not(const Job& job, wire::Ask ask) {
     return std::nullopt;
 }
 
-void Server::may_leave(const Job& job, wire::Ask ask, const std::function<void(std::optional<Error>)>& then) {
-    ask_news(m_workers, job.facts.job_id, [job_id = job.facts.job_id, ask, then](const JobNews& news) {
-        if (!news.answered)
-            return then(Error{Code::slurm_rpc, "slurmctld does not answer", "try again in a moment", 0});
-        if (ask == wire::Ask::requeue && news.cause == Cause::running && !news.can_requeue)
-            return then(Error{Code::job_not_requeueable,
-                              "job " + std::to_string(job_id) + " may not be requeued",
-                              "it was submitted with --no-requeue; `sckpt vacate` ends it for good", 0});
-        if (news.cause != Cause::running && !news.suspended)
-            return then(Error{Code::busy, "job " + std::to_string(job_id) + " is about to end", "", 0});
-        then(std::nullopt);
-    });
+namespace {
+
+std::optional<Error> why_not_leave(const JobNews& news, std::uint32_t job_id, wire::Ask ask) {
+    if (!news.answered)
+        return Error{Code::slurm_rpc, "slurmctld does not answer", "try again in a moment", 0};
+    if (ask == wire::Ask::requeue && news.cause == Cause::running && !news.can_requeue)
+        return Error{Code::job_not_requeueable, "job " + std::to_string(job_id) + " may not be requeued",
+                     "it was submitted with --no-requeue; `sckpt vacate` ends it for good", 0};
+    if (news.cause != Cause::running && !news.suspended)
+        return Error{Code::busy, "job " + std::to_string(job_id) + " is about to end", "", 0};
+    return std::nullopt;
+}
+
+} // namespace
+
+// Each question is a process of root's, and one of slurmctld's requests: however many ask, there is one.
+void Server::may_leave(Job& job, wire::Ask ask, const std::function<void(std::optional<Error>)>& then) {
+    if (job.leavers) {
+        if (job.leavers->size() >= k_leavers_max) return then(create_under_way());
+        return job.leavers->push_back({ask, then});
+    }
+    job.leavers = std::make_shared<std::vector<Job::Leaver>>(1, Job::Leaver{ask, then});
+    ask_news(
+        m_workers, job.facts.job_id,
+        [this, job_id = job.facts.job_id, serial = job.serial, leavers = job.leavers](const JobNews& news) {
+            if (Job* still = find_job(job_id, serial)) still->leavers.reset();
+            for (const Job::Leaver& leaver : *leavers)
+                leaver.then(why_not_leave(news, job_id, leaver.ask));
+        });
 }
 
 // `begin`: when nothing stands against it.
@@ -129,7 +147,7 @@ void Server::ask_of(Job& job, const wire::AskFor& m, const Told& tell,
 void Server::begin_for(ConnectionId id, Job& job, const wire::AskFor& m) {
     const auto connection = m_connections.find(id);
     if (connection == m_connections.end()) return;
-    if (asks_from_inside(job, connection->second.peer.pid)) {
+    if (is_from_inside(job, connection->second)) {
         connection->second.when_closed = m;
         return send(id, wire::Answer{0, 0, std::to_string(m.job_id)});
     }
@@ -179,12 +197,12 @@ void Server::asked_from_inside(const wire::AskFor& m) {
 }
 
 // Others of its processes may be about to ask too: who is connected cannot be dumped.
-bool Server::has_connection_from_inside(const Job& job) const {
+bool Server::has_connection_from_inside(const Job& job) {
     const auto recent = std::chrono::steady_clock::now() - k_connected_max;
-    return std::ranges::any_of(m_connections, [&](const auto& one) {
-        const Connection& connection = one.second;
+    return std::ranges::any_of(m_connections, [&](auto& one) {
+        Connection& connection = one.second;
         return !connection.is_shim && connection.since > recent && connection.peer.uid == job.facts.uid &&
-               asks_from_inside(job, connection.peer.pid);
+               is_from_inside(job, connection);
     });
 }
 

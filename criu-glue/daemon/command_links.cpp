@@ -44,7 +44,7 @@ void Server::hear_command(LinkId id, const std::string& bytes) {
         });
 }
 
-void Server::look_for_command(LinkId id, const Job& job) {
+void Server::look_for_command(LinkId id, Job& job) {
     if (const auto error = why_not(job, wire::Ask::requeue)) return answer_command(id, answer_of(*error));
     if (is_suspended(job)) return answer_command(id, answer_of(suspended_error(job.facts.job_id)));
     if (job.state.switched_off) return answer_command(id, answer_of(switched_off(job.state)));

@@ -150,7 +150,8 @@ void Server::perform(Job& job, const effect::LetShimLeave& e) {
 }
 
 void Server::perform(Job& job, const effect::Say& e) {
-    log::info("job " + std::to_string(job.facts.job_id) + ": " + e.line);
+    if (!e.at_will || may_log(job.facts.uid))
+        log::info("job " + std::to_string(job.facts.job_id) + ": " + e.line);
     for (const auto& [key, task] : job.tasks) // the script speaks for the job
         if (task.shim != 0 && task.stand_in == 0)
             return send(task.shim, wire::ShimOrder{wire::Order::line, e.line});

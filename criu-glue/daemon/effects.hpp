@@ -39,6 +39,7 @@ struct LetShimLeave {
 };
 struct Say { // one line into the job's output
     std::string line;
+    bool at_will = false; // its user causes it as often as they like
 };
 struct Adopt { // before_* > 0: something older than that
     TaskKey task;

@@ -14,7 +14,9 @@ constexpr Seconds k_place_patience{60};
 } // namespace
 
 void Server::want_dump(const DumpQueue::Turn& turn) {
-    m_dumps.add(turn);
+    DumpQueue::Turn known = turn;
+    if (const Job* job = find_job(turn.job_id)) known.uid = job->facts.uid;
+    m_dumps.add(known);
     admit_dumps();
 }
 

@@ -66,6 +66,7 @@ struct Task {
     std::uint64_t attempt = 0; // at a start; what an earlier one has brought under way is not waited for
 
     std::uint32_t app_limit_s = 0;      // of the newest wire::AskApp
+    std::string cgroup;                 // os/cgroup.hpp, of the shim and its tree; "" = no hello yet
     std::string memory_cgroup;          // os/cgroup.hpp; "" = not looked for yet, or none
     bool restores = false;              // `worker` is at it
     bool was_restoring = false;         // when an earlier daemon ended: what it had restored may have run on
@@ -179,6 +180,12 @@ struct Job {
     };
     Signalled signalled;
     LinkId commanded = 0; // likewise, over a command link; 0 = none
+    // Who asks for an end of it: slurmctld is asked once for all that come meanwhile.
+    struct Leaver {
+        wire::Ask ask;
+        std::function<void(std::optional<Error>)> then;
+    };
+    std::shared_ptr<std::vector<Leaver>> leavers; // nullptr = slurmctld is not being asked
     struct AskedInside {
         std::vector<std::uint64_t> waiting; // tokens of wire::AskFor
         Reason reason = Reason::on_demand;  // of these

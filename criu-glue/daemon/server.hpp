@@ -75,6 +75,7 @@ private:
         TaskKey task;
         bool is_shim = false;
         std::optional<wire::AskFor> when_closed; // from a process of that job itself
+        std::optional<std::string> cgroup;       // its process's (os/cgroup.hpp), once that was asked for
         std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
     };
 
@@ -141,8 +142,9 @@ private:
     void want_awaited(Job& job, wire::Ask ask, bool by_signal = false);
     static bool is_same_signal(Job& job, const std::string& by);
     // Calls `then` with nothing when slurmctld would do it, else with why not.
-    void may_leave(const Job& job, wire::Ask ask, const std::function<void(std::optional<Error>)>& then);
-    [[nodiscard]] bool has_connection_from_inside(const Job& job) const;
+    void may_leave(Job& job, wire::Ask ask, const std::function<void(std::optional<Error>)>& then);
+    static bool is_from_inside(const Job& job, Connection& connection);
+    [[nodiscard]] bool has_connection_from_inside(const Job& job);
     void asked_from_inside(const wire::AskFor& m);
     void begin_what_was_asked_inside(Job& job);
     void answer_inside(Job& job, const effect::AnswerOnDemand& e);
@@ -330,7 +332,7 @@ private:
     // root's commands from other nodes (command_links.cpp)
     void add_command_link(Fd socket, Greeting greeting);
     void hear_command(LinkId id, const std::string& bytes);
-    void look_for_command(LinkId id, const Job& job);
+    void look_for_command(LinkId id, Job& job);
     void answer_command(LinkId id, const wire::Answer& answer);
     void command_link_gone(LinkId id);
     // a job whose script runs here, with tasks on other nodes (coordinator.cpp)

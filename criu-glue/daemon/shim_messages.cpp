@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "log.hpp"
+#include "os/cgroup.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
 #include "server.hpp"
@@ -54,6 +55,7 @@ void Server::on_message(ConnectionId id, const wire::TaskHello& m) {
         return drop_connection(id);
     }
     task.shim = id;
+    task.cgroup = cgroup_dir(task.shim_pid).value_or("");
     task.script = m.script.substr(0, 4096);
     task.status_pipe = m.status_pipe;
     task.stdio = m.stdio.size() == 3 ? m.stdio : std::vector<std::int32_t>{0, 1, 2};

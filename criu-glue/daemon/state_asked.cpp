@@ -67,7 +67,8 @@ void on(JobState& job, const event::OnDemand& e, Effects& out) {
 void on(JobState& job, const event::Switched& e, Effects& out) {
     if (std::exchange(job.switched_off, !e.on) == !e.on) return;
     out.emplace_back(effect::Say{e.on ? "checkpoints of this job are switched on again"
-                                      : "checkpoints of this job are switched off until `sckpt enable`"});
+                                      : "checkpoints of this job are switched off until `sckpt enable`",
+                                 true});
 }
 
 void ask_to_leave(JobState& job, Effects& out) {

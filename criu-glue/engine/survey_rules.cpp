@@ -55,6 +55,15 @@ Status judge_credentials(const Member& member, const wire::UserIds& user) {
     return {};
 }
 
+Status judge_namespaces(const Member& member, const Member& root) {
+    for (std::size_t i = 0; i < k_namespace_names.size(); ++i)
+        if (member.namespaces.at(i) != root.namespaces.at(i))
+            return fail(Code::dump_refused,
+                        who(member) + " has a " + k_namespace_names.at(i) + " namespace of its own",
+                        "containers inside a job cannot be checkpointed");
+    return {};
+}
+
 Status judge_member(const Member& member, const Member& root, const wire::UserIds& user) {
     // A zombie can do nothing any more. One that CRIU restored still shows criu's own rights
     // (restore_one_zombie).
@@ -63,15 +72,11 @@ Status judge_member(const Member& member, const Member& root, const wire::UserId
         return fail(Code::dump_live_srun,
                     who(member) + " is Slurm's own srun, whose connections cannot be restored",
                     "the next checkpoint is taken when its step has ended");
+    CKPT_CHECK(judge_namespaces(member, root)); // in a user namespace it has capabilities there
     CKPT_CHECK(judge_credentials(member, user));
     if (!member.exe_readable)
         return fail(Code::dump_refused, "the program of " + who(member) + " may be run but not read",
                     "no restore could open it as the user; give the user read permission on " + member.exe);
-    for (std::size_t i = 0; i < k_namespace_names.size(); ++i)
-        if (member.namespaces.at(i) != root.namespaces.at(i))
-            return fail(Code::dump_refused,
-                        who(member) + " has a " + k_namespace_names.at(i) + " namespace of its own",
-                        "containers inside a job cannot be checkpointed");
     for (const std::string& link : member.special)
         for (const SpecialFile& kind : k_unsupported)
             if (link.starts_with(kind.prefix))

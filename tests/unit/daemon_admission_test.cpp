@@ -38,6 +38,42 @@ TEST_F(Admission, WithoutALimitAllBegin) {
         EXPECT_EQ(next(job - 1, 0), job);
 }
 
+TEST_F(Admission, UsersTakeTurns) {
+    constexpr uid_t k_alice = 2001;
+    constexpr uid_t k_bob = 2002;
+    const auto of = [](std::uint32_t job, uid_t uid) {
+        Turn turn{job};
+        turn.uid = uid;
+        return turn;
+    };
+    for (std::uint32_t job = 1; job <= 4; ++job)
+        m_queue.add(of(job, k_bob));
+    EXPECT_EQ(next(0, 1), 1U);
+    m_queue.add(of(5, k_alice));
+    m_queue.add(of(6, k_alice));
+    EXPECT_EQ(next(0, 1), 5U) << "bob has had his turn";
+    EXPECT_EQ(next(0, 1), 2U);
+    m_queue.add(of(7, k_alice));
+    EXPECT_EQ(next(0, 1), 6U) << "in the order in which they came, of one user";
+    EXPECT_EQ(next(0, 1), 3U);
+    EXPECT_EQ(next(0, 1), 7U);
+    EXPECT_EQ(next(0, 1), 4U);
+    EXPECT_EQ(next(0, 1), 0U);
+}
+
+TEST_F(Admission, WhoComesBackAtOnceKeepsNobodyOut) {
+    const auto add = [this](std::uint32_t job, uid_t uid) {
+        Turn turn{job};
+        turn.uid = uid;
+        m_queue.add(turn);
+    };
+    add(1, 2001);
+    add(2, 2002);
+    EXPECT_EQ(next(0, 1), 1U);
+    add(1, 2001);
+    EXPECT_EQ(next(0, 1), 2U);
+}
+
 TEST_F(Admission, AJobThatAsksAgainKeepsItsPlace) {
     m_queue.add({1});
     m_queue.add({2});
