@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""fixture.py up|down [v1|tmp|acct|bare]: the cluster of some system tests, with the product and the test programs on it. v1: there Slurm uses
-cgroup v1 and limits memory; where that is not possible there is none, and its tests are skipped. tmp: there each job has a /tmp of
-its own (job_container/tmpfs). acct: there Slurm has its accounting. bare: there the product is not installed."""
+"""fixture.py up|down [v1|tmp|acct|bare|load]: the cluster of some system tests, with the product and the test programs on it. v1: there
+Slurm uses cgroup v1 and limits memory; where that is not possible there is none, and its tests are skipped. tmp: there each job has a
+/tmp of its own (job_container/tmpfs). acct: there Slurm has its accounting. bare: there the product is not installed. load: there a node
+runs 64 tasks at once, and Slurm is patient with a machine on which everything then takes its time."""
 
 import os
 import shutil
@@ -14,6 +15,9 @@ from lib.product import STORE, set_policy
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 # More than the two processors that a small machine has, so that many jobs, which mostly sleep, run at once.
 CPUS = 20
+LOAD_CPUS = 64
+# A last checkpoint has two thirds of KillWait, and 64 of them share the machine's processors.
+LOAD = tuple(word for line in ("KillWait=300", "MessageTimeout=60", "SlurmdTimeout=300") for word in ("--conf", line))
 PRIVATE_TMP = ("--conf", "JobContainerType=job_container/tmpfs", "--conf", "PrologFlags=Contain",
                "--file", "job_container.conf=AutoBasePath=true\nBasePath=/var/spool/containers\n")
 # Partitions named after what becomes of their jobs when one of "urgent" comes.
@@ -29,9 +33,9 @@ PREEMPTION = (
 )
 
 
-def up(*options, bare=False):
+def up(*options, bare=False, cpus=CPUS):
     # A job number that no other number in a job's environment is.
-    lines = (f"NodeName=n[1-{len(COMPUTE)}] CPUs={CPUS} RealMemory=4000 State=UNKNOWN", "FirstJobId=7001", *PREEMPTION)
+    lines = (f"NodeName=n[1-{len(COMPUTE)}] CPUs={cpus} RealMemory=4000 State=UNKNOWN", "FirstJobId=7001", *PREEMPTION)
     must(cluster.call("up", "--nodes", str(len(COMPUTE)), *options, *(word for line in lines for word in ("--conf", line))))
     shutil.copytree(PROGRAMS, cluster.shared("/shared/programs"))
     if bare:
@@ -58,6 +62,8 @@ elif sys.argv[1:] == ["up", "acct"]:
     up("--accounting")
 elif sys.argv[1:] == ["up", "bare"]:
     up(bare=True)
+elif sys.argv[1:] == ["up", "load"]:
+    up(*LOAD, cpus=LOAD_CPUS)
 elif sys.argv[1] == "up":
     if memory_is_limited():
         up("--cgroup", sys.argv[2])
