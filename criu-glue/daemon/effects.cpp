@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli_answers.hpp"
+#include "fault/fault.hpp"
 #include "log.hpp"
 #include "os/cgroup.hpp"
 #include "os/process.hpp"
@@ -64,9 +65,11 @@ void Server::handle(std::uint32_t job_id, const Event& event) {
         if (m_stopping) stop_when_saved();
         return;
     }
+    CKPT_FAULT_IN_TIME("ckptd.event");
     count(*job, event);
     const Effects effects = advance(job->state, event);
     for (const Effect& effect : effects) {
+        CKPT_FAULT_IN_TIME("ckptd.effect");
         job = find_job(job_id); // an effect may have ended the job
         if (job == nullptr) return;
         if (!decide_elsewhere(*job, effect)) std::visit([&](const auto& e) { perform(*job, e); }, effect);

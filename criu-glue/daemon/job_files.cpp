@@ -6,6 +6,7 @@
 
 #include <cstdio>
 
+#include "fault/fault.hpp"
 #include "os/files.hpp"
 #include "os/safe_path.hpp"
 
@@ -44,10 +45,12 @@ std::vector<JobFile> JobFiles::load() const {
 
 Status JobFiles::save(std::uint32_t job_id, const std::string& bytes) const {
     const std::string name = std::to_string(job_id);
+    CKPT_FAULT("ckptd.file");
     {
         CKPT_TRY(const Fd file, open_beneath(m_dir.get(), k_new, O_WRONLY | O_CREAT | O_TRUNC, 0600));
         CKPT_CHECK(write_all(file.get(), bytes));
     }
+    CKPT_FAULT("ckptd.file_named");
     if (::renameat(m_dir.get(), k_new, m_dir.get(), name.c_str()) != 0)
         return fail_errno(Code::os, "write the file of job " + name);
     return {};

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <type_traits>
 
+#include "fault/fault.hpp"
 #include "log.hpp"
 #include "os/accounts.hpp"
 #include "os/process.hpp"
@@ -186,6 +187,7 @@ void Server::log_nonsense(const Peer& peer, const std::string& what) {
 }
 
 void Server::dispatch(ConnectionId id, Packet packet) {
+    CKPT_FAULT_IN_TIME("ckptd.message");
     const auto type = wire::type_of(packet.bytes);
     if (!type) {
         log_nonsense(m_connections.at(id).peer, one_line(type.error()));

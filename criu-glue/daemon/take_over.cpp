@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "fault/fault.hpp"
 #include "find_again.hpp"
 #include "job_on_file.hpp"
 #include "log.hpp"
@@ -33,6 +34,7 @@ void Server::keep_on_file(Job& job) const {
 }
 
 Job Server::job_from(const JobFile& file) {
+    CKPT_FAULT_IN_TIME("ckptd.take_over");
     Job job = make_job(file.open);
     job.taken_over = true;
     job.state.plan = plan_from(file.plan);

@@ -7,6 +7,7 @@
 #include <array>
 #include <csignal>
 
+#include "fault/fault.hpp"
 #include "os/files.hpp"
 #include "wire/worker.hpp"
 
@@ -34,6 +35,7 @@ Workers::Id Workers::start(const std::string& program, const std::string& reques
                            std::chrono::milliseconds limit, Done done, const WorkerRuns& how) {
     auto start = [&]() -> Result<Running> {
         CKPT_TRY(auto sockets, make_socket_pair());
+        CKPT_FAULT("ckptd.worker");
         SpawnSpec spec;
         spec.path = std::string(CKPT_LIBEXEC_DIR) + "/" + program;
         spec.argv = {spec.path};
@@ -74,6 +76,7 @@ void Workers::hurry(Id id) {
 Workers::Id Workers::run_text(const std::vector<std::string>& argv, std::chrono::milliseconds limit,
                               TextDone done) {
     auto start = [&]() -> Result<Running> {
+        CKPT_FAULT("ckptd.helper");
         CKPT_TRY(Pipe out, make_pipe());
         SpawnSpec spec;
         spec.path = argv.front();
@@ -112,6 +115,7 @@ Workers::Id Workers::add(Running running, std::chrono::milliseconds limit, std::
 }
 
 void Workers::finish(Id id, Result<Packet> result) {
+    CKPT_FAULT_IN_TIME("ckptd.answer");
     const Done done = m_running.at(id).done;
     if (result) {
         // it has only to exit now; whatever it still closes is not our business for a moment

@@ -26,6 +26,7 @@
 #include "engine/survey.hpp"
 #include "engine/timers.hpp"
 #include "engine/tracer.hpp"
+#include "fault/fault.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
@@ -165,6 +166,7 @@ private:
 
     // A set-user-id program may have started after the survey; no restore would accept its images.
     Status accept_images() {
+        CKPT_FAULT("dump.accept");
         CKPT_CHECK(give_images_to(m_fds.images.get(), 0, 0));
         CKPT_CHECK(repair_timers_in(m_fds.images.get()));
         Status safe = check_images();
@@ -214,10 +216,12 @@ private:
         // (cr-dump.c:cr_dump_tasks, cr_dump_finish).
         if (script == "pre-dump") {
             m_frozen_from = Clock::now();
+            CKPT_FAULT("dump.freeze");
             return check_root_lives(); // criu is about to seize that pid
         }
         if (script == "query-ext-files") return when_stopped();
         if (script != "post-dump") return {};
+        CKPT_FAULT("dump.written");
         CKPT_CHECK(check_ipc());
         CKPT_TRY(DumpRecord record, save_files(m_request, m_fds, left()));
         record.criu_version = m_result.criu_version;
@@ -238,6 +242,7 @@ private:
     }
 
     Status when_stopped() {
+        CKPT_FAULT("dump.frozen");
         if (!m_fds.state) return {};
         wire::DumpStopped stopped;
         if (m_request.together) {

@@ -23,6 +23,7 @@
 #include "engine/restored_files.hpp"
 #include "engine/shim_state.hpp"
 #include "engine/user_child.hpp"
+#include "fault/fault.hpp"
 #include "os/files.hpp"
 #include "os/procfs.hpp"
 #include "os/safe_path.hpp"
@@ -94,12 +95,14 @@ public:
 
 private:
     Status enter_home() {
+        CKPT_FAULT("restore.home");
         CKPT_TRY(m_home, make_home(m_spec, m_deadline));
         return {};
     }
 
     // Every check that needs no criu; changes nothing.
     Status prepare() {
+        CKPT_FAULT("restore.prepare");
         CKPT_TRY(DumpRecord record, read_dump_record(m_fds.images.get()));
         CKPT_CHECK(m_files.clear(record, m_left));
         // What this job wants counts, whatever the one did that it goes on from.
@@ -131,14 +134,13 @@ private:
     // A shell goes on reading where it was, whatever it reads there.
     Status check_script(const DumpRecord& record) {
         if (!record.script || record.script->content == 0 || m_request.script.empty()) return {};
-        CKPT_TRY(const std::string now,
-                 as_user(job_user(m_request.user), m_fds.mount_ns.get(), left(),
-                         [this]() -> Result<std::string> {
-                             const Fd script(
-                                 ::open(m_request.script.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-                             if (!script) return fail_errno(Code::os, "read the job's script");
-                             return std::to_string(script_content(script.get()));
-                         }));
+        CKPT_TRY(
+            const std::string now,
+            as_user(job_user(m_request.user), m_fds.mount_ns.get(), left(), [this]() -> Result<std::string> {
+                const Fd script(::open(m_request.script.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+                if (!script) return fail_errno(Code::os, "read the job's script");
+                return std::to_string(script_content(script.get()));
+            }));
         if (now == std::to_string(record.script->content)) return {};
         return fail(Code::restore_impossible,
                     "the job's script is not the one that was running at the checkpoint",
@@ -196,7 +198,9 @@ private:
         CriuClient client(m_home.criu.get(), m_deadline);
         CKPT_TRY(const std::string version, client.version()); // it works here, before any file is touched
         CKPT_CHECK(check_criu(version));
+        CKPT_FAULT("restore.files");
         CKPT_CHECK(m_files.apply(over_at(), m_left));
+        CKPT_FAULT("restore.criu");
         m_files.describe_in(m_restored.result);
         CriuRestoreOptions options;
         options.common = criu_common_options(k_log_name);
@@ -211,6 +215,7 @@ private:
     // program that ends the moment it is resumed is not missed.
     Status on_notification(std::string_view script, pid_t pid) {
         if (script != "post-restore") return {};
+        CKPT_FAULT("restore.made");
         CKPT_CHECK(m_files.finish(m_left));
         CKPT_TRY(const auto pids, tree_pids(m_home.pid1.pid()));
         for (const pid_t candidate : pids) {
@@ -230,7 +235,9 @@ private:
     // criu must have left the job's cgroup before the job is on its own; then pid 1 takes over.
     Status commit() {
         CKPT_TRY(const Packet ended, receive_packet(m_home.control.get(), k_end_patience));
+        CKPT_FAULT("restore.deliver");
         CKPT_CHECK(m_deliver(m_restored));
+        CKPT_FAULT("restore.delivered");
         const int root = m_restored.result.root_pid_inside;
         std::array<char, sizeof root> bytes{};
         std::memcpy(bytes.data(), &root, sizeof root);

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 
+#include "fault/fault.hpp"
 #include "process.hpp"
 
 namespace ckpt {
@@ -99,8 +100,10 @@ int pid1(int argc, char** argv) {
     default_sigchld();
     const auto control = static_cast<int>(arguments.control);
     keep_only(control);
+    CKPT_FAULT_IN_TIME("init.pid1");
     const pid_t root = wait_for_commit(static_cast<pid_t>(arguments.criu), control);
     if (root == 0 || !become_user(arguments)) return k_failed;
+    CKPT_FAULT_IN_TIME("init.taken_over");
     ::close(control); // tells the engine that the commit has arrived
     wait_for_end(root);
     return 0;

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "fault/fault.hpp"
 #include "process.hpp"
 #include "wire/init_protocol.hpp"
 
@@ -116,9 +117,11 @@ int serve(pid_t application) {
     // First without a signal: one that came before our mask was in place would never be announced.
     while (!reap(application, status)) {
         siginfo_t signal;
+        CKPT_FAULT_IN_TIME("init.serve");
         // EINTR: a debugger or CRIU had stopped us, which ends sigwaitinfo(2) without a signal.
         if (::sigwaitinfo(&all, &signal) > 0 && signal.si_signo != SIGCHLD) relay(signal, application);
     }
+    CKPT_FAULT_IN_TIME("init.end");
     report(wire::InitStatus::ended, status);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -141,6 +144,7 @@ int run(int argc, char** argv) {
 
     int failure[2] = {-1, -1};
     if (::pipe2(failure, O_CLOEXEC) != 0) return k_failed;
+    CKPT_FAULT_IN_TIME("init.start");
     const pid_t application = ::fork();
     if (application < 0) {
         report(wire::InitStatus::exec_failed, errno);

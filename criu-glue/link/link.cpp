@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <utility>
 
+#include "fault/fault.hpp"
+
 namespace ckpt {
 namespace {
 
@@ -105,7 +107,9 @@ Status Link::send(std::string_view message) {
 Status Link::flush() {
     if (m_failure) return tl::unexpected(*m_failure);
     while (wants_to_write()) {
-        const ssize_t n = ::send(m_socket.get(), m_out.data() + m_sent, m_out.size() - m_sent, MSG_NOSIGNAL);
+        const ssize_t n = CKPT_FAULTED("link.send") ? -1
+                                                    : ::send(m_socket.get(), m_out.data() + m_sent,
+                                                             m_out.size() - m_sent, MSG_NOSIGNAL);
         if (n >= 0)
             m_sent += static_cast<std::size_t>(n);
         else if (would_block(errno))
@@ -126,7 +130,8 @@ Result<std::vector<std::string>> Link::receive() {
     std::size_t got = 0;
     std::optional<Error> end;
     while (!end && got < k_read_max) {
-        const ssize_t n = ::recv(m_socket.get(), chunk.data(), chunk.size(), 0);
+        const ssize_t n =
+            CKPT_FAULTED("link.receive") ? -1 : ::recv(m_socket.get(), chunk.data(), chunk.size(), 0);
         if (n > 0) {
             m_in.append(chunk.data(), static_cast<std::size_t>(n));
             got += static_cast<std::size_t>(n);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "access.hpp"
+#include "fault/fault.hpp"
 #include "prune_request.hpp"
 #include "request_parts.hpp"
 #include "store/adopt.hpp"
@@ -57,7 +58,9 @@ Status adopt_images(const wire::AdoptRequest& request, std::vector<Fd>& fds, wir
                                 request.other_job, request.place.base),
                     "see `sckpt list`");
     if (!access) return tl::unexpected(missing(access.error(), request.place));
+    CKPT_FAULT("adopt.begin");
     CKPT_TRY(store::Adoption adoption, store::adopt(access->store(), spec));
+    CKPT_FAULT("adopt.unpacked");
     // A first start has nothing behind it that anybody would ask about.
     if (adoption.found == store::Found::generation || spec.incarnation > 0)
         (void)store::note_adoption(access->store(), spec, adoption, request.node_name);

@@ -8,6 +8,7 @@
 #include "access.hpp"
 #include "adopt_request.hpp"
 #include "commit_request.hpp"
+#include "fault/fault.hpp"
 #include "os/files.hpp"
 #include "prune_request.hpp"
 #include "request_parts.hpp"
@@ -59,6 +60,7 @@ Status run(const wire::CompleteRequest& request, std::vector<Fd>& fds, wire::Com
         if (error.code == Code::not_permitted) error.code = Code::store_unwritable;
         return tl::unexpected(std::move(error));
     }
+    CKPT_FAULT("complete.begin");
     return store::complete(access->store(),
                            {owner_of(request.place), request.place.incarnation, request.wait_status,
                             request.drop_generations, request.will_be_requeued, failed_of(request),
@@ -78,10 +80,10 @@ Status inspect(const wire::InspectRequest& request, std::vector<Fd>& fds) {
     const auto known = [](std::uint32_t uid) {
         return uid != wire::InspectRequest::k_anybody ? std::optional(uid) : std::nullopt;
     };
-    return store::inspect(access->store(),
-                          {request.job_id, request.details, request.verify, known(request.uid),
-                           known(request.history_uid)},
-                          fds[k_own].get());
+    return store::inspect(
+        access->store(),
+        {request.job_id, request.details, request.verify, known(request.uid), known(request.history_uid)},
+        fds[k_own].get());
 }
 
 // Whoever reads the listing learns of a failure, not only our log.

@@ -7,6 +7,7 @@
 #include <format>
 #include <utility>
 
+#include "fault/fault.hpp"
 #include "store/attempt.hpp"
 #include "store/history.hpp"
 #include "store/packs.hpp"
@@ -139,6 +140,7 @@ private:
     }
 
     Status seal_own(Manifest& manifest) {
+        CKPT_FAULT("commit.seal");
         CKPT_TRY(PartSealer sealer,
                  PartSealer::start(m_job, m_spec.id, m_job.keys.sealing(), m_spec.compression));
         for (const PartSource& source : m_spec.parts) {
@@ -150,6 +152,7 @@ private:
 
     // Names whatever is in the generation, when all of that is durable.
     Result<std::size_t> write(Manifest& manifest) {
+        CKPT_FAULT("commit.manifest");
         manifest.created_at = std::time(nullptr);
         std::string text = to_json(manifest);
         if (text.size() > k_manifest_max) // it could not be read again
@@ -162,8 +165,10 @@ private:
     // The moment the generation comes into being. The place is looked at again, right before.
     Status publish() {
         CKPT_CHECK(check_place(m_job, m_spec.id));
+        CKPT_FAULT("commit.publish");
         const std::string name = m_job.generation(m_spec.id);
         CKPT_CHECK(m_job.volume.rename(m_temp, name));
+        CKPT_FAULT_IN_TIME("commit.published");
         auto synced = m_job.volume.sync(m_incarnation);
         // Not durable is not there: the caller goes on as if it had never been.
         if (!synced) (void)m_job.volume.rename(name, m_temp);

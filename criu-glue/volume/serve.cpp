@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "fault/fault.hpp"
 #include "os/stream.hpp"
 #include "volume/messages.hpp"
 
@@ -30,30 +31,41 @@ private:
             reply.bytes = m_volume.name();
             return {};
         case Operation::list:
+            CKPT_FAULT("writer.list");
             return list(call, reply);
         case Operation::make_dir:
+            CKPT_FAULT("writer.make_dir");
             return m_volume.make_dir(call.path);
         case Operation::create:
+            CKPT_FAULT("writer.create");
             return create(call, reply);
         case Operation::write:
+            CKPT_FAULT("writer.write");
             return write(call);
         case Operation::finish:
+            CKPT_FAULT("writer.finish");
             return finish(call);
         case Operation::open:
+            CKPT_FAULT("writer.open");
             return open(call, reply);
         case Operation::read_at:
+            CKPT_FAULT("writer.read_at");
             return read_at(call, reply);
         case Operation::close:
             m_new.erase(call.handle);
             m_old.erase(call.handle);
             return {};
         case Operation::rename:
+            CKPT_FAULT("writer.rename");
             return m_volume.rename(call.path, call.to);
         case Operation::sync:
+            CKPT_FAULT("writer.sync");
             return m_volume.sync(call.path);
         case Operation::remove:
+            CKPT_FAULT("writer.remove");
             return m_volume.remove(call.path);
         case Operation::space:
+            CKPT_FAULT("writer.space");
             return space(reply);
         case Operation::usage:
             return usage(call, reply);

@@ -9,6 +9,7 @@
 
 #include "ending.hpp"
 #include "exec_error.hpp"
+#include "fault/fault.hpp"
 #include "os/files.hpp"
 #include "os/process.hpp"
 #include "signals.hpp"
@@ -64,6 +65,7 @@ Result<Tree> tree_of(pid_t child) {
 
 Result<Tree> launch(const Application& application, int status_read, Fd status_write) {
     if (::access(k_init, X_OK) != 0) return fail_errno(Code::os, std::string("run ") + k_init);
+    CKPT_FAULT("shim.launch");
     const pid_t child = ::fork();
     if (child < 0) return fail_errno(Code::os, "start ckpt-init");
     if (child == 0) become_init(application, status_write.get());

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <span>
 
+#include "fault/fault.hpp"
 #include "os/process.hpp"
 #include "os/tree.hpp"
 #include "say.hpp"
@@ -65,6 +66,7 @@ void Service::poll_once() {
     const std::vector<pollfd>& fds = m_fds;
     if (::poll(m_fds.data(), m_fds.size(), timeout_ms()) < 0) return; // EINTR: we were stopped and continued
     // ckptd first: its order to leave comes before the tree that it kills is seen to be gone.
+    CKPT_FAULT_IN_TIME("shim.poll");
     if (fds[0].revents != 0) read_ckptd();
     look_for_ckptd();
     if (fds[1].revents != 0) read_canary();

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "ending.hpp"
+#include "fault/fault.hpp"
 #include "hold.hpp"
 #include "job_environment.hpp"
 #include "say.hpp"
@@ -85,6 +86,7 @@ Result<Started> await_start(Ckptd& ckptd, bool& refused) {
 }
 
 Asked ask_once(Ckptd& ckptd, const Introduction& introduction) {
+    CKPT_FAULT_IN_TIME("shim.greet");
     const auto& stdio = introduction.stdio;
     auto greeted = Ckptd::greet({introduction.script,
                                  introduction.status_pipe,

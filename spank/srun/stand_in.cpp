@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "command.hpp"
+#include "fault/fault.hpp"
 #include "os/datagram.hpp"
 #include "shim/signals.hpp"
 
@@ -53,6 +54,7 @@ Result<StandIn> StandIn::start(const std::string& dir, const wire::StepCommand& 
 }
 
 Status StandIn::ask() {
+    CKPT_FAULT("srun.ask");
     CKPT_TRY(const Fd file, as_file(*m_command));
     const Fd cwd(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!cwd) return fail_errno(Code::os, "open the working directory");
@@ -106,6 +108,7 @@ Result<wire::StepEnded> StandIn::wait() {
     for (int in_vain = 0;;) {
         std::array<pollfd, 2> fds{pollfd{m_signals.get(), POLLIN, 0}, pollfd{m_socket.get(), POLLIN, 0}};
         const int ready = ::poll(fds.data(), fds.size(), k_look_ms);
+        CKPT_FAULT_IN_TIME("srun.wait");
         if (fds[0].revents != 0) pass_signals_on();
         CKPT_TRY(const auto ended, read());
         if (ended) return *ended;

@@ -190,6 +190,11 @@ class Cluster:
                     node.power_off()
                 raise
 
+    def set_network(self, name, state):
+        self.require_up()
+        self.node(name).running()
+        network.set_port(self.switch_pid(), name, state)
+
     def _start_node(self, node):
         start = time.time()
         node.boot(self.layers_file.read_text().splitlines())

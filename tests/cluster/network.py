@@ -32,6 +32,11 @@ def plug_in(switch_pid, name, node_pid):
     _ip(node_pid, f"addr add {address(name)}/{PREFIX} dev eth0", "link set eth0 up")
 
 
+def set_port(switch_pid, name, state):
+    """"down" is a cut cable: the node keeps its address and routes, and nothing arrives. "up" again: what waits is sent again."""
+    _ip(switch_pid, f"link set {name} {state}")
+
+
 def listens(pid, address):
     """Whether something listens in the network namespace of PID: at a TCP port or at the path of a Unix socket. Read from
     the kernel, since a client that tries too early, such as sinfo, would wait a second before it tries again."""

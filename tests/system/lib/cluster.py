@@ -81,6 +81,10 @@ class Cluster:
     def start_node(self, node):
         self._must("start-node", node)
 
+    def set_network(self, node, state):
+        """"down": nothing reaches the node, or comes from it, until it is "up" again."""
+        self._must("network", node, state)
+
     def _must(self, *arguments):
         done = self.call(*arguments, capture_output=True)
         if done.returncode:
