@@ -64,10 +64,11 @@ def connected(shim):
 def untrue(shim, victim, job):
     """(name, message, how often)."""
     many = [(4, victim)] * 1500
+    # First: after nonsense the connection that is taken may be one that ckptd is about to close.
+    yield "settled, unasked", message(18, (8, 0), (4, 0), "", (1, 1), [], [], (1, 0)), 50
     yield "hello again", hello(victim), 1
     for pid in (victim, 1, 0, -1, os.getpid(), 2**31 - 1):
         yield f"tree of {pid}", message(12, (4, pid)), 1
-    yield "settled, unasked", message(18, (8, 0), (4, 0), "", (1, 1), [], [], (1, 0)), 50
     yield "sruns of others", message(18, (8, 1), (4, 0), "", (1, 1), many[:1024], [(8, number) for number in range(1024)], (1, 1)), 5
     yield "too many sruns", message(18, (8, 1), (4, 0), "", (1, 1), many, [], (1, 1)), 5
     yield "settled with a long text", message(18, (8, 1), (4, 403), "x\n%s%n\x1b[2J\0" * 4000, (1, 1), [], [], (1, 0)), 5

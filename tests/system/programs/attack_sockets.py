@@ -200,12 +200,10 @@ def deep(job):
             with open(said[0]) as result:
                 os.close(said[1])
                 return json.load(result)
-    kept = [connect() for _ in range(300)]
-    for connection in kept:
-        connection.setblocking(False)
+    kept = [connect(timeout=0) for _ in range(300)]
     sent = answered = 0
     while not read_end():
-        for connection in kept:
+        for number, connection in enumerate(kept):
             try:
                 connection.send(explain(0))
                 sent += 1
@@ -215,6 +213,9 @@ def deep(job):
                 answered += 1
             except BlockingIOError:
                 pass
+            except OSError:  # hung up on, for answers that were not read in time
+                connection.close()
+                kept[number] = connect(timeout=0)
     with open(said[1], "w") as result:
         json.dump({"sent": sent, "answered": answered}, result)
     os._exit(0)
