@@ -59,7 +59,8 @@ class Shim(AttackTest):
             with self.subTest(name):
                 self.assertNotIn("alice", str(answers))
                 # None of them is a checkpoint: ckptd hangs up, or what is to be taken from the shim is refused.
-                self.assertNotIn([22, 0], [[kind, ord(content[0])] for kind, content in answers if content], answers)
+                told = [one for one in answers if not isinstance(one, str)]  # else how the connection ended
+                self.assertNotIn([22, 0], [[kind, ord(content[0])] for kind, content in told if content], answers)
         self.assertEqual(daemon(), self.daemon)
         self.save(1)
         self.over(job)
