@@ -22,9 +22,9 @@ constexpr std::size_t k_told_max = 1024; // of one job: each is a name in the me
 constexpr std::chrono::seconds k_connected_max{10};
 
 constexpr std::size_t k_leavers_max = 256; // of one job, who wait for the same answer
-// Whether the caller, in the cgroup `where`, is a process of the job's own trees, which stands still while they
-// are dumped: what else is in their cgroups makes a dump fail (engine/survey.cpp), but the shims. Tasks of a step
-// may share a cgroup.
+// Whether the caller, in the cgroup `where`, is a process of the job's own trees, which stands still while
+// they are dumped: what else is in their cgroups makes a dump fail (engine/survey.cpp), but the shims. Tasks
+// of a step may share a cgroup.
 bool asks_from_inside(const Job& job, const std::string& where, pid_t caller) {
     const auto is_in_its_cgroup = [&](const auto& one) { return one.second.cgroup == where; };
     const auto is_its_shim = [&](const auto& one) { return one.second.shim_pid == caller; };
