@@ -27,7 +27,9 @@ constexpr std::size_t k_leavers_max = 256; // of one job, who wait for the same 
 // of a step may share a cgroup.
 bool asks_from_inside(const Job& job, const std::string& where, pid_t caller) {
     const auto is_in_its_cgroup = [&](const auto& one) { return one.second.cgroup == where; };
-    const auto is_its_shim = [&](const auto& one) { return one.second.shim_pid == caller; };
+    const auto is_its_shim = [&](const auto& one) {
+        return is_in_its_cgroup(one) && one.second.shim_pid == caller; // others are of other nodes
+    };
     return !where.empty() && std::ranges::any_of(job.tasks, is_in_its_cgroup) &&
            std::ranges::none_of(job.tasks, is_its_shim);
 }

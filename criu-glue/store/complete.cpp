@@ -59,8 +59,9 @@ Status complete(const Store& store, const CompleteSpec& spec) {
                                     "is the store's file system mounted on this node?", ENOENT});
     }
     if (done) done = complete_in(job, spec);
-    // Else it would lie there until retention comes by; it is nothing that the end of a job depends on.
-    if (done) (void)sweep_ended(job, spec.incarnation);
+    // Else it would lie there until retention comes by; it is nothing that the end of a job depends on. A job
+    // that goes on does so itself, with its next commit.
+    if (done && !spec.drop_generations && !spec.will_be_requeued) (void)sweep_ended(job, spec.incarnation);
     if (!done) return tl::unexpected(store_error(done.error(), action));
     return {};
 }

@@ -153,7 +153,7 @@ Status drop_all(const JobAt& job, std::uint32_t incarnation) {
     CKPT_TRY(const JobState state, scan(job));
     if (successor_of(state, incarnation)) return {};
     Remover remover(job, incarnation);
-    CKPT_CHECK(remover.sweep(state));
+    CKPT_CHECK(remover.sweep(state, true));
     CKPT_CHECK(remove_except(remover, state, incarnation, {}));
     return sweep_packs(job, incarnation);
 }

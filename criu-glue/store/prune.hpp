@@ -20,7 +20,8 @@ Status prune(const JobAt& job, std::uint32_t incarnation, std::uint32_t keep);
 // the job over.
 Status sweep_ended(const JobAt& job, std::uint32_t incarnation);
 
-// Removes every generation up to `incarnation` that no other job has claimed.
+// Removes every generation up to `incarnation` that no other job has claimed, and what sweep_ended() does:
+// for the same callers.
 Status drop_all(const JobAt& job, std::uint32_t incarnation);
 
 } // namespace ckpt::store

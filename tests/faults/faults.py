@@ -82,7 +82,7 @@ class Faults:
             cluster.run(node, "sh", "-ec", f"cd {DIRECTORY}; touch released; for file in *; do case $file in struck|released) ;; *) rm -f $file ;; esac; done")
 
     def over(self):
-        """All that has struck since begin(). Until it is called a second time nothing of it is forgotten."""
+        """All that has struck since begin()."""
         found = list(self.struck)
         for node in COMPUTE:
             for line in cluster.run(node, "cat", f"{DIRECTORY}/struck").splitlines():
