@@ -23,6 +23,11 @@ Error no_answer(const std::string& node) {
             "see the log of ckptd there", 0};
 }
 
+// Only its node can see whether it runs without us.
+bool is_unheard_of(const TaskState& task) {
+    return task.phase == TaskState::Phase::registered && !task.shim_present && !task.over;
+}
+
 } // namespace
 
 bool Server::is_elsewhere(const Job& job, const TaskKey& task) {
@@ -247,8 +252,9 @@ std::set<std::string> Server::nodes_to_rest(const Job& job) {
     std::set<std::string> nodes;
     for (const auto& [task, node] : job.others.tasks)
         if (const auto state = job.state.tasks.find(task);
-            state != job.state.tasks.end() && (state->second.phase == TaskState::Phase::running ||
-                                               has_output_under_way(job, node, state->second)))
+            state != job.state.tasks.end() &&
+            (state->second.phase == TaskState::Phase::running || is_unheard_of(state->second) ||
+             has_output_under_way(job, node, state->second)))
             nodes.insert(node);
     return nodes;
 }

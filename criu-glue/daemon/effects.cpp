@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli_answers.hpp"
+#include "effects_common.hpp"
 #include "fault/fault.hpp"
 #include "log.hpp"
 #include "os/cgroup.hpp"
@@ -252,6 +253,8 @@ void Server::perform(Job& job, const effect::KillTree& e) {
     m_workers.abandon(task.worker); // a restore or dump of a task that is gone
     task.worker = 0;
     ++task.attempt;
+    kill_made_tree(task);
+    task.made.reset();
     if (task.restores) undo_restore(job, e.task, [](const Status&) {});
     signal_tree_of(task, SIGKILL);
 }

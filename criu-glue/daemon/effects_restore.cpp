@@ -3,6 +3,7 @@
 // result becomes an event.
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <ctime>
 
 #include "compat/node_here.hpp"
@@ -11,6 +12,7 @@
 #include "os/cgroup.hpp"
 #include "os/process.hpp"
 #include "os/procfs.hpp"
+#include "os/tree.hpp"
 #include "server.hpp"
 #include "slurmctld.hpp"
 #include "text/text.hpp"
@@ -232,7 +234,9 @@ Status Server::start_restore(Job& job, const effect::Restore& e) {
         [this, attempt = this_attempt(job, e.task)](Result<Packet> packet) {
             restored(attempt, std::move(packet));
         },
-        WorkerRuns{task.shim_pid, {}, false});
+        WorkerRuns{task.shim_pid, {}, false, [this, attempt = this_attempt(job, e.task)](Packet& packet) {
+                       return is_tree_made(attempt, packet);
+                   }});
     task.restores = true;
     return {};
 }
@@ -242,16 +246,58 @@ void Server::perform(Job& job, const effect::Restore& e) {
     if (!started) restored(this_attempt(job, e.task), tl::unexpected(started.error()));
 }
 
+bool Server::is_tree_made(const Attempt& attempt, Packet& packet) {
+    const auto type = wire::type_of(packet.bytes);
+    if (!type || *type != wire::RestoreResult::k_type) return false;
+    if (Job* job = find_job(attempt); job != nullptr) job->tasks.at(attempt.task).made = std::move(packet);
+    return true;
+}
+
+void kill_made_tree(const Task& task) {
+    if (!task.made || task.made->fds.empty()) return;
+    const auto result = wire::decode<wire::RestoreResult>(task.made->bytes);
+    if (result && pidfd_alive(task.made->fds[0].get())) signal_tree(result->root_pid, task.user.uid, SIGKILL);
+}
+
 void Server::restored(const Attempt& attempt, Result<Packet> packet) {
     Job* job = find_job(attempt);
     if (job == nullptr) return;
     Task& task = job->tasks.at(attempt.task);
+    std::optional<Packet> made = std::exchange(task.made, std::nullopt);
     if (packet || !task.restores) {
         task.restores = false;
-        return restore_ended(*job, attempt.task, std::move(packet));
+        const auto done = result_of<wire::RestoreDone>(packet);
+        if (done && made) return restore_ended(*job, attempt.task, std::move(*made));
+        task.was_restoring = task.was_restoring || made;
+        return restore_ended(*job, attempt.task,
+                             done ? fail(Code::internal, "the engine returned no tree")
+                                  : tl::unexpected(done.error()));
     }
-    // It has given no answer, and so has taken nothing back.
-    undo_restore(*job, attempt.task, [this, attempt, error = packet.error()](const Status& undone) {
+    if (!made) return restore_died(attempt, packet.error());
+    // Nobody knows whether the tree has gone with it.
+    task.made = std::move(made);
+    kill_made_tree(task);
+    task.was_restoring = true;
+    made = std::exchange(task.made, std::nullopt);
+    if (made->fds.empty()) return restore_died(attempt, packet.error());
+    when_ended(std::move(made->fds[0]),
+               [this, attempt, error = packet.error()] { restore_died(attempt, error); });
+}
+
+void Server::when_ended(Fd pidfd, std::function<void()> then) {
+    const auto process = std::make_shared<Fd>(std::move(pidfd));
+    const auto watch = std::make_shared<Loop::Id>(0);
+    *watch = m_loop.watch(process->get(), [this, watch, process, then = std::move(then)] {
+        m_loop.cancel(*watch);
+        then();
+    });
+}
+
+// It has given no answer, and so has taken nothing back.
+void Server::restore_died(const Attempt& attempt, const Error& error) {
+    Job* job = find_job(attempt);
+    if (job == nullptr) return;
+    undo_restore(*job, attempt.task, [this, attempt, error](const Status& undone) {
         Job* still = find_job(attempt);
         if (still == nullptr) return;
         Error all{Code::restore_failed, "the restore ended without an answer: " + error.what, "", 0};

@@ -117,6 +117,16 @@ void Server::shim_left_round(Job& job, const TaskKey& key) {
     if (job.settling->round.is_complete()) look_at_rest(job);
 }
 
+// True when the cut is given up for that.
+bool Server::are_any_without_us(const Job& job) {
+    const std::uint64_t serial = job.serial;
+    const std::uint32_t job_id = job.facts.job_id;
+    if (!report_those_without_us(job)) return false;
+    if (Job* still = find_job(job_id, serial); still != nullptr && still->settling)
+        settle_ended(*still, runs_elsewhere());
+    return true;
+}
+
 // At rest twice in a row, and nothing has run in between.
 void Server::look_at_rest(Job& job) {
     Settling& settling = *job.settling;
@@ -143,6 +153,7 @@ void Server::look_at_rest(Job& job) {
         }
     }
     const bool for_good = at_rest && now == settling.before;
+    if (for_good && are_any_without_us(job)) return;
     if (for_good && settling.has_stand_ins) job.generations[settling.generation].step_dir = job.step_dir;
     if (for_good && !job.coordinator) return settle_ended(job, std::nullopt);
     settling.before = at_rest ? std::move(now) : std::map<pid_t, Activity>();

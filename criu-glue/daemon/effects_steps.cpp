@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "effects_common.hpp"
-#include "os/process.hpp"
 #include "server.hpp"
 #include "server_send.hpp"
 
@@ -32,18 +31,9 @@ void Server::perform(Job& job, const effect::AwaitStarts& e) {
                      Job* still = find_job(job_id, serial);
                      if (still == nullptr) return;
                      sign_off_dead_tasks(*still);
+                     if ((still = find_job(job_id, serial)) != nullptr) report_those_without_us(*still);
                      if (find_job(job_id, serial) != nullptr) handle(job_id, event::StartsOverdue{number});
                  });
-}
-
-// Of a task that has ended before its hello nobody may tell us: slurmstepd may have been killed with it.
-void Server::sign_off_dead_tasks(const Job& job) {
-    std::vector<TaskKey> dead;
-    for (const auto& [key, task] : job.tasks)
-        if (task.shim == 0 && !pidfd_alive(task.shim_pidfd.get())) dead.push_back(key);
-    const std::uint32_t job_id = job.facts.job_id;
-    for (const TaskKey& key : dead)
-        handle(job_id, event::TaskGone{key, memory_facts(job_id, key)});
 }
 
 Status Server::start_fetch(Job& job, const TaskKey& key) {

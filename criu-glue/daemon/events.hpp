@@ -163,6 +163,10 @@ struct DumpTaken { // its images are complete, and it waits for DumpGoOn
     TaskKey task;
     std::uint32_t generation = 0;
 };
+struct RunsWithoutUs { // its shim has not said hello, and runs the application, as it does when it cannot
+                       // reach us
+    TaskKey task;
+};
 struct StepUnfit { // a step of this srun runs without us: there are too many tasks
     std::uint64_t stand_in = 0;
 };
@@ -232,14 +236,16 @@ struct EpilogArrived {};
 struct EpilogLimitReached {};
 } // namespace event
 
-using Event = std::variant<
-    event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown, event::RestoreEnded,
-    event::ShimReturned, event::ShimAway, event::TreeStarted, event::IntervalElapsed, event::OnDemand,
-    event::Switched, event::TermArrived, event::CauseGraceElapsed, event::CauseKnown, event::LimitNear,
-    event::LimitKnown, event::RequeueEnded, event::CancelEnded, event::DumpEnded, event::DumpStopped,
-    event::SettleEnded, event::DumpTaken, event::PartFetched, event::StepOver, event::StepUnfit,
-    event::StepDoubted, event::DoubtKnown, event::StepsKnown, event::StartsOverdue, event::CommitEnded,
-    event::TreeExited, event::CompletionRecorded, event::TaskGone, event::HoldEnded, event::ConstraintSet,
-    event::EpilogArrived, event::EpilogLimitReached, event::AppDirReady, event::AppAsked, event::AppAnswered>;
+using Event =
+    std::variant<event::TaskRegistered, event::ShimArrived, event::AdoptEnded, event::HistoryKnown,
+                 event::RestoreEnded, event::ShimReturned, event::ShimAway, event::TreeStarted,
+                 event::IntervalElapsed, event::OnDemand, event::Switched, event::TermArrived,
+                 event::CauseGraceElapsed, event::CauseKnown, event::LimitNear, event::LimitKnown,
+                 event::RequeueEnded, event::CancelEnded, event::DumpEnded, event::DumpStopped,
+                 event::SettleEnded, event::DumpTaken, event::PartFetched, event::StepOver, event::StepUnfit,
+                 event::StepDoubted, event::DoubtKnown, event::StepsKnown, event::StartsOverdue,
+                 event::CommitEnded, event::TreeExited, event::CompletionRecorded, event::TaskGone,
+                 event::HoldEnded, event::ConstraintSet, event::EpilogArrived, event::EpilogLimitReached,
+                 event::AppDirReady, event::AppAsked, event::AppAnswered, event::RunsWithoutUs>;
 
 } // namespace ckpt

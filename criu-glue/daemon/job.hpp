@@ -70,6 +70,7 @@ struct Task {
     std::string memory_cgroup;          // os/cgroup.hpp; "" = not looked for yet, or none
     bool restores = false;              // `worker` is at it
     bool was_restoring = false;         // when an earlier daemon ended: what it had restored may have run on
+    std::optional<Packet> made;         // wire::RestoreResult, until there is wire::RestoreDone
     std::uint64_t oom_kills_before = 0; // in it, when the tree started
 };
 

@@ -80,6 +80,10 @@ void fields_of(V& v, StepUnfit& e) {
     v(e.stand_in);
 }
 template <class V>
+void fields_of(V& v, RunsWithoutUs& e) {
+    v(e.task);
+}
+template <class V>
 void fields_of(V& v, OnDemand& e) {
     v(e.is_awaited, e.reason, e.by_signal);
 }
@@ -169,11 +173,11 @@ void fields_of(V& v, AskApp& e) {
 } // namespace effect
 
 // A participant's events that its coordinator decides about.
-using NodeEvent =
-    std::variant<event::TaskRegistered, event::ShimArrived, event::PartFetched, event::RestoreEnded,
-                 event::ShimReturned, event::ShimAway, event::TreeStarted, event::TermArrived,
-                 event::DumpEnded, event::DumpStopped, event::DumpTaken, event::StepUnfit, event::OnDemand,
-                 event::TreeExited, event::TaskGone, event::AppAsked, event::AppAnswered>;
+using NodeEvent = std::variant<event::TaskRegistered, event::ShimArrived, event::PartFetched,
+                               event::RestoreEnded, event::ShimReturned, event::ShimAway, event::TreeStarted,
+                               event::TermArrived, event::DumpEnded, event::DumpStopped, event::DumpTaken,
+                               event::StepUnfit, event::OnDemand, event::TreeExited, event::TaskGone,
+                               event::AppAsked, event::AppAnswered, event::RunsWithoutUs>;
 // What a participant does about them.
 using NodeEffect =
     std::variant<effect::StartTask, effect::WelcomeBack, effect::HoldBackTerm, effect::RelayTerm,

@@ -317,7 +317,10 @@ private:
     Status move_step_dir(Job& job, const std::string& name);
     void link_step_dir(const Job& job, const Task& script);
     void adopted(const Attempt& attempt, const Result<Packet>& result);
+    bool is_tree_made(const Attempt& attempt, Packet& packet);
     void restored(const Attempt& attempt, Result<Packet> result);
+    void restore_died(const Attempt& attempt, const Error& error);
+    void when_ended(Fd pidfd, std::function<void()> then);
     void restore_ended(Job& job, const TaskKey& task, Result<Packet> packet);
     // links to the ckptd of other nodes (node_links.cpp)
     void open_node_port();
@@ -386,6 +389,8 @@ private:
     void participant_may_end(Job& job);
     // effects_cut.cpp, effects_settle.cpp, effects_steps.cpp
     void sign_off_dead_tasks(const Job& job);
+    // event::RunsWithoutUs for each; true if there are any. The job may be gone afterwards.
+    bool report_those_without_us(const Job& job);
     static std::optional<Error> shared_with_another(Job& job, const TaskKey& task, std::uint32_t generation,
                                                     const Packet& packet);
     bool dump_waits(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
@@ -393,6 +398,7 @@ private:
     void ask_to_settle(Job& job);
     void look_at_rest(Job& job);
     void shim_left_round(Job& job, const TaskKey& key);
+    bool are_any_without_us(const Job& job);
     void settle_ended(Job& job, std::optional<Error> error);
     Status start_fetch(Job& job, const TaskKey& key);
     void fetched(const Attempt& attempt, const Status& status);

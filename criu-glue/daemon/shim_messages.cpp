@@ -136,8 +136,10 @@ void Server::shim_gone(std::uint32_t job_id, const TaskKey& task) {
         Job* still = find_job(job_id, serial);
         if (still == nullptr) return;
         const auto away = still->tasks.find(task);
-        if (away != still->tasks.end() && away->second.shim == 0 &&
-            !pidfd_alive(away->second.shim_pidfd.get()))
+        if (away == still->tasks.end() || away->second.shim != 0) return;
+        if (pidfd_alive(away->second.shim_pidfd.get()))
+            report_those_without_us(*still);
+        else
             handle(job_id, event::TaskGone{task, memory_facts(job_id, task)});
     });
     handle(job_id, event::ShimAway{task});

@@ -79,7 +79,8 @@ bool is_coming(const JobState& job) {
         ++here[task.stand_in];
     return std::ranges::any_of(job.tasks, [&](const auto& one) {
         const TaskState& task = one.second;
-        if (task.phase == Phase::ended || task.phase == Phase::held || task.waits_for_cut || task.is_late)
+        if (task.phase == Phase::ended || task.phase == Phase::held || task.waits_for_cut || task.is_late ||
+            task.without_us)
             return false;
         const bool comes_here = job.joins_nodes || task.step.nodes == 1; // the rest of the step too
         const bool is_partly_there =

@@ -38,7 +38,8 @@ struct TaskState {
     std::uint64_t stand_in = 0;
     StepFacts step;
     bool is_late = false;           // its shim has not said hello in time: nothing waits for it
-    bool may_run = false;           // an earlier daemon may have started it
+    bool may_run = false;           // it was told to start, or an earlier daemon may have started it
+    bool without_us = false;        // event::RunsWithoutUs
     bool waits_for_cut = false;     // it may start when the generation under way is taken: it is not in that
     std::optional<int> exit_status; // once it has ended
     bool over = false;              // its srun has ended

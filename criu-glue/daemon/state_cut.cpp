@@ -38,7 +38,8 @@ void step_forward(Taking& taking, Effects& out) {
 } // namespace
 
 std::optional<Error> why_no_cut(const JobState& job) {
-    if (!job.unfit.empty())
+    const auto is_without_us = [](const auto& task) { return task.second.without_us && !task.second.over; };
+    if (!job.unfit.empty() || std::ranges::any_of(job.tasks, is_without_us))
         return Error{Code::dump_refused,
                      "a step of the job runs without checkpoints: it is heterogeneous, has more tasks than "
                      "can be saved at once, or ckptd could not be asked when it began",

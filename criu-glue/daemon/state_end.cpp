@@ -88,6 +88,15 @@ void end_steps(JobState& job, Effects& out) {
     });
 }
 
+// One that was never heard of has run without us all the same when it has an exit status. Without one it was
+// killed on its way, as by the SIGTERM of a requeue, and begins when the job goes on.
+void note_exit(TaskState& task, const event::TaskGone& e) {
+    const bool exited = e.wait_status && WIFEXITED(*e.wait_status);
+    const bool has_run = task.phase == Phase::running ||
+                         (task.phase == Phase::registered && (task.may_run || task.without_us || exited));
+    if (has_run && !task.exit_status) task.exit_status = e.wait_status.value_or(SIGKILL);
+}
+
 } // namespace
 
 bool wants_final(const JobState& job, Cause cause) {
@@ -268,8 +277,7 @@ void on(JobState& job, const event::TaskGone& e, Effects& out) {
         // The kernel's killer may have taken the shim too, or everything at once (memory.oom.group).
         const bool out_of_memory = found->second.phase == Phase::running && !job.ending &&
                                    found->second.stand_in == 0 && e.memory.out_of_memory;
-        if (found->second.phase == Phase::running && !found->second.exit_status)
-            found->second.exit_status = e.wait_status.value_or(SIGKILL);
+        note_exit(found->second, e);
         found->second.phase = Phase::ended;
         if (out_of_memory && !job.unmanaged) {
             note_failure(job, SIGKILL, e.memory);

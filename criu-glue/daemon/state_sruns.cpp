@@ -11,8 +11,17 @@ namespace {
 
 constexpr std::size_t k_over_max = 1024; // sruns that end within the moment that news take
 
-bool has_task(const JobState& job, std::uint64_t stand_in) {
-    return std::ranges::any_of(job.tasks, [&](const auto& one) { return one.second.stand_in == stand_in; });
+// What has ended before it had begun, a SIGTERM may have ended.
+bool has_begun(const TaskState& task) {
+    const bool is_told =
+        task.phase == TaskState::Phase::registered && task.shim_present && !task.waits_for_cut;
+    return task.phase == TaskState::Phase::running || task.exit_status || is_told || task.may_run ||
+           task.without_us;
+}
+
+bool has_begun(const JobState& job, std::uint64_t stand_in) {
+    return std::ranges::any_of(
+        job.tasks, [&](const auto& one) { return one.second.stand_in == stand_in && has_begun(one.second); });
 }
 
 bool is_expected(const JobState& job, std::uint64_t stand_in) {
@@ -83,7 +92,7 @@ void on(JobState& job, const event::StepsKnown& e, Effects& out) {
 // Whose tasks had begun has failed by itself. slurmctld refuses steps of a job that it has requeued. A script
 // that has its SIGTERM and runs on sees whatever happens to it until its end.
 void on(JobState& job, const event::StepDoubted& e, Effects& out) {
-    if (has_task(job, e.stand_in) || is_settled(job)) {
+    if (has_begun(job, e.stand_in) || is_settled(job)) {
         out.emplace_back(effect::ClearStep{e.stand_in});
     } else if (!std::exchange(job.asks_doubt, true)) {
         out.emplace_back(effect::AskDoubt{e.stand_in, e.has_signal});
@@ -97,7 +106,7 @@ void on(JobState& job, const event::DoubtKnown& e, Effects& out) {
     if (!runs_on && !is_settled(job)) job.doubts.clear(); // its SIGTERM is on the way
     ask_next_doubt(job, out);
     if (!runs_on && !is_settled(job)) return;
-    if (runs_on && is_expected(job, e.stand_in) && !has_task(job, e.stand_in) && !e.has_signal)
+    if (runs_on && is_expected(job, e.stand_in) && !has_begun(job, e.stand_in) && !e.has_signal)
         hold_for_step(job, e.stand_in, out);
     else
         out.emplace_back(effect::ClearStep{e.stand_in});

@@ -148,7 +148,7 @@ void on(JobState& job, const event::TaskRegistered& e, Effects& out) {
 void on(JobState& job, const event::ShimArrived& e, Effects& out) {
     TaskState& task = job.tasks[e.task];
     task.shim_present = true;
-    task.is_late = false;
+    task.is_late = task.may_run = task.without_us = false;
     task.gated = e.gated;
     if (task.phase == Phase::held) { // it has lost its connection, and not its hold
         out.emplace_back(effect::HoldBackTerm{e.task});
@@ -314,6 +314,7 @@ void on(JobState& job, const event::ShimReturned& e, Effects& out) {
     if (task.phase != Phase::registered && !was_away) return;
     task.phase = Phase::running;
     task.shim_present = true;
+    task.without_us = false;
     task.gated = e.gated;
     // Nobody has stopped it.
     if (!was_away && job.taking && !job.taking->missing.contains(e.task) && !job.taking->error)
@@ -343,6 +344,8 @@ void on(JobState& job, const event::ShimAway& e, Effects& out) {
     // What it waits for is begun anew when it asks again.
     if (task.phase == Phase::adopting || task.phase == Phase::restoring)
         return on(job, event::TaskGone{e.task, {}}, out);
+    const bool was_told = task.phase == Phase::registered && task.shim_present && !task.waits_for_cut;
+    task.may_run = task.may_run || was_told;
     task.shim_present = false;
     task.term_held = false;                 // it has delivered it, and made the trees run on
     if (task.phase == Phase::ended) return; // or had none any more, and leaves as it was told to

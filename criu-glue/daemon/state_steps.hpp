@@ -45,6 +45,7 @@ void on(JobState& job, const event::StepsKnown& e, Effects& out);
 void on(JobState& job, const event::StepDoubted& e, Effects& out);
 void on(JobState& job, const event::DoubtKnown& e, Effects& out);
 void on(JobState& job, const event::StartsOverdue& e, Effects& out);
+void on(JobState& job, const event::RunsWithoutUs& e, Effects& out);
 
 // end
 void on(JobState& job, const event::TermArrived& e, Effects& out);

@@ -25,7 +25,7 @@ bool has_run_nothing(const TaskState& task) {
 }
 
 bool has_not_come_back(const TaskState& task) {
-    return task.phase == Phase::registered && !task.shim_present && task.may_run;
+    return task.phase == Phase::registered && !task.shim_present && task.may_run && !task.without_us;
 }
 
 Error does_not_start() {
@@ -53,6 +53,16 @@ void on(JobState& job, const event::StartsOverdue& e, Effects& out) {
         std::ranges::any_of(job.tasks, [](const auto& one) { return has_not_come_back(one.second); });
     if (awaits == Awaits::starts_for_last || (awaits == Awaits::starts && !comes_back))
         give_up_what_is_due(job, does_not_start(), out);
+}
+
+// What it has written may lie before the next cut and after it: nobody would know at a restore.
+void on(JobState& job, const event::RunsWithoutUs& e, Effects& /*out*/) {
+    const auto found = job.tasks.find(e.task);
+    if (found == job.tasks.end()) return;
+    TaskState& task = found->second;
+    if (task.phase != Phase::registered || task.shim_present) return;
+    task.without_us = true;
+    if (job.taking && !job.taking->error) job.taking->error = why_no_cut(job);
 }
 
 } // namespace ckpt::state

@@ -26,7 +26,7 @@ struct WorkerRuns {
     bool in_background = false; // after all else on the node, until hurry() is called
     // Whether a message of it is not its result yet: then that was all that is to be done about it.
     // NOLINTNEXTLINE(readability-redundant-member-init): GCC warns of aggregates without it
-    std::function<bool(const Packet&)> interim{};
+    std::function<bool(Packet&)> interim{}; // may take its descriptors
 };
 
 class Workers {

@@ -97,11 +97,12 @@ Status serve_restore(Packet& packet) {
     CKPT_TRY(Fd status_pipe, take_fd(in[3].get(), request.status_pipe));
     const RestoreFds fds{std::move(in[0]), std::move(in[1]), std::move(in[2]), std::move(stdio),
                          std::move(status_pipe)};
-    return restore(request, fds, [](const Restored& restored) {
+    CKPT_CHECK(restore(request, fds, [](const Restored& restored) {
         std::vector<int> out{restored.root_pidfd.get(), restored.mount_ns.get(), restored.pid_ns.get()};
         if (restored.state) out.push_back(restored.state.get());
         return answer(restored.result, out);
-    });
+    }));
+    return answer(wire::RestoreDone());
 }
 
 Status serve_undo(Packet& packet) {
@@ -135,7 +136,7 @@ int main() {
     const auto type = wire::type_of(packet->bytes);
     if (!type) return EXIT_FAILURE;
     if (*type == wire::DumpRequest::k_type) return finish<wire::DumpResult>(serve_dump(*packet));
-    if (*type == wire::RestoreRequest::k_type) return finish<wire::RestoreResult>(serve_restore(*packet));
+    if (*type == wire::RestoreRequest::k_type) return finish<wire::RestoreDone>(serve_restore(*packet));
     if (*type == wire::UndoRequest::k_type) return finish<wire::UndoResult>(serve_undo(*packet));
     return EXIT_FAILURE;
 }

@@ -104,6 +104,13 @@ Result<Fd> open_pidfd(const KnownProcess& process) {
     return pidfd;
 }
 
+Result<Executable> executable_of(pid_t pid) {
+    struct stat st{};
+    if (::stat((proc_path(pid) + "/exe").c_str(), &st) != 0)
+        return fail_errno(errno == ENOENT ? Code::not_found : Code::os, "stat /proc/…/exe");
+    return Executable{st.st_dev, st.st_ino};
+}
+
 Result<FdInfo> fd_info(int dir, const std::string& name) {
     CKPT_TRY(const std::string text, read_proc(dir, name.c_str()));
     std::istringstream in(text);

@@ -52,6 +52,14 @@ Result<KnownProcess> know_process(pid_t pid);
 // A pidfd of that very process; Code::not_found when it has ended.
 Result<Fd> open_pidfd(const KnownProcess& process);
 
+// The file that a process executes.
+struct Executable {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    bool operator==(const Executable&) const = default;
+};
+Result<Executable> executable_of(pid_t pid);
+
 // What /proc/PID/fdinfo/FD says; `dir` is /proc/PID/fdinfo.
 struct FdInfo {
     std::uint64_t position = 0;

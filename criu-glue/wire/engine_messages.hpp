@@ -155,6 +155,16 @@ struct UndoResult {
     }
 };
 
+// After RestoreResult, when the tree is its pid 1's and lives on without the engine; or why it does not.
+struct RestoreDone {
+    static constexpr std::uint16_t k_type = 67;
+    Outcome outcome;
+    template <class V>
+    void fields(V& v) {
+        v(outcome);
+    }
+};
+
 // Descriptors on success, in this order: pidfd of the tree's root, its mount namespace, its pid namespace,
 // and, if the dump has saved one, a file with what its shim kept (TaskHello::state).
 struct RestoreResult {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <optional>
 
@@ -86,7 +87,8 @@ Result<Started> await_start(Ckptd& ckptd, bool& refused) {
 }
 
 Asked ask_once(Ckptd& ckptd, const Introduction& introduction) {
-    CKPT_FAULT_IN_TIME("shim.greet");
+    if (CKPT_FAULTED("shim.greet"))
+        return {tl::unexpected(Error{Code::daemon_unreachable, "connect to ckptd", "", errno})};
     const auto& stdio = introduction.stdio;
     auto greeted = Ckptd::greet({introduction.script,
                                  introduction.status_pipe,

@@ -36,6 +36,7 @@ Result<FakeShim> fake_shim(const Task& task, int state, bool output_is_emptied =
 struct Call {
     Child engine;
     Packet answer;
+    int status = 0;
 };
 
 struct Engine {
@@ -87,8 +88,7 @@ Result<Call> call_engine(const std::string& request, const std::vector<int>& fds
         if (!answer && answer.error().code != Code::deadline) return tl::unexpected(answer.error());
         if (answer) {
             call.answer = std::move(*answer);
-            CKPT_TRY(const int status, call.engine.wait(k_patience));
-            (void)status;
+            CKPT_TRY(call.status, call.engine.wait(k_patience));
             return call;
         }
     }
@@ -96,8 +96,7 @@ Result<Call> call_engine(const std::string& request, const std::vector<int>& fds
     auto answer = receive_packet(channel.get(), kill_after.count() > 0 ? kill_after : k_patience);
     if (!answer) call.engine.kill(SIGKILL);
     CKPT_TRY(call.answer, std::move(answer));
-    CKPT_TRY(const int status, call.engine.wait(k_patience));
-    (void)status;
+    CKPT_TRY(call.status, call.engine.wait(k_patience));
     return call;
 }
 
@@ -163,8 +162,11 @@ Result<wire::RestoreResult> call_restore(Task& task, int images, int tails, cons
     request.status_pipe = k_shim_status;
     CKPT_TRY(Call call,
              call_engine(wire::encode(request), fds, options.kill_engine_after, options.kill_engine_when));
+    if (const auto failed = wire::decode<wire::RestoreDone>(call.answer.bytes))
+        CKPT_CHECK(wire::status_of(failed->outcome));
     CKPT_TRY(auto result, wire::decode<wire::RestoreResult>(call.answer.bytes));
     CKPT_CHECK(wire::status_of(result.outcome));
+    if (call.status != 0) return fail(Code::internal, "the engine has not left the tree to its pid 1");
     if (call.answer.fds.size() < 3) return fail(Code::internal, "a restore without descriptors");
     if (options.state != nullptr && call.answer.fds.size() > 3)
         *options.state = std::move(call.answer.fds[3]);

@@ -31,12 +31,14 @@ def places():
 
 
 class Faults:
-    """Every place with every word in random order, again and again; between them cut cables and clocks that jump."""
+    """Every place with every word in random order, again and again, what was missed more often; between them cut cables and clocks that
+    jump."""
 
     def __init__(self, random):
         self.random = random
         self.places = places()
         self.waiting = []
+        self.missed = []  # (place, word) that no process has come by
         self.struck = []  # by us: cables and clocks
 
     def draw(self):
@@ -46,6 +48,8 @@ class Faults:
             return Fault(node, "network", "down")
         if what < 0.08:
             return Fault(node, "clock", str(self.random.choice(CLOCK_JUMPS)))
+        if self.missed and self.random.random() < 0.5:  # every other one, since it may be missed again
+            return Fault(node, *self.missed.pop(self.random.randrange(len(self.missed))))
         if not self.waiting:
             self.waiting = [(place, word) for place, words in self.places.items() for word in words]
             self.random.shuffle(self.waiting)
@@ -80,6 +84,14 @@ class Faults:
         for node in COMPUTE:
             self.mend_network(node)
             cluster.run(node, "sh", "-ec", f"cd {DIRECTORY}; touch released; for file in *; do case $file in struck|released) ;; *) rm -f $file ;; esac; done")
+
+    def miss(self, drawn, struck):
+        """Those of `drawn` that have not struck are drawn again."""
+        left = [(fault.node, fault.place, fault.word) for fault in drawn if fault.place in self.places]
+        for fault in struck:
+            if fault[:3] in left:
+                left.remove(fault[:3])
+        self.missed += [(place, word) for _, place, word in left]
 
     def over(self):
         """All that has struck since begin()."""

@@ -25,8 +25,8 @@ KINDS = {
     "nodes": Kind(("--nodes=2", "--ntasks-per-node=1"), f"srun --label bash -c '{COUNT}'", {"0: ": LINE, "1: ": LINE}),
 }
 ENDS = ("scontrol requeue", "sckpt requeue", "time limit", "none")
-FAULTS = 10
-FAULTS_BEFORE = 3  # the submission, which is what a launch meets
+FAULTS = 16
+FAULTS_BEFORE = 4  # the submission, which is what a launch meets
 AGENDA_S = 10
 NETWORK_S = 2
 CLOCK_S = 4
@@ -61,6 +61,7 @@ class Round:
             self.judge_jobs()
             self.go_on_from_what_is_kept()
             self.judge_what_is_left()
+        self.faults.miss(drawn, self.struck)
 
     # An agenda is a list of (second, action), the seconds from its beginning on.
 

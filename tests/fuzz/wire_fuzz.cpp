@@ -19,7 +19,7 @@ struct Messages {};
 using All =
     Messages<AppPlace, AskApp, AppAsked, AppAnswered, AppDirRequest, AppDirResult, DumpRequest, DumpStopped,
              DumpTaken, DumpGoOn, DumpResult, RestoreRequest, UndoRequest, UndoResult, RestoreResult,
-             ConnectRequest, AcceptRequest, LinkResult, JobOpen, TaskRegister, StepTaskRegister,
+             RestoreDone, ConnectRequest, AcceptRequest, LinkResult, JobOpen, TaskRegister, StepTaskRegister,
              AllocationTaskRegister, TaskExit, JobEpilog, Reply, ShimHello, TaskHello, Settle, Settled,
              StepDoubt, StepsKnown, StepOver, ShimStart, TreeStarted, ShimTerm, ShimOrder, TreeExited,
              ListRequest, PruneCommand, CreateRequest, AskFor, Answer, ExplainRequest, Explanation, ShimState,

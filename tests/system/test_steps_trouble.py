@@ -50,6 +50,20 @@ trap 'srun --overlap --ntasks=1 true || echo "no step"; echo "cleaned up"; exit 
 echo ready
 while :; do sleep 0.1; done
 """
+# Its tasks wait in their prolog, registered with ckptd and not yet asking it what to start.
+WAITS_IN_PROLOG = f"""#!/bin/bash
+cat >prolog <<END
+#!/bin/sh
+echo "\$SLURM_PROCID" >>$PWD/in-prolog
+until [ -e $PWD/begin ]; do sleep 0.05; done
+END
+chmod +x prolog
+srun --ntasks=2 --task-prolog=$PWD/prolog bash -c '{COUNT} "task $SLURM_PROCID line" 1 60; gate go'
+echo "status $?"
+. /shared/programs/gate.sh
+count after 1 60
+gate last
+"""
 EXPECTED = [*(f"line {i}" for i in range(1, 61)), "status 3"]
 
 
@@ -154,6 +168,34 @@ class StepsTrouble(SystemTest):
         self.assertEqual(sorted(application_lines(job.output())), sorted(application_lines(reference.output())))
         self.assertIn("status 5", job.output())
         assert_clean(job, reference)
+
+    def test_a_step_that_began_without_ckptd(self):
+        """It runs without checkpoints; what it writes is never written twice, and when it has ended the job is saved again."""
+        job = submit(WAITS_IN_PROLOG, "--checkpoint-interval=1s", "--ntasks=2", node="n1", name="without")
+        job.wait_file("in-prolog", lines=2)
+        cluster.run("n1", "pkill", "-STOP", "--exact", "ckptd")
+        try:
+            job.path("begin").touch()
+            for task in (0, 1):
+                job.wait_output(f"task {task} line 5\n")
+        finally:
+            cluster.run("n1", "pkill", "-CONT", "--exact", "ckptd")
+        refused = cluster.attempt("n1", "sckpt", "create", job.id, user=job.user)
+        self.assertEqual(refused.returncode, 1)
+        self.assertRegex(refused.stderr, r"a step of the job runs without checkpoints: .*could not be asked when it began.*\[CKPT-403\]")
+        self.assertNotIn(" saved, ", job.output())
+        job.path("go").touch()
+        job.wait_output("after 10\n")
+        cluster.run("n1", "sckpt", "create", job.id, user=job.user)
+        requeue(job, to="n2")
+        job.wait_output("restored generation ")
+        job.path("last").touch()
+        self.assert_ended(end(job))
+        lines = application_lines(job.output())
+        for task in (0, 1):
+            self.assertEqual([line for line in lines if line.startswith(f"task {task} ")], [f"task {task} line {i}" for i in range(1, 61)])
+        self.assertEqual([line for line in lines if not line.startswith("task ")], ["status 0", *(f"after {i}" for i in range(1, 61))])
+        assert_clean(job)
 
     def test_killed_and_cancelled_as_natively(self):
         jobs = [submit(KILLED, *options, node="n1", name=name) for name, options in (("native", ()), ("managed", ("--checkpoint",)))]

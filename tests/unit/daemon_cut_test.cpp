@@ -2,6 +2,8 @@
 // A generation of a job with steps is one cut of all its trees, or none.
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "daemon_state_testbed.hpp"
 
 namespace ckpt {
@@ -237,6 +239,78 @@ TEST(Cut, OneThatMayRunAtAnyMomentLeavesNoLastGeneration) {
     EXPECT_TRUE(has<effect::Say>(over));
     EXPECT_TRUE(has<effect::Comment>(over)) << "nothing is saved";
     EXPECT_TRUE(has<effect::RelayTerm>(over));
+}
+
+// Of each dump that is begun, and why it is not.
+using Refusals = std::vector<std::optional<Code>>;
+Refusals refusals(const Effects& effects) {
+    Refusals found;
+    for (const auto& dump : all<effect::Dump>(effects))
+        found.push_back(dump.refused ? std::optional(dump.refused->code) : std::nullopt);
+    return found;
+}
+
+// Its shim could not reach us in time.
+TEST(Cut, OneThatRunsWithoutUsIsNotTakenForOneThatHasNotBegun) {
+    JobState job = job_with_coming_step();
+    advance(job, event::IntervalElapsed{});
+    const Effects due = advance(job, event::RunsWithoutUs{k_first}); // nothing waits for it
+    ASSERT_EQ(refusals(due), Refusals{Code::dump_refused});
+    const Effects failed =
+        advance(job, event::DumpEnded{k_batch, all<effect::Dump>(due).front().refused, 0, 0});
+    EXPECT_FALSE(has<effect::Commit>(failed));
+    EXPECT_TRUE(has<effect::Say>(failed));
+    advance(job, event::TaskGone{k_first, {}, 0});
+    advance(job, event::StepOver{k_srun});
+    EXPECT_EQ(refusals(advance(job, event::IntervalElapsed{})), Refusals{std::nullopt});
+}
+
+TEST(Cut, OneThatIsSeenToRunWithoutUsDuringTheCutGivesItUp) {
+    JobState job = job_with_coming_step();
+    overdue(job, advance(job, event::IntervalElapsed{}));
+    advance(job, event::DumpStopped{k_batch, 1});
+    advance(job, event::RunsWithoutUs{k_first});
+    EXPECT_EQ(given_up(advance(job, event::SettleEnded{1, std::nullopt})), std::vector<TaskKey>{k_batch});
+}
+
+TEST(Cut, HowOneThatRanWithoutUsHasEndedIsPartOfTheCut) {
+    JobState job = job_with_coming_step();
+    advance(job, event::TaskGone{k_first, {}, 3 << 8}); // and has never said hello
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpStopped{k_batch, 1});
+    advance(job, event::SettleEnded{1, std::nullopt});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_EQ(job.committing.at(1).exited, (std::vector<StepExit>{{{k_srun, 0}, 3 << 8}}));
+}
+
+TEST(Cut, OneThatWasKilledBeforeItBeganIsNot) {
+    JobState job = job_with_coming_step();
+    advance(job, event::TaskGone{k_first, {}, SIGTERM});
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpStopped{k_batch, 1});
+    advance(job, event::SettleEnded{1, std::nullopt});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, 1});
+    EXPECT_TRUE(job.committing.at(1).exited.empty()) << "it begins when the job goes on";
+}
+
+TEST(Cut, OneThatWasToldToStartAndHasGoneIsWaitedFor) {
+    JobState job = job_with_coming_step();
+    advance(job, event::ShimArrived{k_first, true});
+    advance(job, event::ShimAway{k_first});
+    const Effects over = overdue(job, advance(job, event::IntervalElapsed{}));
+    EXPECT_FALSE(has<effect::Dump>(over)) << "it may run";
+    EXPECT_TRUE(has<effect::AwaitStarts>(over));
+    EXPECT_EQ(refusals(advance(job, event::ShimReturned{k_first, false, true})).size(), 2U);
+}
+
+TEST(Cut, OneThatAsksAgainHasRunNothing) {
+    JobState job = job_with_coming_step();
+    advance(job, event::ShimArrived{k_first, true});
+    advance(job, event::ShimAway{k_first});
+    advance(job, event::RunsWithoutUs{k_first});
+    EXPECT_TRUE(has<effect::StartTask>(advance(job, event::ShimArrived{k_first, true})));
+    advance(job, event::TreeStarted{k_first});
+    EXPECT_EQ(refusals(advance(job, event::IntervalElapsed{})), Refusals(2));
 }
 
 TEST(Cut, TheRestOfAStepThatNeverComesIsComplainedAboutOnce) {

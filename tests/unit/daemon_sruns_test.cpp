@@ -2,6 +2,8 @@
 // What the daemon does with what the script's shim says of its sruns.
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "daemon/settle_round.hpp"
 #include "daemon_state_testbed.hpp"
 
@@ -130,6 +132,15 @@ TEST(Doubt, AStepWhoseTasksHadBegunHasFailedByItself) {
     JobState job = script();
     start_step(job);
     EXPECT_TRUE(is_cleared(advance(job, event::StepDoubted{k_srun, false})));
+}
+
+TEST(Doubt, OneWhoseTasksWereKilledBeforeTheyBeganMayHaveMetTheJobsEnd) {
+    JobState job = script();
+    advance(job, event::TaskRegistered{k_task, k_srun, {1, 1, 0}});
+    advance(job, event::TaskGone{k_task, {}, SIGTERM});
+    EXPECT_TRUE(has<effect::AskDoubt>(advance(job, event::StepDoubted{k_srun, false})));
+    EXPECT_TRUE(advance(job, event::DoubtKnown{k_srun, false, Cause::requeued}).empty())
+        << "its SIGTERM comes";
 }
 
 TEST(Doubt, OneQuestionAtATimeGoesToSlurmctld) {
