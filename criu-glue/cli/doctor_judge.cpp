@@ -56,7 +56,8 @@ void judge_plugin(const SlurmFacts& slurm, Findings& out) {
     const PluginLine& line = *slurm.plugin;
     for (const std::string& argument : line.arguments)
         if (!is_argument(argument))
-            out.push_back({Health::bad, "plugin", quote(argument) + " in " + line.file + " is no argument of checkpoint.so",
+            out.push_back({Health::bad, "plugin",
+                           quote(argument) + " in " + line.file + " is no argument of checkpoint.so",
                            "policy=/FILE and default=on|off are"});
     if (!slurm.is_plugin_there)
         out.push_back({Health::bad, "plugin", line.path + ", named in " + line.file + ", is not there",
@@ -122,10 +123,11 @@ std::vector<Finding> judge_slurm(const SlurmFacts& slurm, const Policy& policy) 
     judge_signals(slurm, out);
     judge_times(slurm, policy, out);
     if (value_of(slurm, "MpiDefault") == "pmi2")
-        out.push_back({Health::warning, "MpiDefault",
-                       "pmi2: each task of a step is connected to slurmstepd, MPI or not, and no job with one "
-                       "is saved while it runs",
-                       "MpiDefault=none in slurm.conf; who needs it says srun --mpi=pmi2"});
+        out.push_back(
+            {Health::warning, "MpiDefault",
+             "pmi2: each task of a step is connected to slurmstepd, MPI or not, and no job with one "
+             "is saved while it runs",
+             "MpiDefault=none in slurm.conf; who needs it says srun --mpi=pmi2"});
     if (value_of(slurm, "JobRequeue") == "0")
         out.push_back({Health::warning, "JobRequeue",
                        "0: jobs are saved, but go on by themselves only with --requeue",
@@ -225,7 +227,8 @@ const char* word_of(Health health) {
 std::vector<Finding> judge_host(const HostFacts& host, const Policy& policy) {
     Findings out;
     if (!host.is_compute) {
-        out.push_back({Health::unknown, "node", "no node of Slurm's, and no ckptd: jobs can be submitted here, and sckpt "
+        out.push_back({Health::unknown, "node",
+                       "no node of Slurm's, and no ckptd: jobs can be submitted here, and sckpt "
                        "list and show need ckptd",
                        "run this on a compute node too"});
         return out;
@@ -244,7 +247,7 @@ std::vector<Finding> judge_host(const HostFacts& host, const Policy& policy) {
 std::optional<PluginLine> plugin_line_in(const std::string& plugstack) {
     std::istringstream lines(plugstack);
     for (std::string line; std::getline(lines, line);) {
-        line = line.substr(0, line.find('#'));
+        line.resize(std::min(line.find('#'), line.size()));
         std::istringstream words(line);
         std::string how;
         std::string path;

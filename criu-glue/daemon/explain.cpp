@@ -156,7 +156,7 @@ void explain_next(Rows rows, const Policy& policy, const ExplainFacts& facts) {
     if (is_timed && schedule.rule != Rule::last)
         rows.whole("delay", Unit::seconds, schedule.delay.count(), rule_of(rows, schedule));
     else
-        rows.text("delay", "none", rule_of(rows, schedule).c_str());
+        rows.text("delay", "none", rule_of(rows, schedule));
     if (facts.checkpoint_due != 0 && schedule.rule != Rule::last)
         rows.whole("due", Unit::unix_time, facts.checkpoint_due, "as chosen after the one before");
 }

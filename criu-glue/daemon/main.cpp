@@ -14,6 +14,7 @@
 
 #include "log.hpp"
 #include "loop.hpp"
+#include "os/creds.hpp"
 #include "os/safe_path.hpp"
 #include "server.hpp"
 
@@ -54,9 +55,9 @@ ckpt::Result<ckpt::Fd> watch_signals() {
     return fd;
 }
 
-ckpt::Status serve(const ckpt::ServerConfig& config) {
+ckpt::Status serve(ckpt::Root rights, const ckpt::ServerConfig& config) {
     ckpt::Loop loop;
-    ckpt::Server server(loop, config);
+    ckpt::Server server(rights, loop, config);
     CKPT_TRY(const ckpt::Fd signals, watch_signals());
     bool asked_to_stop = false;
     loop.watch(signals.get(), [&] {
@@ -90,12 +91,13 @@ int main(int argc, char** argv) {
         else
             return usage(std::cerr, 2);
     }
-    if (::geteuid() != 0) {
+    const auto rights = ckpt::Root::claim();
+    if (!rights) {
         std::cerr << "ckptd: must be started as root [CKPT-303]\n";
         return 1;
     }
     ::umask(077);
-    const ckpt::Status served = serve(config);
+    const ckpt::Status served = serve(*rights, config);
     if (!served) {
         ckpt::log::error("ckptd cannot start", served.error());
         return 1;

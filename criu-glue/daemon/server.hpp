@@ -24,6 +24,7 @@
 #include "metrics.hpp"
 #include "metrics_socket.hpp"
 #include "node_port.hpp"
+#include "os/creds.hpp"
 #include "os/socket.hpp"
 #include "policy/fit.hpp"
 #include "policy/margin.hpp"
@@ -57,7 +58,9 @@ struct ServerConfig {
 
 class Server {
 public:
-    Server(Loop& loop, ServerConfig config) : m_loop(loop), m_workers(loop), m_config(std::move(config)) {}
+    // All that it does is done with these rights.
+    Server(Root /*rights*/, Loop& loop, ServerConfig config)
+        : m_loop(loop), m_workers(loop), m_config(std::move(config)) {}
 
     // Listens; jobs are served from then on even when policy or local tier are broken (they run unmanaged).
     Status start(Fd listener);

@@ -68,7 +68,7 @@ Result<ClockReadings> clocks_of(pid_t pid) {
                          now_ns(CLOCK_BOOTTIME) - ours.boottime_ns + theirs.boottime_ns};
 }
 
-Status enter_clocks(const ClockReadings& wanted) {
+Status enter_clocks(Root /*root*/, const ClockReadings& wanted) {
     CKPT_TRY(const ClockReadings ours, offsets_in("/proc/self/timens_offsets"));
     if (::unshare(CLONE_NEWTIME) != 0) {
         if (errno == EINVAL)

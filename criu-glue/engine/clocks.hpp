@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "engine/record.hpp"
+#include "os/creds.hpp"
 
 namespace ckpt {
 
@@ -15,7 +16,7 @@ Result<ClockReadings> clocks_of(pid_t pid);
 
 // Moves this single-threaded process into a new time namespace in which the clocks read `wanted`. For forked
 // children.
-Status enter_clocks(const ClockReadings& wanted);
+Status enter_clocks(Root root, const ClockReadings& wanted);
 
 // The text of a timens_offsets file (proc(5)) as a pair of offsets; a missing line is 0.
 ClockReadings parse_offsets(std::string_view text);

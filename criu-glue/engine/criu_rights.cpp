@@ -83,7 +83,7 @@ Result<CapabilitySet> rights_for_restore(int images, bool other_gids) {
     return available(rights);
 }
 
-Status give_images_to(int images, uid_t uid, gid_t gid) {
+Status give_images_to(Root /*root*/, int images, uid_t uid, gid_t gid) {
     if (::fchown(images, uid, gid) != 0)
         return fail_errno(Code::os, "change the owner of the image directory");
     CKPT_TRY(const auto names, list_dir(images));
@@ -93,7 +93,7 @@ Status give_images_to(int images, uid_t uid, gid_t gid) {
     return {};
 }
 
-Status give_pipe_to(int fd, uid_t uid, gid_t gid) {
+Status give_pipe_to(Root /*root*/, int fd, uid_t uid, gid_t gid) {
     struct statfs fs{};
     if (::fstatfs(fd, &fs) != 0) return fail_errno(Code::os, "look at a pipe");
     if (fs.f_type != PIPEFS_MAGIC) return {};

@@ -24,10 +24,10 @@ Result<CapabilitySet> rights_for_restore(int images, bool other_gids);
 // With the user's ids CRIU writes and reads images as the user, so the directory is the user's meanwhile. Its
 // parent stays closed to the user, and so do criu's descriptors (ptrace(2): criu has capabilities the user
 // lacks).
-Status give_images_to(int images, uid_t uid, gid_t gid);
+Status give_images_to(Root root, int images, uid_t uid, gid_t gid);
 
 // CRIU opens an inherited pipe anew (pipes.c:reopen_pipe); one that slurmstepd made is root's. A pipe of
 // pipe(2) only: a FIFO in a file system stays whose it is.
-Status give_pipe_to(int fd, uid_t uid, gid_t gid);
+Status give_pipe_to(Root root, int fd, uid_t uid, gid_t gid);
 
 } // namespace ckpt

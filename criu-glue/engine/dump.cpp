@@ -93,8 +93,8 @@ Error as_dump_error(const Error& error, std::uint32_t timeout_ms) {
 // One dump under way.
 class Dump {
 public:
-    Dump(const wire::DumpRequest& request, const DumpFds& fds, const DumpGate& gate)
-        : m_request(request), m_fds(fds), m_gate(gate), m_started(Clock::now()),
+    Dump(Root rights, const wire::DumpRequest& request, const DumpFds& fds, const DumpGate& gate)
+        : m_rights(rights), m_request(request), m_fds(fds), m_gate(gate), m_started(Clock::now()),
           m_deadline(m_started + std::chrono::milliseconds(request.timeout_ms)) {}
 
     Result<wire::DumpResult> run() {
@@ -104,7 +104,7 @@ public:
         m_mounts = compat::mounts_of_process(m_request.root_pid).value_or(std::vector<compat::Mount>());
         CKPT_CHECK(check_root_lives()); // after the survey: it was of that process
         CKPT_TRY(auto sockets, make_socket_pair());
-        CKPT_TRY(m_ipc_dumped, has_sysv_objects(m_request.root_pid));
+        CKPT_TRY(m_ipc_dumped, has_sysv_objects(m_rights, m_request.root_pid));
         const CapabilitySet rights = rights_for_dump(m_members, m_ipc_dumped);
         CKPT_TRY(Tracer tracer, Tracer::start(job_user(m_request.user), rights, m_fds.pid_ns.get()));
         CKPT_TRY(Child criu, start_criu(rights, sockets.second.get(), tracer.criu_socket().get()));
@@ -139,7 +139,7 @@ private:
                  criu_spawn_spec(m_request.criu, m_request.user, rights, socket, m_fds.images.get()));
         spec.fds.emplace_back(tracer, k_criu_tracer);
         spec.environment.push_back(std::string(tracing::k_variable) + "=" + std::to_string(k_criu_tracer));
-        CKPT_CHECK(give_images_to(m_fds.images.get(), m_request.user.uid, m_request.user.gid));
+        CKPT_CHECK(give_images_to(m_rights, m_fds.images.get(), m_request.user.uid, m_request.user.gid));
         CKPT_TRY(const Fd ipc_ns, open_namespace(m_request.root_pid, "ipc"));
         if (!m_ipc_dumped) spec.enter_namespaces.push_back(ipc_ns.get());
         auto time_ns = open_namespace(m_request.root_pid, "time");
@@ -167,11 +167,12 @@ private:
     // A set-user-id program may have started after the survey; no restore would accept its images.
     Status accept_images() {
         CKPT_FAULT("dump.accept");
-        CKPT_CHECK(give_images_to(m_fds.images.get(), 0, 0));
+        CKPT_CHECK(give_images_to(m_rights, m_fds.images.get(), 0, 0));
         CKPT_CHECK(repair_timers_in(m_fds.images.get()));
         Status safe = check_images();
         if (!safe) safe.error().code = Code::dump_refused;
-        if (safe) safe = give_images_to(m_fds.images.get(), m_request.keeper_uid, m_request.keeper_gid);
+        if (safe)
+            safe = give_images_to(m_rights, m_fds.images.get(), m_request.keeper_uid, m_request.keeper_gid);
         return safe;
     }
 
@@ -204,7 +205,7 @@ private:
     // Objects made after we had looked would be missing from the images.
     Status check_ipc() {
         if (m_ipc_dumped) return {};
-        CKPT_TRY(const bool objects, has_sysv_objects(m_request.root_pid));
+        CKPT_TRY(const bool objects, has_sysv_objects(m_rights, m_request.root_pid));
         if (!objects) return {};
         return fail(Code::dump_failed, "the job made its first shared memory segment during the dump",
                     "it will be tried again with the next checkpoint");
@@ -246,12 +247,13 @@ private:
         if (!m_fds.state) return {};
         wire::DumpStopped stopped;
         if (m_request.together) {
-            CKPT_TRY(stopped.held, held_inodes(m_request.root_pid, m_request.node_local));
+            CKPT_TRY(stopped.held, held_inodes(m_rights, m_request.root_pid, m_request.node_local));
         }
         CKPT_CHECK(m_gate.stopped(stopped, left()));
         return save_shim_state(m_fds.state.get(), m_fds.images.get());
     }
 
+    const Root m_rights;
     const wire::DumpRequest& m_request;
     const DumpFds& m_fds;
     const DumpGate& m_gate;
@@ -269,8 +271,9 @@ private:
 
 } // namespace
 
-Result<wire::DumpResult> dump(const wire::DumpRequest& request, const DumpFds& fds, const DumpGate& gate) {
-    auto dumped = Dump(request, fds, gate).run();
+Result<wire::DumpResult> dump(Root rights, const wire::DumpRequest& request, const DumpFds& fds,
+                              const DumpGate& gate) {
+    auto dumped = Dump(rights, request, fds, gate).run();
     // Whatever the failure looked like from here, that was its cause.
     if (!dumped && !pidfd_alive(fds.root.get()))
         return fail(Code::not_found, "the job's processes have ended");

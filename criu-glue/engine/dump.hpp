@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 
+#include "os/creds.hpp"
 #include "os/fd.hpp"
 #include "result/result.hpp"
 #include "wire/engine_messages.hpp"
@@ -31,6 +32,7 @@ struct DumpGate {
 
 // Dumps one tree. Whatever goes wrong, the tree runs on as before; the images are then worthless.
 // Code::not_found: it has ended meanwhile.
-Result<wire::DumpResult> dump(const wire::DumpRequest& request, const DumpFds& fds, const DumpGate& gate);
+Result<wire::DumpResult> dump(Root rights, const wire::DumpRequest& request, const DumpFds& fds,
+                              const DumpGate& gate);
 
 } // namespace ckpt

@@ -65,7 +65,7 @@ Status await_start(int report, Deadline deadline) {
 
 } // namespace
 
-Result<Home> make_home(const HomeSpec& spec, Deadline deadline) {
+Result<Home> make_home(Root root, const HomeSpec& spec, Deadline deadline) {
     InsideFds fds;
     CKPT_TRY(fds.cgroups, open_cgroups(spec.cgroup_dirs));
     fds.init = Fd(::open(k_init_path, O_RDONLY | O_CLOEXEC));
@@ -83,7 +83,7 @@ Result<Home> make_home(const HomeSpec& spec, Deadline deadline) {
         fds.control = std::move(control.second);
         fds.criu = std::move(criu.second);
         fds.report = std::move(report.write);
-        become_pid1(spec, fds);
+        become_pid1(root, spec, fds);
     }
     Home home{Child(pid, Fd(pidfd)), std::move(control.first), std::move(criu.first)};
     control.second.reset();

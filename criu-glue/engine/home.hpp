@@ -10,6 +10,7 @@
 
 #include "engine/criu_client.hpp"
 #include "engine/record.hpp"
+#include "os/creds.hpp"
 #include "os/fd.hpp"
 #include "os/process.hpp"
 #include "result/result.hpp"
@@ -46,6 +47,6 @@ struct Home {
 };
 
 // Code::deadline when it is not there by then, as when a file server hangs.
-Result<Home> make_home(const HomeSpec& spec, Deadline deadline);
+Result<Home> make_home(Root root, const HomeSpec& spec, Deadline deadline);
 
 } // namespace ckpt

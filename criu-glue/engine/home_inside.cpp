@@ -49,7 +49,7 @@ Status check_node_root(const NodeFiles& before, const std::string& criu) {
                 "jobs in containers cannot be restored");
 }
 
-Status make_namespaces(const HomeSpec& spec, const InsideFds& fds) {
+Status make_namespaces(Root root, const HomeSpec& spec, const InsideFds& fds) {
     CKPT_CHECK(join_cgroups(fds.cgroups)); // first: everything from here on is the job's
     if (::setns(spec.mount_ns, CLONE_NEWNS) != 0)
         return fail_errno(Code::restore_failed, "enter the job's mounts");
@@ -61,16 +61,16 @@ Status make_namespaces(const HomeSpec& spec, const InsideFds& fds) {
         return fail_errno(Code::restore_failed, "separate the job's mounts");
     if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0)
         return fail_errno(Code::restore_failed, "mount /proc");
-    CKPT_CHECK(enter_clocks(spec.clocks));
+    CKPT_CHECK(enter_clocks(root, spec.clocks));
     CKPT_CHECK(write_file("/proc/sys/kernel/ns_last_pid", std::to_string(spec.last_pid)));
-    if (!spec.fresh_ipc) CKPT_CHECK(cover_ipc_sysctls());
+    if (!spec.fresh_ipc) CKPT_CHECK(cover_ipc_sysctls(root));
     // A session outside of the namespace would be 0 inside, which CRIU refuses to dump (pstree.c).
     if (::setsid() < 0) return fail_errno(Code::restore_failed, "start a session");
     return {};
 }
 
 // Only the effective ids change, and only for the moment of an open; the process stays root's otherwise.
-Status take_effective_ids(uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
+Status take_effective_ids(Root /*root*/, uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
     if (::setgroups(groups.size(), groups.data()) != 0 ||
         ::setresgid(static_cast<gid_t>(-1), gid, static_cast<gid_t>(-1)) != 0 ||
         ::setresuid(static_cast<uid_t>(-1), uid, static_cast<uid_t>(-1)) != 0)
@@ -91,7 +91,7 @@ Result<Fd> open_passed(const PassedFile& file) {
     return fd;
 }
 
-Result<std::vector<Fd>> open_passed_files(const HomeSpec& spec) {
+Result<std::vector<Fd>> open_passed_files(Root root, const HomeSpec& spec) {
     const JobUser user = job_user(spec.user);
     std::vector<Fd> opened;
     for (const PassedFile& file : spec.passed) {
@@ -100,12 +100,12 @@ Result<std::vector<Fd>> open_passed_files(const HomeSpec& spec) {
             opened.push_back(std::move(copy));
             continue;
         }
-        CKPT_CHECK(take_effective_ids(user.uid, user.gid, user.groups));
+        CKPT_CHECK(take_effective_ids(root, user.uid, user.gid, user.groups));
         auto fd = open_passed(file);
         // uid first: the other calls need the capabilities that come back with effective uid 0
         if (::setresuid(static_cast<uid_t>(-1), 0, static_cast<uid_t>(-1)) != 0)
             return fail_errno(Code::restore_failed, "become root again");
-        CKPT_CHECK(take_effective_ids(0, 0, {}));
+        CKPT_CHECK(take_effective_ids(root, 0, 0, {}));
         if (!fd) return tl::unexpected(fd.error());
         opened.push_back(std::move(*fd));
     }
@@ -145,11 +145,11 @@ Status exec_init(const HomeSpec& spec, const InsideFds& fds, pid_t criu) {
     return fail_errno(Code::restore_failed, "start ckpt-init");
 }
 
-Status turn_into_pid1(const HomeSpec& spec, const InsideFds& fds) {
+Status turn_into_pid1(Root root, const HomeSpec& spec, const InsideFds& fds) {
     // Until ckpt-init watches the control socket, nothing else would end us with the engine.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    CKPT_CHECK(make_namespaces(spec, fds));
-    CKPT_TRY(const auto passed, open_passed_files(spec));
+    CKPT_CHECK(make_namespaces(root, spec, fds));
+    CKPT_TRY(const auto passed, open_passed_files(root, spec));
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); // changing the effective ids has cleared it (prctl(2))
     CKPT_TRY(const Child criu, start_criu(spec, fds, passed));
     return exec_init(spec, fds, criu.pid());
@@ -164,8 +164,8 @@ Result<NodeFiles> node_files(const std::string& criu) {
     return files;
 }
 
-void become_pid1(const HomeSpec& spec, InsideFds& fds) {
-    const Status failed = turn_into_pid1(spec, fds); // returns only when something went wrong
+void become_pid1(Root root, const HomeSpec& spec, InsideFds& fds) {
+    const Status failed = turn_into_pid1(root, spec, fds); // returns only when something went wrong
     HomeFailure failure;
     if (!failed) failure.outcome = wire::outcome_of(failed.error());
     (void)write_all(fds.report.get(), wire::encode(failure));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/home.hpp"
+#include "os/creds.hpp"
 
 namespace ckpt {
 
@@ -36,6 +37,6 @@ struct HomeFailure {
     }
 };
 
-[[noreturn]] void become_pid1(const HomeSpec& spec, InsideFds& fds);
+[[noreturn]] void become_pid1(Root root, const HomeSpec& spec, InsideFds& fds);
 
 } // namespace ckpt

@@ -36,7 +36,7 @@ int look_inside(int ipc_ns) {
 
 } // namespace
 
-Result<bool> has_sysv_objects(pid_t pid) {
+Result<bool> has_sysv_objects(Root /*root*/, pid_t pid) {
     CKPT_TRY(const Fd ns, open_namespace(pid, "ipc"));
     const pid_t child = ::fork();
     if (child < 0) return fail_errno(Code::os, "fork");

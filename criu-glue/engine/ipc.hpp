@@ -6,12 +6,13 @@
 
 #include <sys/types.h>
 
+#include "os/creds.hpp"
 #include "result/result.hpp"
 
 namespace ckpt {
 
 // Shared memory, queues or semaphores exist in the IPC namespace of `pid`.
-Result<bool> has_sysv_objects(pid_t pid);
+Result<bool> has_sysv_objects(Root root, pid_t pid);
 
 // The images hold an IPC namespace.
 Result<bool> images_hold_ipc(int images);
@@ -20,8 +21,8 @@ Result<bool> images_hold_ipc(int images);
 // knows no capability), and their values are the kernel's defaults anyway: no user can have changed them. So
 // for the time of the restore their directories are covered, in this process's mount namespace, which must be
 // a private one. Afterwards ns_last_pid in /proc is covered as well.
-Status cover_ipc_sysctls();
+Status cover_ipc_sysctls(Root root);
 // Takes them away again in the mount namespace `mount_ns`.
-Status uncover_ipc_sysctls(int mount_ns);
+Status uncover_ipc_sysctls(Root root, int mount_ns);
 
 } // namespace ckpt

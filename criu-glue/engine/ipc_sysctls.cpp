@@ -78,7 +78,7 @@ int take_away(int mount_ns) {
 
 } // namespace
 
-Status cover_ipc_sysctls() {
+Status cover_ipc_sysctls(Root /*root*/) {
     CKPT_CHECK(cover(k_kernel));
     CKPT_CHECK(cover(k_fs));
     const Fd dir(::open(k_kernel, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -88,7 +88,7 @@ Status cover_ipc_sysctls() {
     return {};
 }
 
-Status uncover_ipc_sysctls(int mount_ns) {
+Status uncover_ipc_sysctls(Root /*root*/, int mount_ns) {
     const pid_t child = ::fork();
     if (child < 0) return fail_errno(Code::os, "fork");
     if (child == 0) ::_exit(take_away(mount_ns));

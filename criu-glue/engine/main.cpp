@@ -12,6 +12,7 @@
 
 #include "engine/dump.hpp"
 #include "engine/restore.hpp"
+#include "os/creds.hpp"
 #include "os/process.hpp"
 #include "os/socket.hpp"
 #include "wire/engine_messages.hpp"
@@ -74,7 +75,7 @@ Status wait_for_go_on(const Message& message, std::chrono::milliseconds patience
     return wire::status_of(go_on.outcome);
 }
 
-Status serve_dump(Packet& packet) {
+Status serve_dump(Root rights, Packet& packet) {
     CKPT_TRY(const auto request, wire::decode<wire::DumpRequest>(packet.bytes));
     auto& in = packet.fds;
     if (in.size() != k_dump_fds) return wrong_descriptors();
@@ -85,11 +86,11 @@ Status serve_dump(Packet& packet) {
     const DumpGate gate{wait_for_go_on<wire::DumpStopped>, [](DumpGate::Patience patience) {
                             return wait_for_go_on(wire::DumpTaken(), patience);
                         }};
-    CKPT_TRY(const wire::DumpResult result, dump(request, fds, gate));
+    CKPT_TRY(const wire::DumpResult result, dump(rights, request, fds, gate));
     return answer(result);
 }
 
-Status serve_restore(Packet& packet) {
+Status serve_restore(Root rights, Packet& packet) {
     CKPT_TRY(const auto request, wire::decode<wire::RestoreRequest>(packet.bytes));
     auto& in = packet.fds;
     if (in.size() != k_restore_fds) return wrong_descriptors();
@@ -97,7 +98,7 @@ Status serve_restore(Packet& packet) {
     CKPT_TRY(Fd status_pipe, take_fd(in[3].get(), request.status_pipe));
     const RestoreFds fds{std::move(in[0]), std::move(in[1]), std::move(in[2]), std::move(stdio),
                          std::move(status_pipe)};
-    CKPT_CHECK(restore(request, fds, [](const Restored& restored) {
+    CKPT_CHECK(restore(rights, request, fds, [](const Restored& restored) {
         std::vector<int> out{restored.root_pidfd.get(), restored.mount_ns.get(), restored.pid_ns.get()};
         if (restored.state) out.push_back(restored.state.get());
         return answer(restored.result, out);
@@ -131,12 +132,15 @@ int finish(const Status& served) {
 
 int main() {
     prepare_process();
+    const auto rights = Root::claim();
+    if (!rights) return EXIT_FAILURE;
     auto packet = receive_packet(wire::k_worker_fd, k_request_patience);
     if (!packet) return EXIT_FAILURE;
     const auto type = wire::type_of(packet->bytes);
     if (!type) return EXIT_FAILURE;
-    if (*type == wire::DumpRequest::k_type) return finish<wire::DumpResult>(serve_dump(*packet));
-    if (*type == wire::RestoreRequest::k_type) return finish<wire::RestoreDone>(serve_restore(*packet));
+    if (*type == wire::DumpRequest::k_type) return finish<wire::DumpResult>(serve_dump(*rights, *packet));
+    if (*type == wire::RestoreRequest::k_type)
+        return finish<wire::RestoreDone>(serve_restore(*rights, *packet));
     if (*type == wire::UndoRequest::k_type) return finish<wire::UndoResult>(serve_undo(*packet));
     return EXIT_FAILURE;
 }

@@ -75,8 +75,8 @@ Error as_restore_error(const Error& error) {
 // One restore under way.
 class Restore {
 public:
-    Restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver)
-        : m_request(request), m_fds(fds), m_deliver(deliver),
+    Restore(Root rights, const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver)
+        : m_rights(rights), m_request(request), m_fds(fds), m_deliver(deliver),
           m_deadline(Clock::now() + milliseconds(request.timeout_ms)), m_files(request, fds) {}
 
     Status run() {
@@ -96,7 +96,7 @@ public:
 private:
     Status enter_home() {
         CKPT_FAULT("restore.home");
-        CKPT_TRY(m_home, make_home(m_spec, m_deadline));
+        CKPT_TRY(m_home, make_home(m_rights, m_spec, m_deadline));
         return {};
     }
 
@@ -151,8 +151,8 @@ private:
         const uid_t uid = m_request.user.uid;
         const gid_t gid = m_request.user.gid;
         for (const PassedFile& file : m_spec.passed)
-            if (file.path.empty()) CKPT_CHECK(give_pipe_to(file.fd, uid, gid));
-        return give_images_to(m_fds.images.get(), uid, gid);
+            if (file.path.empty()) CKPT_CHECK(give_pipe_to(m_rights, file.fd, uid, gid));
+        return give_images_to(m_rights, m_fds.images.get(), uid, gid);
     }
 
     [[nodiscard]] std::array<int, 3> stdio_fds() const {
@@ -227,7 +227,7 @@ private:
             m_restored.result.root_pid = candidate;
             m_restored.result.root_pid_inside = pid;
             m_restored.result.init_pid = m_home.pid1.pid();
-            return m_spec.fresh_ipc ? Status() : uncover_ipc_sysctls(m_restored.mount_ns.get());
+            return m_spec.fresh_ipc ? Status() : uncover_ipc_sysctls(m_rights, m_restored.mount_ns.get());
         }
         return fail(Code::restore_failed, "the restored process was not found");
     }
@@ -265,6 +265,7 @@ private:
         return std::chrono::duration_cast<std::chrono::nanoseconds>(end.time_since_epoch()).count();
     }
 
+    const Root m_rights;
     const wire::RestoreRequest& m_request;
     const RestoreFds& m_fds;
     const Deliver& m_deliver;
@@ -280,8 +281,9 @@ private:
 
 } // namespace
 
-Status restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver) {
-    return Restore(request, fds, deliver).run();
+Status restore(Root rights, const wire::RestoreRequest& request, const RestoreFds& fds,
+               const Deliver& deliver) {
+    return Restore(rights, request, fds, deliver).run();
 }
 
 } // namespace ckpt

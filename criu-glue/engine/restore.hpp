@@ -4,6 +4,7 @@
 #include <array>
 #include <functional>
 
+#include "os/creds.hpp"
 #include "os/fd.hpp"
 #include "result/result.hpp"
 #include "wire/engine_messages.hpp"
@@ -37,6 +38,7 @@ Status undo_restore(const wire::UndoRequest& request, const RestoreFds& fds);
 
 // Restores one tree; `deliver` is called once it runs and before it is beyond recall. When the restore fails
 // nothing of it runs, and output files are as they were found.
-Status restore(const wire::RestoreRequest& request, const RestoreFds& fds, const Deliver& deliver);
+Status restore(Root rights, const wire::RestoreRequest& request, const RestoreFds& fds,
+               const Deliver& deliver);
 
 } // namespace ckpt

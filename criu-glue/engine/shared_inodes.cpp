@@ -95,7 +95,8 @@ private:
 
 } // namespace
 
-Result<std::vector<wire::HeldInode>> held_inodes(pid_t root, const std::vector<std::string>& roots) {
+Result<std::vector<wire::HeldInode>> held_inodes(Root rights, pid_t root,
+                                                 const std::vector<std::string>& roots) {
     Held held(roots);
     CKPT_TRY(const auto pids, tree_pids(root));
     for (const pid_t pid : pids) {
@@ -103,7 +104,7 @@ Result<std::vector<wire::HeldInode>> held_inodes(pid_t root, const std::vector<s
         if (info && info->state != 'Z') CKPT_CHECK(held.look_at(pid));
     }
     // The tasks of a step share one namespace.
-    if (has_sysv_objects(root).value_or(false)) {
+    if (has_sysv_objects(rights, root).value_or(false)) {
         const std::string ns = "/proc/" + std::to_string(root) + "/ns/ipc";
         struct stat st{};
         if (::stat(ns.c_str(), &st) == 0) held.add(st.st_dev, st.st_ino, true);

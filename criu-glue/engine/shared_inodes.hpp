@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "os/creds.hpp"
 #include "result/result.hpp"
 #include "wire/engine_messages.hpp"
 
@@ -15,6 +16,7 @@ namespace ckpt {
 
 // Of a tree that stands still. `roots`: the node's own directories. Code::dump_refused when there are more
 // than a message holds.
-Result<std::vector<wire::HeldInode>> held_inodes(pid_t root, const std::vector<std::string>& roots);
+Result<std::vector<wire::HeldInode>> held_inodes(Root rights, pid_t root,
+                                                 const std::vector<std::string>& roots);
 
 } // namespace ckpt

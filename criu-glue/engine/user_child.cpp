@@ -38,7 +38,8 @@ struct ChildAnswer {
 Status become(const JobUser& user, int mount_ns) {
     if (mount_ns >= 0 && ::setns(mount_ns, CLONE_NEWNS) != 0)
         return fail_errno(Code::os, "enter a mount namespace");
-    CKPT_CHECK(drop_to(user));
+    CKPT_TRY(const Root root, Root::claim());
+    CKPT_CHECK(drop_to(root, user));
     // It has root's memory and descriptors, and fs.suid_dumpable need not be 0: neither the user's other
     // processes nor a core file may get at them.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

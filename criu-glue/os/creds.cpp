@@ -74,7 +74,12 @@ Status switch_ids(const Identity& identity) {
 
 } // namespace
 
-Status drop_to(const Identity& identity) {
+Result<Root> Root::claim() {
+    if (::geteuid() != 0) return fail(Code::not_permitted, "this needs the rights of root");
+    return Root();
+}
+
+Status drop_to(Root /*root*/, const Identity& identity) {
     CKPT_CHECK(empty_bounding_set());
     CKPT_CHECK(switch_ids(identity)); // uid 0 -> non-zero in all three ids clears every capability set
     if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
@@ -85,7 +90,7 @@ Status drop_to(const Identity& identity) {
     return check_dropped(identity);
 }
 
-Status drop_to_keeping(const Identity& identity, CapabilitySet kept) {
+Status drop_to_keeping(Root /*root*/, const Identity& identity, CapabilitySet kept) {
     if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return fail_errno(Code::os, "keep capabilities");
     CKPT_CHECK(switch_ids(identity));
     return set_capabilities(kept);

@@ -121,8 +121,10 @@ void lower_priority() {
     enter_namespaces(spec.enter_namespaces, report_fd);
     const int report = place_fds(fds, report_fd);
     if (spec.become) {
-        const Status dropped =
-            spec.ambient ? drop_to_keeping(*spec.become, *spec.ambient) : drop_to(*spec.become);
+        const auto root = Root::claim();
+        const Status dropped = !root          ? tl::unexpected(root.error())
+                               : spec.ambient ? drop_to_keeping(*root, *spec.become, *spec.ambient)
+                                              : drop_to(*root, *spec.become);
         if (!dropped) give_up(report, dropped.error().what.c_str(), dropped.error().errnum);
         // a change of ids clears the parent-death signal (prctl(2))
         if (spec.die_with_parent) ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);

@@ -59,8 +59,8 @@ Result<JobUser> job_user_from(const wire::UserIds& user) {
     return JobUser{std::move(ids)};
 }
 
-Status become(const JobUser& user) {
-    CKPT_CHECK(drop_to(user));
+Status become(Root root, const JobUser& user) {
+    CKPT_CHECK(drop_to(root, user));
     // The user may stop it or end it, as any process of theirs, but not speak to ckptd in its place.
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -91,19 +91,21 @@ struct AsRoot {
     JobUser user;
     Result<Fd> dir;
 };
-Result<AsRoot> look_as_root(const wire::WriterRequest& request, const UserDir& wanted, int stream) {
+Result<AsRoot> look_as_root(Root root, const wire::WriterRequest& request, const UserDir& wanted,
+                            int stream) {
     const AtWork at_work(stream);
     CKPT_TRY(JobUser user, job_user_from(request.user));
     Result<Fd> dir = fail(Code::not_permitted, "the user's own choice");
-    if (request.is_sites) dir = open_as_root(wanted, user);
+    if (request.is_sites) dir = open_as_root(root, wanted, user);
     return AsRoot{std::move(user), std::move(dir)};
 }
 
 // From here on with the user's rights only.
 Result<Fd> open_directory(const wire::WriterRequest& request, int stream) {
     const UserDir wanted{request.base, request.above, request.make};
-    CKPT_TRY(AsRoot found, look_as_root(request, wanted, stream));
-    CKPT_CHECK(become(found.user));
+    CKPT_TRY(const Root root, Root::claim());
+    CKPT_TRY(AsRoot found, look_as_root(root, request, wanted, stream));
+    CKPT_CHECK(become(root, found.user));
     const AtWork at_work(stream);
     Result<Fd> dir = std::move(found.dir);
     if (!dir && !is_final(dir.error())) dir = open_as_user(wanted, found.user.uid);

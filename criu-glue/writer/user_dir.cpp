@@ -19,7 +19,7 @@ namespace {
 constexpr mode_t k_mode = 0700;
 constexpr mode_t k_others_write = 022;
 
-Status give_away(int parent, const std::string& name, const JobUser& user) {
+Status give_away(Root /*root*/, int parent, const std::string& name, const JobUser& user) {
     if (::mkdirat(parent, name.c_str(), k_mode) != 0)
         return errno == EEXIST ? Status() : Status(fail_errno(Code::os, "make the directory"));
     // Nobody but root can have put anything else in its place.
@@ -117,7 +117,7 @@ private:
 
 } // namespace
 
-Result<Fd> open_as_root(const UserDir& dir, const JobUser& user) {
+Result<Fd> open_as_root(Root root, const UserDir& dir, const JobUser& user) {
     const std::size_t slash = dir.path.rfind('/');
     if (slash == std::string::npos || slash == 0)
         return fail(Code::not_permitted, dir.path + ": too high up");
@@ -126,7 +126,7 @@ Result<Fd> open_as_root(const UserDir& dir, const JobUser& user) {
     const auto parent = open_trusted_dir(above);
     if (!parent && parent.error().code == Code::not_found) return missing_above(above);
     if (!parent) return tl::unexpected(parent.error());
-    if (dir.make) CKPT_CHECK(give_away(parent->get(), name, user));
+    if (dir.make) CKPT_CHECK(give_away(root, parent->get(), name, user));
     return open_beneath(parent->get(), name, O_RDONLY | O_DIRECTORY);
 }
 

@@ -25,11 +25,11 @@ struct UserDir {
     bool make = false; // when it is missing
 };
 
-// As root: the directory, made for the user if it shall be, where everything above it belongs to root and is
+// The directory, made for the user if it shall be, where everything above it belongs to root and is
 // writable by nobody else. Code::not_found: there it is missing, for the user as well. Else (a parent of the
 // user's, a file system on which root has no rights) Code::not_permitted or os says why nothing is opened:
 // then only the user can.
-Result<Fd> open_as_root(const UserDir& dir, const JobUser& user);
+Result<Fd> open_as_root(Root root, const UserDir& dir, const JobUser& user);
 
 // As the user: the directory, made (0700) if it shall be. Below `admins` every directory on the way has to be
 // the user's, root's or the owner's of `admins`, and writable by nobody else unless it is sticky, and none

@@ -25,6 +25,8 @@ namespace {
 constexpr int k_full_pause_ms = 5; // a datagram socket does not say when its peer's queue has room (unix(7))
 constexpr int k_look_ms = 10'000;  // whether the shim is still there
 constexpr int k_appears_looks = 400; // two seconds
+constexpr int k_ask_pause_ms = 1000; // for a descriptor or memory that there is none of
+constexpr int k_asks = 60;
 constexpr int k_looks = 6; // in vain, until it has gone: around a restore there is none for a moment
 
 // Right after a restore the shim comes a moment later than the tree.
@@ -95,8 +97,17 @@ Result<std::optional<wire::StepEnded>> StandIn::read() {
         if (const auto ended = wire::decode<wire::StepEnded>(message->bytes)) return *ended;
         again |= wire::decode<wire::StepAgain>(message->bytes).has_value();
     }
-    if (again) CKPT_CHECK(ask());
+    if (again) m_asks = k_asks;
+    CKPT_CHECK(ask_again());
     return std::nullopt;
+}
+
+// The script must not take it for its step's failure.
+Status StandIn::ask_again() {
+    if (m_asks == 0) return {};
+    Status asked = ask();
+    m_asks = asked ? 0 : m_asks - 1;
+    return m_asks > 0 ? Status() : asked;
 }
 
 bool StandIn::is_alone() {
@@ -107,7 +118,7 @@ bool StandIn::is_alone() {
 Result<wire::StepEnded> StandIn::wait() {
     for (int in_vain = 0;;) {
         std::array<pollfd, 2> fds{pollfd{m_signals.get(), POLLIN, 0}, pollfd{m_socket.get(), POLLIN, 0}};
-        const int ready = ::poll(fds.data(), fds.size(), k_look_ms);
+        const int ready = ::poll(fds.data(), fds.size(), m_asks > 0 ? k_ask_pause_ms : k_look_ms);
         CKPT_FAULT_IN_TIME("srun.wait");
         if (fds[0].revents != 0) pass_signals_on();
         CKPT_TRY(const auto ended, read());

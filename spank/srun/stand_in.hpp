@@ -37,6 +37,7 @@ private:
     Result<std::optional<wire::StepEnded>> read();
     bool is_alone();
     Status ask();
+    Status ask_again();
 
     const wire::StepCommand* m_command;
     bool m_is_script;
@@ -44,6 +45,7 @@ private:
     Fd m_signals;
     std::string m_path; // of our own socket
     std::string m_shim; // of the shim's
+    int m_asks = 0;     // left until it is given up; 0 = nothing has to be asked for
 };
 
 } // namespace ckpt

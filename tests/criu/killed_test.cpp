@@ -104,7 +104,7 @@ protected:
         auto rpc = make_socket_pair();
         auto spec = criu_spawn_spec("/usr/sbin/criu", user(), rights, rpc->second.get(), images);
         EXPECT_TRUE(tracer && spec);
-        EXPECT_TRUE(give_images_to(images, k_uid, k_gid));
+        EXPECT_TRUE(give_images_to(*Root::claim(), images, k_uid, k_gid));
         spec->fds.emplace_back(middle->second.get(), k_criu_tracer);
         spec->environment.push_back(std::string(tracing::k_variable) + "=" + std::to_string(k_criu_tracer));
         auto ipc_ns = open_namespace(task.root(), "ipc"); // else criu would have to dump it

@@ -38,7 +38,7 @@ constexpr const char* k_init = CKPT_LIBEXEC_DIR "/ckpt-init";
         ::dup2(stdio.at(static_cast<std::size_t>(fd)), fd);
     ::dup2(task.status_pipe(), wire::k_status_fd);
     ::close_range(3, wire::k_status_fd - 1, 0);
-    if (::unshare(CLONE_NEWIPC) != 0 || !drop_to_keeping({k_uid, k_gid, {k_group}}, 0) ||
+    if (::unshare(CLONE_NEWIPC) != 0 || !drop_to_keeping(*Root::claim(), {k_uid, k_gid, {k_group}}, 0) ||
         ::chdir(task.place().c_str()) != 0)
         ::_exit(126);
     std::vector<const char*> argv = {"ckpt-init", "run", "--mask", "0", "--", command.front().c_str()};

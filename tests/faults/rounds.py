@@ -3,6 +3,7 @@
 job has to come to its end."""
 
 import collections
+import re
 import time
 
 from lib import *
@@ -25,14 +26,15 @@ KINDS = {
     "nodes": Kind(("--nodes=2", "--ntasks-per-node=1"), f"srun --label bash -c '{COUNT}'", {"0: ": LINE, "1: ": LINE}),
 }
 ENDS = ("scontrol requeue", "sckpt requeue", "time limit", "none")
-FAULTS = 16
-FAULTS_BEFORE = 4  # the submission, which is what a launch meets
+FAULTS = 24
+FAULTS_BEFORE = 6  # the submission, which is what a launch meets
 AGENDA_S = 10
 NETWORK_S = 2
 CLOCK_S = 4
 END_S = 240
-# Slurm's own words, when a job is about to end or slurmctld is not reached.
-NO_STEP = "srun: error: Unable to create step"
+KILLED = re.compile(r"line \d+: +\d+ Killed")
+# Slurm's own words, when a job is about to end, or slurmctld or another node is not reached.
+NO_STEP = re.compile(r"srun: error: (?:Unable to create step|Task launch for StepId=\S+ failed)")
 # A process of the job itself that is killed ends it, or its step, as it would have without us.
 IN_JOBS = ("shim.", "init.", "srun.")
 
@@ -152,7 +154,7 @@ class Round:
         info = job.info()
         lines = application_lines(job.output())
         state = (info["JobState"], info["ExitCode"])
-        if killed or (state[0] == "TIMEOUT" and "time limit" in self.ends[name]) or NO_STEP in job.output():
+        if killed or (state[0] == "TIMEOUT" and "time limit" in self.ends[name]) or NO_STEP.search(job.output()):
             if not whole_or_beginning(lines, KINDS[name].lines):
                 self.broken.append(f"{job} ({name}), {state}: its output is no beginning of what an undisturbed run writes")
         elif state != ("FAILED", f"{STATUS}:0"):
@@ -203,5 +205,6 @@ def by_task(lines, labels):
 
 
 def whole_or_beginning(lines, expected):
-    found = by_task(lines, expected)
+    """But for what a shell says itself of an srun that was killed."""
+    found = by_task([line for line in lines if not KILLED.search(line)], expected)
     return all(found[label] == expected[label][:len(found[label])] for label in expected)

@@ -45,11 +45,11 @@ cluster() { "$source_root/tests/cluster/cluster" "$@"; }
 
 in_rootfs() { guarded cluster run-in-rootfs --source "$source_root" --build-root "$build_root" -- "$@"; }
 
-# build PRESET
+# build PRESET [TARGET...]
 build() {
     say "building $source_root (the first time: some minutes; what it says: $build_root/log)"
     # shellcheck disable=SC2016
-    quietly in_rootfs sh -ec 'cmake --preset "$1" && cmake --build --preset "$1" -- --quiet' sh "$1"
+    quietly in_rootfs sh -ec 'preset=$1 && shift && cmake --preset "$preset" && cmake --build --preset "$preset" -- --quiet "$@"' sh "$@"
 }
 
 # quietly CMD...: its output is shown only when it fails.

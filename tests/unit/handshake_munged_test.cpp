@@ -78,7 +78,7 @@ private:
 // Runs it as a user; whether it was true.
 bool as_user(const std::function<bool()>& what) {
     const pid_t pid = ::fork();
-    if (pid == 0) ::_exit(drop_to({k_user, k_user, {}}) && what() ? 0 : 1);
+    if (pid == 0) ::_exit(drop_to(*Root::claim(), {k_user, k_user, {}}) && what() ? 0 : 1);
     int status = -1;
     EXPECT_EQ(::waitpid(pid, &status, 0), pid);
     return status == 0;

@@ -51,20 +51,22 @@ std::string seen_behind(const std::function<Status()>& drop) {
 }
 
 TEST(DropTo, NothingIsLeftAndNothingComesBack) {
-    EXPECT_EQ(seen_behind([] { return drop_to({k_user, k_user, {50, 60}}); }),
+    EXPECT_EQ(seen_behind([] { return drop_to(*Root::claim(), {k_user, k_user, {50, 60}}); }),
               "Uid 12345\t12345\t12345\t12345\nGid 12345\t12345\t12345\t12345\nGroups 50 60 \nCapInh " +
                   k_none + "\nCapPrm " + k_none + "\nCapEff " + k_none + "\nCapBnd " + k_none + "\nCapAmb " +
                   k_none + "\nNoNewPrivs 1\n");
 }
 
 TEST(DropTo, RootIsNobodyToDropTo) {
-    EXPECT_TRUE(
-        seen_behind([] { return drop_to({0, k_user, {}}); }).starts_with("refusing to drop to uid 0\n"));
+    EXPECT_TRUE(seen_behind([] {
+                    return drop_to(*Root::claim(), {0, k_user, {}});
+                }).starts_with("refusing to drop to uid 0\n"));
 }
 
 // criu's: what it starts becomes the user's job, which may have set-user-id programs.
 TEST(DropToKeeping, OnlyWhatIsKeptIsThere) {
-    const std::string seen = seen_behind([] { return drop_to_keeping({k_user, k_user, {}}, 1U << 21U); });
+    const std::string seen =
+        seen_behind([] { return drop_to_keeping(*Root::claim(), {k_user, k_user, {}}, 1U << 21U); });
     EXPECT_NE(seen.find("CapEff 0000000000200000\n"), std::string::npos) << seen;
     EXPECT_NE(seen.find("CapAmb 0000000000200000\n"), std::string::npos) << seen;
     EXPECT_NE(seen.find("NoNewPrivs 0\n"), std::string::npos) << seen;
