@@ -12,17 +12,7 @@ namespace ckpt {
 
 namespace {
 
-constexpr std::size_t k_listed_lines = 10; // paths may have 4 KiB
 constexpr std::chrono::milliseconds k_settle_patience{30000};
-
-// The answer has to fit into one message.
-std::vector<std::string> first_of(std::vector<std::string> lines, const std::string& how) {
-    if (lines.size() <= k_listed_lines) return lines;
-    const std::size_t more = lines.size() - k_listed_lines;
-    lines.resize(k_listed_lines);
-    lines.push_back(how + " " + std::to_string(more) + " more files");
-    return lines;
-}
 
 } // namespace
 
@@ -98,8 +88,8 @@ void RestoredFiles::describe_in(wire::RestoreResult& result) {
             m_notes.push_back(std::move(line));
     }
     std::ranges::copy(m_locals.changes(), std::back_inserter(lines));
-    result.notes = first_of(std::move(m_notes), "the same holds for");
-    result.rolled_back = first_of(std::move(lines), "rolled back:");
+    result.notes = listed_notes(std::move(m_notes));
+    result.rolled_back = listed_cuts(std::move(lines));
 }
 
 Status undo_restore(const wire::UndoRequest& request, const RestoreFds& fds) {

@@ -13,11 +13,20 @@ namespace ckpt {
 
 namespace {
 
+constexpr std::size_t k_listed_lines = 10;
 constexpr const char* k_start_over = "restore it, or restart the job without its checkpoint";
 
 // As files-reg.c:should_check_size decides it.
 bool criu_checks_size(std::uint32_t flags) {
     return (flags & O_ACCMODE) != O_WRONLY || (flags & O_APPEND) == 0;
+}
+
+std::vector<std::string> first_of(std::vector<std::string> lines, const std::string& how) {
+    if (lines.size() <= k_listed_lines) return lines;
+    const std::size_t more = lines.size() - k_listed_lines;
+    lines.resize(k_listed_lines);
+    lines.push_back(how + " " + std::to_string(more) + " more files");
+    return lines;
 }
 
 tl::unexpected<Error> refuse(const std::string& path, const std::string& why, const std::string& hint) {
@@ -130,6 +139,14 @@ std::string note_on_dropped(const Cut& cut, std::uint64_t most) {
     if (length <= most) return {};
     return "of what was cut from " + cut.path + ", the first " + text::bytes(length - most) +
            " are lost, as more than engine.tail_limit is not kept";
+}
+
+std::vector<std::string> listed_cuts(std::vector<std::string> lines) {
+    return first_of(std::move(lines), "as well:");
+}
+
+std::vector<std::string> listed_notes(std::vector<std::string> lines) {
+    return first_of(std::move(lines), "the same holds for");
 }
 
 } // namespace ckpt

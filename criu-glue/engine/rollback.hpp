@@ -74,4 +74,9 @@ std::string describe(const Cut& cut);
 // For the user: how much of the cut is lost when the newest `most` bytes are kept; empty when nothing is.
 std::string note_on_dropped(const Cut& cut, std::uint64_t most);
 
+// At most ten of them, and how many more there are: the answer has to fit into one message, and paths may
+// have 4 KiB. Of cuts ckptd says that each was "rolled back".
+std::vector<std::string> listed_cuts(std::vector<std::string> lines);
+std::vector<std::string> listed_notes(std::vector<std::string> lines);
+
 } // namespace ckpt

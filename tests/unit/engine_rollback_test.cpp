@@ -134,6 +134,18 @@ TEST(Rollback, DescribesACut) {
     EXPECT_EQ(describe({"/d/f", 1, 300, 266}), "/d/f: cut from 300 to 266 bytes");
 }
 
+TEST(Rollback, NamesTenFilesAndCountsTheRest) {
+    const std::vector<std::string> ten(10, "/d/f: cut from 300 to 266 bytes");
+    EXPECT_EQ(listed_cuts(ten), ten);
+    std::vector<std::string> many = ten;
+    many.resize(501, "/d/g: cut from 300 to 266 bytes");
+    std::vector<std::string> told = ten;
+    told.emplace_back("as well: 491 more files"); // "rolled back as well", ckptd says
+    EXPECT_EQ(listed_cuts(many), told);
+    told.back() = "the same holds for 491 more files";
+    EXPECT_EQ(listed_notes(many), told);
+}
+
 // ---- inheritance ----
 
 const StdioIdentity k_null{StdioIdentity::Kind::other, 0, ""};
