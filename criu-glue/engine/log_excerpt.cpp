@@ -36,6 +36,13 @@ constexpr std::array k_causes = {
                "raise the ghost file limit in the policy, or keep the file's name until the job ends"},
     KnownCause{"Can't lookup mount", "the job holds a file from outside its own view of the file systems",
                ""},
+    // pipes.c:dump_one_pipe_data; named pipes, those on their way in a socket, and new ones no survey has seen
+    KnownCause{"OOM storing pipe", "the job has more than 1,024 pipes open, of which CRIU saves no more",
+               k_use_app},
+    // likewise: a copy as large as the pipe is more than a user may have (kernel fs/pipe.c:pipe_set_size)
+    KnownCause{"Unable to set a pipe size",
+               "the user's pipes on this node are as much as fs.pipe-user-pages-soft allows",
+               "close some before the checkpoint, or ask an admin to raise it with sysctl"},
     // sk-inet.c:can_dump_inet_sk, dump_one_inet_fd
     KnownCause{"Connected TCP socket", "the job has a TCP connection that CRIU cannot save",
                "close connections before the checkpoint, or use --checkpoint-method=app:SIG"},

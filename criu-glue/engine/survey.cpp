@@ -31,6 +31,7 @@ constexpr std::size_t k_mount = 0; // in k_namespace_names
 constexpr std::size_t k_pid = 1;
 constexpr std::size_t k_user = 2;
 constexpr std::string_view k_socket_prefix = "socket:["; // "socket:[INODE]"
+constexpr std::string_view k_pipe_prefix = "pipe:[";     // likewise
 constexpr std::size_t k_net_file_max = 64 << 20;
 constexpr int k_stranger_attempts = 4;
 constexpr std::chrono::milliseconds k_stranger_pause{25};
@@ -82,6 +83,17 @@ Status read_namespaces(int proc, Namespaces& out) {
     return {};
 }
 
+// The number in "socket:[INODE]".
+std::uint64_t inode_in(const std::string& link, std::string_view prefix) {
+    return std::strtoull(link.c_str() + prefix.size(), nullptr, 10);
+}
+
+// The link's own mode tells for what a descriptor is open (fs/proc/fd.c:tid_fd_update_inode).
+bool is_open_for_reading(int fds, const std::string& name) {
+    struct stat st{};
+    return ::fstatat(fds, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IRUSR) != 0;
+}
+
 Status read_descriptors(int proc, Member& member) {
     const Fd fds(::openat(proc, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!fds) return fail_errno(Code::os, "list descriptors");
@@ -89,7 +101,9 @@ Status read_descriptors(int proc, Member& member) {
     for (const std::string& name : names) {
         std::string link = link_target(fds.get(), name);
         if (link.starts_with(k_socket_prefix))
-            member.sockets.push_back(std::strtoull(link.c_str() + k_socket_prefix.size(), nullptr, 10));
+            member.sockets.push_back(inode_in(link, k_socket_prefix));
+        else if (link.starts_with(k_pipe_prefix) && is_open_for_reading(fds.get(), name))
+            member.pipes.push_back(inode_in(link, k_pipe_prefix));
         else if (link.starts_with("anon_inode:") || link.starts_with("/dev/"))
             member.special.push_back(std::move(link));
     }
@@ -222,6 +236,7 @@ Result<std::vector<Member>> survey(const wire::DumpRequest& request, int mount_n
     }
     CKPT_CHECK(judge_members(members, request.user));
     CKPT_CHECK(judge_root(members.front(), mount_ns, pid_ns));
+    CKPT_CHECK(judge_pipes(members));
     CKPT_CHECK(judge_cgroup(request));
     CKPT_CHECK(judge_pmi2(request.shim_pid, members));
     CKPT_CHECK(judge_connections(request.shim_pid, members));

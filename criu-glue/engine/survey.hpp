@@ -33,6 +33,7 @@ struct Member {
     Namespaces namespaces{};
     std::vector<std::string> special;   // links of descriptors that are neither files, pipes nor sockets
     std::vector<std::uint64_t> sockets; // inodes
+    std::vector<std::uint64_t> pipes;   // likewise, of those that it can read from
 };
 
 // The first reason against dumping `members` (root first), nothing when there is none.
@@ -41,6 +42,12 @@ Status judge_members(const std::vector<Member>& members, const wire::UserIds& us
 // Pids in the cgroup that are neither of the tree nor of ours.
 std::vector<pid_t> strangers(const std::vector<pid_t>& cgroup, const std::vector<pid_t>& tree,
                              const std::vector<std::int32_t>& outsiders);
+
+// CRIU keeps the data of so many pipes for each tree (criu/include/pipes.h:NR_PIPES_WITH_DATA): each that a
+// process can read from, whether it is empty or not, and once, however many can (pipes.c:dump_one_pipe_data).
+// Named ones are counted apart (fifo.c), and not here.
+constexpr std::size_t k_pipes_max = 1024;
+Status judge_pipes(const std::vector<Member>& members);
 
 // Surveys the tree of `request`. `mount_ns` and `pid_ns` are the pinned namespaces.
 Result<std::vector<Member>> survey(const wire::DumpRequest& request, int mount_ns, int pid_ns);

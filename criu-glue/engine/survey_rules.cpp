@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The decisions of a survey; no system calls.
 #include <algorithm>
+#include <set>
+#include <string>
 
 #include "engine/survey.hpp"
 
@@ -92,6 +94,18 @@ Status judge_members(const std::vector<Member>& members, const wire::UserIds& us
     for (const Member& member : members)
         CKPT_CHECK(judge_member(member, members.front(), user));
     return {};
+}
+
+Status judge_pipes(const std::vector<Member>& members) {
+    std::set<std::uint64_t> all;
+    for (const Member& member : members)
+        all.insert(member.pipes.begin(), member.pipes.end());
+    if (all.size() <= k_pipes_max) return {};
+    return fail(Code::dump_refused,
+                "the job has " + std::to_string(all.size()) + " pipes open, and CRIU saves " +
+                    std::to_string(k_pipes_max) + " at most",
+                "close some before the checkpoint, use socket pairs in their place, or " +
+                    std::string(k_use_app));
 }
 
 std::vector<pid_t> strangers(const std::vector<pid_t>& cgroup, const std::vector<pid_t>& tree,

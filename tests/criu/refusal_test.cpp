@@ -106,6 +106,41 @@ TEST_F(Refusal, AProgramThatCannotBeRead) {
     expect_refusal(*task, Code::dump_refused, "may be run but not read");
 }
 
+// As many as CRIU keeps, of a page each: more of the usual size would be more than a user may have. Ends that
+// only write, named pipes and second descriptors do not count.
+TEST_F(Refusal, MorePipesThanCriuSaves) {
+    put_file(m_place + "/pipes.py", R"py(
+import fcntl, os, resource, time
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+held = []
+def pipe():
+    r, w = os.pipe()
+    fcntl.fcntl(r, fcntl.F_SETPIPE_SZ, 4096)
+    held.append((r, w))
+for _ in range(1024): pipe()
+os.mkfifo("named")
+held.append((os.open("named", os.O_RDWR), os.dup(held[0][0])))
+for i in range(100):
+    os.write(held[i][1], b"piped")
+i = 0
+while True:
+    if os.path.exists("more") and len(held) == 1025:
+        pipe()
+        print("more", flush=True)
+    print(i := i + 1, flush=True)
+    time.sleep(0.02)
+)py");
+    const auto task = make_task();
+    task->start_command({"/usr/bin/python3", m_place + "/pipes.py"});
+    ASSERT_EQ(task->report().status, InitStatus::started);
+    ASSERT_TRUE(eventually([&] { return task->output().find("5\n") != std::string::npos; }));
+    const Fd images = images_dir("good");
+    ASSERT_OK(call_dump(*task, images.get()));
+    put_file(m_place + "/more", "");
+    ASSERT_TRUE(eventually([&] { return task->output().find("more\n") != std::string::npos; }));
+    expect_refusal(*task, Code::dump_refused, "1025 pipes");
+}
+
 TEST_F(Refusal, AnOutsideConnection) {
     const Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};

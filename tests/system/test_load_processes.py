@@ -8,7 +8,7 @@ from lib.load import REFUSAL, LoadTest, Peak, troubles
 
 COUNT = int(os.environ.get("CKPT_PROCESSES", "2000"))
 SCRIPT = f"#!/bin/bash\n#SBATCH --checkpoint-interval=none\n/shared/programs/ring {COUNT} socket\nexit $?\n"
-PIPES = 1024  # criu/pipes.c:NR_PIPES_WITH_DATA; as many as fs.pipe-user-pages-soft gives a user in their usual size
+PIPES = 1024  # of which CRIU keeps the data (engine/survey.hpp:k_pipes_max)
 
 
 class Processes(LoadTest):
@@ -18,14 +18,14 @@ class Processes(LoadTest):
         self.assertEqual(last, f"{COUNT} processes have ended, each with its status")
 
     def test_more_pipes_than_criu_takes(self):
-        """The user is told, and nothing happens to the job."""
+        """The user is told how many there are and what to do, before anything is stopped, and nothing happens to the job."""
         self.assertGreater(COUNT, PIPES)
         job = submit(SCRIPT.replace("socket", "pipe"))
         job.wait_output("round 3 ", timeout=120)
         done = cluster.attempt("n1", "sckpt", "create", job.id, user=job.user)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertRegex(done.stderr, rf"\A{REFUSAL.pattern}\Z")
-        self.assert_one_complaint(job, r"pipe.* \[CKPT-401\]; the job runs on")
+        self.assert_one_complaint(job, rf"the job has {COUNT + 1} pipes open, and CRIU saves {PIPES} at most; .*app:SIG.* \[CKPT-403\]; the job runs on")
         job.path("go").touch()
         self.assert_ended(end(job, timeout=120), "FAILED", "9:0")
         self.assert_rounds(job)

@@ -96,6 +96,26 @@ TEST(Survey, NamesWhatCriuCannotSave) {
     EXPECT_EQ(verdict(one), static_cast<Code>(0));
 }
 
+// n processes, in a ring: each can read from its own pipe and from the one that all share.
+std::vector<Member> ring_of(std::size_t n) {
+    constexpr std::uint64_t k_shared = 7;
+    std::vector<Member> members;
+    for (std::size_t i = 0; i < n; ++i) {
+        members.push_back(member(static_cast<pid_t>(10 + i), "ring"));
+        members.back().pipes = {k_shared, 1000 + i};
+    }
+    return members;
+}
+
+TEST(Survey, RefusesMorePipesThanCriuSaves) {
+    EXPECT_TRUE(judge_pipes(ring_of(k_pipes_max - 1)));
+    const Status status = judge_pipes(ring_of(k_pipes_max));
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, Code::dump_refused);
+    EXPECT_NE(status.error().what.find("1025 pipes"), std::string::npos) << status.error().what;
+    EXPECT_FALSE(status.error().hint.empty());
+}
+
 TEST(Survey, FindsStrangersInTheCgroup) {
     EXPECT_TRUE(strangers({1, 2, 3}, {2, 3}, {1}).empty());
     EXPECT_EQ(strangers({1, 2, 3, 9}, {2, 3}, {1}), std::vector<pid_t>{9});
@@ -167,6 +187,12 @@ TEST(LogExcerpt, ExplainsKnownCauses) {
     EXPECT_NE(size.what.find("another size"), std::string::npos);
     EXPECT_NE(size.what.find("tmp/x"), std::string::npos);
     EXPECT_FALSE(size.hint.empty());
+    const Error pipe = explain_criu(
+        Code::dump_failed,
+        "Error (criu/pipes.c:432): Unable to set a pipe size: Operation not permitted\n");
+    EXPECT_EQ(pipe.code, Code::dump_failed);
+    EXPECT_NE(pipe.what.find("fs.pipe-user-pages-soft"), std::string::npos);
+    EXPECT_FALSE(pipe.hint.empty());
     const Error unknown = explain_criu(Code::dump_failed, "Error (criu/x.c:1): Something new");
     EXPECT_EQ(unknown.what, "CRIU: Something new");
     EXPECT_EQ(explain_criu(Code::dump_failed, "").what, "CRIU gave no reason");
