@@ -148,8 +148,9 @@ void Server::perform(Job& job, const effect::AskApp& e) {
     const bool looks = task.stand_in == 0 && dir.has_value();
     send(task.shim, wire::AskApp{e.generation, e.signal, milliseconds(limit), e.is_last,
                                  looks ? *dir + "/" + wire::k_app_marker : std::string()});
-    log::info("job " + std::to_string(job.facts.job_id) + ": the program is asked to save itself (" +
-              to_string(e.reason) + "), it has " + std::to_string(limit.count()) + " s");
+    if (may_log(job, e.reason))
+        log::info("job " + std::to_string(job.facts.job_id) + ": the program is asked to save itself (" +
+                  to_string(e.reason) + "), it has " + std::to_string(limit.count()) + " s");
     m_loop.after(limit + k_app_margin, [this, job_id = job.facts.job_id, serial = job.serial, e] {
         app_gave_no_answer(job_id, serial, e);
     });

@@ -99,7 +99,7 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
         store_of(job, !request.has_generations, !is_waited_for(job)), wire::encode(request), fds,
         k_store_limit,
         [this, job_id = job.facts.job_id, serial = job.serial, gen = e.generation,
-         began](const Result<Packet>& packet) {
+         reason = e.reason, began](const Result<Packet>& packet) {
             Job* done = find_job(job_id, serial);
             if (done == nullptr) return;
             done->commit_runs = false;
@@ -110,7 +110,8 @@ Status Server::start_commit(Job& job, const effect::Commit& e) {
                 done->rates.commit = rate(done->newest_bytes, std::chrono::steady_clock::now() - began);
                 if (done->newest_bytes >= k_telling_bytes) m_rates.commit = done->rates.commit;
                 for (const std::string& note : result->notes)
-                    log::warning("job " + std::to_string(job_id) + ": " + note);
+                    if (reason != Reason::on_demand || may_log(done->facts.uid))
+                        log::warning("job " + std::to_string(job_id) + ": " + note);
             } else {
                 ended.error = result.error();
             }

@@ -111,7 +111,8 @@ Status Server::start_dump(Job& job, const effect::Dump& e) {
     task.worker = m_workers.start(
         "ckpt-engine", wire::encode(request), fds, limit + wire::k_engine_margin,
         [this, job_id = job.facts.job_id, serial = job.serial, key = e.task,
-         gen = e.generation](const auto& result) { dumped(job_id, serial, key, gen, result); },
+         gen = e.generation,
+         reason = e.reason](const auto& result) { dumped(job_id, serial, key, gen, reason, result); },
         WorkerRuns{0,
                    {},
                    false,
@@ -129,7 +130,7 @@ void Server::perform(Job& job, const effect::Dump& e) {
 }
 
 void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
-                    const Result<Packet>& packet) {
+                    Reason reason, const Result<Packet>& packet) {
     Job* job = find_job(job_id, serial);
     if (job == nullptr || !job->tasks.contains(task)) return;
     const auto result = result_of<wire::DumpResult>(packet);
@@ -151,7 +152,7 @@ void Server::dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& t
         ended.error = result.error();
         if (ended.error->code == Code::deadline) ended.error->code = Code::dump_timeout;
         const bool has_ended = ended.error->code == Code::not_found && job->tasks.at(task).stand_in != 0;
-        if (!has_ended)
+        if (!has_ended && may_log(*job, reason))
             log::warning("job " + std::to_string(job_id) + ": no checkpoint: " + one_line(*ended.error));
     }
     if (job->coordinator && dump_was_left(*job, ended)) return;

@@ -180,6 +180,10 @@ bool Server::may_log(uid_t uid) {
     return verdict.may;
 }
 
+bool Server::may_log(const Job& job, Reason reason) {
+    return !is_asked_for(reason) || may_log(job.facts.uid);
+}
+
 void Server::log_nonsense(const Peer& peer, const std::string& what) {
     if (may_log(peer.uid))
         log::warning("a connection of uid " + std::to_string(peer.uid) + ", pid " + std::to_string(peer.pid) +

@@ -94,6 +94,8 @@ private:
     bool too_many_connections(uid_t uid) const;
     // Whether one more line that this user has caused may be written.
     bool may_log(uid_t uid);
+    // Likewise, of one that was begun for this reason: what nobody has asked for has no limit.
+    bool may_log(const Job& job, Reason reason);
     void log_nonsense(const Peer& peer, const std::string& what);
     Job* find_job(std::uint32_t job_id);
     // Only if it is still that incarnation: a worker's answer may come after the next one has opened.
@@ -412,7 +414,7 @@ private:
     void undone(std::uint32_t job_id, const std::string& name, const Result<Packet>& packet,
                 const std::function<void(const Status&)>& then);
     void dumped(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task, std::uint32_t generation,
-                const Result<Packet>& result);
+                Reason reason, const Result<Packet>& result);
     void await_status(std::uint32_t job_id, std::uint64_t serial, const TaskKey& task);
     // metrics (metrics_of_server.cpp)
     void count(const Job& job, const Event& event);

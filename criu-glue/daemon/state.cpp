@@ -133,13 +133,14 @@ void release_epilog_if_quiet(JobState& job, Effects& out) {
     out.emplace_back(effect::ReleaseEpilog{});
 }
 
-void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out) {
+void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out,
+              bool at_will) {
     job.last_error = one_line(error);
     // The same trouble comes back in other words: another pid, another first error of CRIU. The daemon's log
-    // has each.
+    // has each, but for what is asked for again and again.
     if (job.last_complaint == error.code) return;
     job.last_complaint = error.code;
-    out.emplace_back(effect::Say{one_line(error) + "; " + consequence});
+    out.emplace_back(effect::Say{one_line(error) + "; " + consequence, at_will});
 }
 
 } // namespace state

@@ -33,7 +33,7 @@ void generation_failed(JobState& job, const Taking& taking, Effects& out) {
     }
     // A dump that the end of the job overtakes is no trouble.
     if (taking.error && taking.error->code != Code::not_found) {
-        complain(job, *taking.error, after_failure(job, taking.reason), out);
+        complain(job, *taking.error, after_failure(job, taking.reason), out, is_asked_for(taking.reason));
         nothing_saved(job, *taking.error, out);
     }
     if (is_asked_for(taking.reason)) answer(job, 0, taking.error, out);
@@ -205,7 +205,8 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
     for_running(job, [&](const TaskKey&, TaskState&) { is_needed = true; });
     if (e.error && is_needed) {
         const std::string lost = "generation " + std::to_string(e.generation) + " was not saved";
-        complain(job, *e.error, job.saved > 0 ? lost + ", earlier ones stand" : lost, out);
+        complain(job, *e.error, job.saved > 0 ? lost + ", earlier ones stand" : lost, out,
+                 is_asked_for(done.reason));
         nothing_saved(job, *e.error, out);
     }
     if (!e.error) {
@@ -216,7 +217,8 @@ void on(JobState& job, const event::CommitEnded& e, Effects& out) {
         const std::string saved = saved_line(job, done, e.stored_bytes);
         out.emplace_back(effect::Say{is_app(job) ? saved
                                                  : saved + ", paused " + text::duration_us(done.frozen_us) +
-                                                       (is_first ? "; the job can be restored" : "")});
+                                                       (is_first ? "; the job can be restored" : ""),
+                                     done.reason == Reason::on_demand});
         // In a mass preemption slurmctld has other things to do; the restore will tell. But the first one is
         // told of always: where the store is not there, nothing else says that the job has any.
         const bool goes_on = job.standing || (job.cause && moves_on(job, *job.cause));

@@ -180,7 +180,8 @@ bool is_to_be_constrained(const JobState& job);
 void release_epilog_if_quiet(JobState& job, Effects& out);
 
 // Says a failure once; the same one again is kept quiet until something succeeds.
-void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out);
+void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out,
+              bool at_will = false);
 
 template <typename F>
 void for_running(JobState& job, F&& f) {

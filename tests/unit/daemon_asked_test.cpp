@@ -44,6 +44,30 @@ TEST(Asked, RequeueIsSavedRequeuedAndAnswered) {
     EXPECT_TRUE(has<effect::RecordStop>(requeued)) << "nothing has run on behind the cut";
 }
 
+// Whose lines fill the log: effect::Say::at_will.
+TEST(Asked, WhatIsSaidOfItIsSaidAtTheUsersWill) {
+    const auto said = [](const Effects& effects) {
+        EXPECT_EQ(all<effect::Say>(effects).size(), 1U);
+        return all<effect::Say>(effects).at(0);
+    };
+    JobState job = running_job();
+    ask(job, Reason::on_demand);
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, k_bytes});
+    EXPECT_TRUE(said(advance(job, event::CommitEnded{1, std::nullopt, 1})).at_will);
+    ask(job, Reason::requeue);
+    EXPECT_TRUE(said(advance(job, event::DumpEnded{k_batch, some_error(), 0, 0})).at_will);
+    ask(job, Reason::on_demand);
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, k_bytes});
+    const Error full{Code::store_full, "the store is full", "", 0};
+    EXPECT_TRUE(said(advance(job, event::CommitEnded{3, full, 0})).at_will);
+
+    advance(job, event::IntervalElapsed{});
+    EXPECT_FALSE(said(advance(job, event::DumpEnded{k_batch, some_error(), 0, 0})).at_will);
+    advance(job, event::IntervalElapsed{});
+    advance(job, event::DumpEnded{k_batch, std::nullopt, 1, k_bytes});
+    EXPECT_FALSE(said(advance(job, event::CommitEnded{5, std::nullopt, 1})).at_will);
+}
+
 TEST(Asked, RefusedRequeueRunsOnAndSaysWhy) {
     JobState job = standing_for(Reason::requeue);
     advance(job, event::CommitEnded{1, std::nullopt, 1});
