@@ -16,9 +16,6 @@ namespace {
 
 constexpr std::chrono::seconds k_inspect_limit{30};
 constexpr std::chrono::minutes k_verify_limit{30};
-// Each listing is a process of root's that reads the whole store.
-constexpr std::size_t k_listings_per_user = 2;
-constexpr std::size_t k_listings = 8;
 
 } // namespace
 
@@ -36,19 +33,18 @@ void Server::on_message(ConnectionId id, const wire::ListRequest& m) {
     const std::array to_worker = {pipe->write.get()};
     start_sealer(*store, wire::encode(request), to_worker, m.verify ? k_verify_limit : k_inspect_limit,
                  [this, uid](const auto& result) {
-                     m_listings.extract(uid);
+                     m_listings.end(uid);
                      if (!result && may_log(uid))
                          log::warning("listing the store: " + one_line(result.error()));
                  });
-    m_listings.insert(uid);
+    m_listings.begin(uid);
     const std::array to_client = {pipe->read.get()};
     send(id, wire::Answer{}, to_client);
 }
 
 bool Server::may_list(ConnectionId id) {
-    const uid_t uid = m_connections.at(id).peer.uid;
     Status may = check_key();
-    if (m_listings.size() >= k_listings || (uid != 0 && m_listings.count(uid) >= k_listings_per_user))
+    if (!m_listings.may_begin(m_connections.at(id).peer.uid))
         may = fail(Code::busy, "the store is being listed already", "try again in a moment");
     if (!may) send(id, answer_of(may.error()));
     return may.has_value();
@@ -61,8 +57,8 @@ void Server::on_message(ConnectionId id, const wire::PruneCommand& m) {
     if (!may_list(id)) return;
     auto pipe = make_pipe();
     if (!pipe) return send(id, answer_of(pipe.error()));
-    m_listings.insert(uid);
-    start_prune(*store, m.dry_run, std::move(pipe->write), [this, uid] { m_listings.extract(uid); });
+    m_listings.begin(uid);
+    start_prune(*store, m.dry_run, std::move(pipe->write), [this, uid] { m_listings.end(uid); });
     const std::array to_client = {pipe->read.get()};
     send(id, wire::Answer{}, to_client);
 }

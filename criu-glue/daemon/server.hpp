@@ -18,6 +18,7 @@
 #include "asked_results.hpp"
 #include "job.hpp"
 #include "line_limit.hpp"
+#include "listings.hpp"
 #include "local_copies.hpp"
 #include "local_tier.hpp"
 #include "loop.hpp"
@@ -435,7 +436,7 @@ private:
     bool m_stopping = false;
     bool m_starts_awaited = false; // of jobs that are being launched when we are asked to stop
     LineLimit m_lines;
-    std::multiset<uid_t> m_listings; // who has one under way
+    Listings m_listings;
     StoreUsers m_store_users;
     std::vector<uid_t> m_to_prune; // in this round
     std::set<uid_t> m_pruning;     // whose stores are being looked at, of this round or an earlier one

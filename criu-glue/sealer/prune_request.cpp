@@ -7,8 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "access.hpp"
-#include "os/files.hpp"
+#include "os/reader.hpp"
 #include "store/history.hpp"
+#include "store/inspect.hpp"
 #include "store/retention_look.hpp"
 #include "store/retention_run.hpp"
 
@@ -59,7 +60,7 @@ Status remove_or_tell(const store::Store& store, const wire::PruneRequest& reque
         if (!done) object["problem"] = done.error().what;
         count(removal, job, done, result);
         if (!done) at = job.cluster + "/" + job.dir_name;
-        return write_all(out, line_of(object));
+        return write_to_reader(out, line_of(object), store::k_reader_patience);
     };
     if (!request.dry_run) {
         Status done = store::remove_all(store, jobs, removals, report);
@@ -92,7 +93,8 @@ Status prune_user(const wire::PruneRequest& request, std::vector<Fd>& fds, wire:
     const auto access = Access::open(fds);
     if (!access && access.error().code == Code::not_found) return {};
     if (!access) return tl::unexpected(store::store_error(access.error(), "cannot use the store"));
-    if (!request.note.empty()) CKPT_CHECK(write_all(out, line_of({{"note", request.note}})));
+    if (!request.note.empty())
+        CKPT_CHECK(write_to_reader(out, line_of({{"note", request.note}}), store::k_reader_patience));
     const auto jobs = store::look(access->store(), request.uid);
     if (!jobs) return tl::unexpected(store::store_error(jobs.error(), "cannot look through the store"));
     CKPT_CHECK(remove_or_tell(access->store(), request, *jobs, out, result));

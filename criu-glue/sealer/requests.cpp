@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "requests.hpp"
 
+#include <chrono>
 #include <optional>
 
 #include <nlohmann/json.hpp>
@@ -9,7 +10,7 @@
 #include "adopt_request.hpp"
 #include "commit_request.hpp"
 #include "fault/fault.hpp"
-#include "os/files.hpp"
+#include "os/reader.hpp"
 #include "prune_request.hpp"
 #include "request_parts.hpp"
 #include "store/complete.hpp"
@@ -86,18 +87,24 @@ Status inspect(const wire::InspectRequest& request, std::vector<Fd>& fds) {
         fds[k_own].get());
 }
 
-// Whoever reads the listing learns of a failure, not only our log.
+// Whoever reads the listing learns of a failure, not only our log. Who did not read is not waited for again.
+void tell_reader(int out, const Error& error) {
+    const auto patience =
+        error.code == Code::deadline ? std::chrono::milliseconds(0) : store::k_reader_patience;
+    (void)write_to_reader(out, failure_line(error), patience);
+}
+
 Status run(const wire::InspectRequest& request, std::vector<Fd>& fds, wire::InspectResult& /*result*/) {
     if (fds.size() != k_own + 1) return fail(Code::wire_malformed, "an inspection needs one descriptor");
     Status done = inspect(request, fds);
-    if (!done) (void)write_all(fds[k_own].get(), failure_line(done.error()));
+    if (!done) tell_reader(fds[k_own].get(), done.error());
     return done;
 }
 
 Status run(const wire::PruneRequest& request, std::vector<Fd>& fds, wire::PruneResult& result) {
     if (fds.size() != k_own + 1) return fail(Code::wire_malformed, "a removal needs one descriptor");
     Status done = prune_user(request, fds, result);
-    if (!done) (void)write_all(fds[k_own].get(), failure_line(done.error()));
+    if (!done) tell_reader(fds[k_own].get(), done.error());
     return done;
 }
 

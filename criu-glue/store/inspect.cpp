@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "os/files.hpp"
+#include "os/reader.hpp"
 #include "store/history.hpp"
 #include "store/json_fields.hpp"
 #include "store/manifest.hpp"
@@ -153,7 +153,9 @@ private:
         return {};
     }
 
-    [[nodiscard]] Status write(const Json& line) const { return write_all(m_out, dump_line(line)); }
+    [[nodiscard]] Status write(const Json& line) const {
+        return write_to_reader(m_out, dump_line(line), m_spec.patience);
+    }
 
     static Json unreadable(const Place& at, const Error& error) {
         return {{"cluster", at.cluster}, {"job", at.job_id}, {"verified", false}, {"problem", error.what}};

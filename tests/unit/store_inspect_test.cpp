@@ -38,6 +38,21 @@ TEST_F(InspectTest, AnEmptyStore) {
     EXPECT_THAT(lines({}), IsEmpty());
 }
 
+TEST_F(InspectTest, WhoTakesNothingIsGivenUp) {
+    must_commit({0, 1});
+    auto pipe = make_pipe();
+    ASSERT_TRUE(pipe);
+    ASSERT_GT(::fcntl(pipe->write.get(), F_SETPIPE_SZ, 4096), 0);
+    const std::string full(4096, 'x');
+    ASSERT_EQ(::write(pipe->write.get(), full.data(), full.size()), 4096);
+    LocalVolume here = volume(m_base);
+    InspectSpec spec;
+    spec.patience = std::chrono::milliseconds(50);
+    const auto done = inspect(Store{here, m_keys}, spec, pipe->write.get());
+    ASSERT_FALSE(done);
+    EXPECT_EQ(done.error().code, Code::deadline);
+}
+
 TEST_F(InspectTest, OneLinePerGenerationOldestFirst) {
     must_commit({0, 9});
     must_adopt(1);
