@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "server.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <type_traits>
+#include <utility>
 
 #include "fault/fault.hpp"
 #include "log.hpp"
@@ -17,12 +20,20 @@ namespace ckpt {
 
 namespace {
 
-// A user's own shims and commands fit; a user who opens sockets to exhaust ours does not.
-constexpr std::size_t k_connections_per_user = 1024; // a shim for each task of a large node, twice
-constexpr std::chrono::milliseconds k_rest{100};     // for a listener without descriptors
+// All programs of ours say what they want as soon as they are connected.
+constexpr std::chrono::seconds k_silence_max{10};
+constexpr std::chrono::milliseconds k_rest{100}; // for a listener without descriptors
 constexpr std::chrono::hours k_day{24};
 
+std::size_t descriptors_max() {
+    rlimit limit{};
+    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
 } // namespace
+
+Server::Server(Root /*rights*/, Loop& loop, ServerConfig config)
+    : m_loop(loop), m_workers(loop), m_config(std::move(config)), m_connection_limit(descriptors_max()) {}
 
 Status Server::start(Fd listener) {
     m_started_at = std::time(nullptr);
@@ -111,11 +122,9 @@ void Server::reload_policy() {
     admit_dumps_soon();
 }
 
-bool Server::too_many_connections(uid_t uid) const {
-    if (uid == 0) return false;
-    const auto same = [uid](const auto& c) { return c.second.peer.uid == uid; };
-    return static_cast<std::size_t>(std::count_if(m_connections.begin(), m_connections.end(), same)) >=
-           k_connections_per_user;
+bool Server::may_connect(const Peer& peer) {
+    return m_connection_limit.may_come(peer.uid, false) ||
+           (m_connection_limit.may_come(peer.uid, true) && is_awaited_shim(peer));
 }
 
 void Server::watch_listener() {
@@ -133,10 +142,23 @@ void Server::accept_connection() {
     auto socket = accept_from(m_listener.get());
     if (!socket) return rest_if_short_of_descriptors(socket.error().errnum);
     auto peer = peer_of(socket->get());
-    if (!peer || too_many_connections(peer->uid)) return;
+    if (!peer || !may_connect(*peer)) return;
+    m_connection_limit.came(peer->uid);
     const ConnectionId id = m_next_connection++;
     const Loop::Id watch = m_loop.watch(socket->get(), [this, id] { read_connection(id); });
-    m_connections.emplace(id, Connection{std::move(*socket), std::move(*peer), watch, 0, {}, false, {}, {}});
+    Connection& connection = m_connections[id];
+    connection.socket = std::move(*socket);
+    connection.peer = std::move(*peer);
+    connection.watch = watch;
+    if (connection.peer.uid != 0)
+        connection.silence = m_loop.after(k_silence_max, [this, id] { end_silence(id); });
+}
+
+// What has come meanwhile counts, should we be the ones who were slow.
+void Server::end_silence(ConnectionId id) {
+    read_connection(id);
+    const auto found = m_connections.find(id);
+    if (found != m_connections.end() && found->second.silence != 0) drop_connection(id);
 }
 
 void Server::read_connection(ConnectionId id) {
@@ -153,6 +175,8 @@ void Server::drop_connection(ConnectionId id) {
     const Connection gone = std::move(found->second);
     m_connections.erase(found);
     m_loop.cancel(gone.watch);
+    m_loop.cancel(gone.silence);
+    m_connection_limit.gone(gone.peer.uid);
     if (gone.is_shim) shim_gone(gone.job_id, gone.task);
     if (gone.when_closed) asked_from_inside(*gone.when_closed);
     for (auto& [job_id, job] : m_jobs) {
@@ -200,6 +224,7 @@ void Server::dispatch(ConnectionId id, Packet packet) {
     const auto deliver = [&]<typename M>(std::type_identity<M>) {
         const auto message = wire::decode<M>(packet.bytes);
         if (!message) return drop_connection(id);
+        m_loop.cancel(std::exchange(m_connections.at(id).silence, 0));
         on_message(id, *message);
     };
     switch (*type) {

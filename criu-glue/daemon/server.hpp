@@ -16,6 +16,7 @@
 
 #include "admission.hpp"
 #include "asked_results.hpp"
+#include "connection_limit.hpp"
 #include "job.hpp"
 #include "line_limit.hpp"
 #include "listings.hpp"
@@ -60,8 +61,7 @@ struct ServerConfig {
 class Server {
 public:
     // All that it does is done with these rights.
-    Server(Root /*rights*/, Loop& loop, ServerConfig config)
-        : m_loop(loop), m_workers(loop), m_config(std::move(config)) {}
+    Server(Root rights, Loop& loop, ServerConfig config);
 
     // Listens; jobs are served from then on even when policy or local tier are broken (they run unmanaged).
     Status start(Fd listener);
@@ -78,6 +78,7 @@ private:
         std::uint32_t job_id = 0; // of a shim that has said hello
         TaskKey task;
         bool is_shim = false;
+        Loop::Id silence = 0; // the limit of it; 0 = it has said something that is a message
         std::optional<wire::AskFor> when_closed; // from a process of that job itself
         std::optional<std::string> cgroup;       // its process's (os/cgroup.hpp), once that was asked for
         std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
@@ -92,7 +93,9 @@ private:
     void dispatch(ConnectionId id, Packet packet);
     template <typename M>
     void send(ConnectionId id, const M& message, std::span<const int> fds = {});
-    bool too_many_connections(uid_t uid) const;
+    [[nodiscard]] bool may_connect(const Peer& peer);
+    // A user's that says nothing is not kept. Bytes that are no message end it at once.
+    void end_silence(ConnectionId id);
     // Whether one more line that this user has caused may be written.
     bool may_log(uid_t uid);
     // Likewise, of one that was begun for this reason: what nobody has asked for has no limit.
@@ -124,6 +127,8 @@ private:
     void on_message(ConnectionId id, const wire::StepOver& m);
     void on_message(ConnectionId id, const wire::StepsKnown& m);
     void on_message(ConnectionId id, const wire::StepDoubt& m);
+    // Its process is that of a registered task whose shim has not said hello.
+    [[nodiscard]] bool is_awaited_shim(const Peer& peer);
     // The job whose batch script's shim it is; nullptr else.
     Job* job_of_script(ConnectionId id);
     void on_message(ConnectionId id, const wire::AppAsked& m);
@@ -441,6 +446,7 @@ private:
     std::vector<uid_t> m_to_prune; // in this round
     std::set<uid_t> m_pruning;     // whose stores are being looked at, of this round or an earlier one
     std::map<ConnectionId, Connection> m_connections;
+    ConnectionLimit m_connection_limit;
     ConnectionId m_next_connection = 1;
     std::string m_node_name; // Slurm's of this one
     NodePort m_node_port{m_loop, [this](TcpCaller caller) { accept_node(std::move(caller)); },

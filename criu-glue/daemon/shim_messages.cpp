@@ -27,6 +27,11 @@ std::pair<Job*, TaskKey> task_of(std::map<std::uint32_t, Job>& jobs, const Peer&
 
 } // namespace
 
+bool Server::is_awaited_shim(const Peer& peer) {
+    const auto [job, key] = task_of(m_jobs, peer);
+    return job != nullptr && job->tasks.at(key).shim == 0;
+}
+
 void Server::on_message(ConnectionId id, const wire::ShimHello& m) {
     on_message(id, wire::TaskHello{
                        m.script, m.status_pipe, m.returning, m.root_pid, m.term_delivered, {0, 1, 2}, -1});

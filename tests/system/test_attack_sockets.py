@@ -85,6 +85,25 @@ class Sockets(AttackTest):
         self.assertLessEqual(said["connected"] - said["closed"], 1024 + 2 + 16, said)
         self.assert_unharmed(saved=1)
 
+    def test_silent(self):
+        """A connection on which nothing is said is closed after a while, and no other one."""
+        self.assertEqual(self.attack("silence", NOBODYS, user="root"), {"closed": True, "asked": True, "root": True})
+        self.assert_unharmed()
+
+    def test_many_users(self):
+        """Ten users who keep as many connections as one may have, more than ckptd has descriptors for: jobs start and are saved, and who has
+        no connection gets one."""
+        attack = self.begin("crowd", NOBODYS, 10, user="root")
+        bobs = self.bobs_job()
+        self.assertIn("generation 1", cluster.run("n1", "sckpt", "create", bobs.id, user="bob"))
+        self.save(1)
+        self.assertEqual([one["generation"] for one in generations(self.job)], [1])
+        said = self.finish(attack)
+        self.assertEqual(said["connected"], 10240)
+        self.assertGreater(said["kept"], 1024)
+        self.over(bobs)
+        self.assert_unharmed(bobs, saved=1)
+
     def test_flood(self):
         """Who asks without end and reads no answer is hung up on, and everybody else is answered."""
         bobs = self.bobs_job()

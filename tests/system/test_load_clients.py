@@ -6,7 +6,7 @@ from lib import *
 from lib.load import REFUSAL, Array, LoadTest, Peak, answers, ask_many, troubles
 
 COUNT = 200
-CONNECTIONS = 1024  # of one user (criu-glue/daemon/server.cpp)
+CONNECTIONS = 1024  # of one user (criu-glue/daemon/connection_limit.hpp)
 SCRIPT = """#!/bin/bash
 #SBATCH --checkpoint-interval=none
 echo ready

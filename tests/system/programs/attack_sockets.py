@@ -126,6 +126,37 @@ def idle():
     return {"connected": len(kept), "closed": closed}
 
 
+def silence(job):
+    """A user's connection without a word, beside one that has asked something and one of root's: which of them are kept."""
+    roots = connect()
+    os.seteuid(2002)
+    silent, asked = connect(timeout=60), connect()
+    os.seteuid(0)
+    asked.send(explain(int(job)))
+    before = answer(asked)
+    closed = silent.recv(1) == b""
+    for connection in (roots, asked):
+        connection.send(explain(int(job)))
+    return {"closed": closed, "asked": before == answer(asked), "root": before == answer(roots)}
+
+
+def crowd(job, users):
+    """As many users, with as many connections as one may have, each of which has asked something."""
+    kept = []
+    for uid in range(60001, 60001 + int(users)):
+        os.seteuid(uid)
+        for _ in range(1024):
+            connection = connect()
+            try:
+                connection.send(explain(int(job)))
+            except BrokenPipeError:
+                pass
+            kept.append(connection)
+        os.seteuid(0)
+    hold()
+    return {"connected": len(kept), "kept": sum(answer(one) is not None for one in kept)}
+
+
 def flood(job):
     """Two hundred connections that ask and ask, and read no answer, until standard input ends."""
     os.set_blocking(0, False)
@@ -233,6 +264,6 @@ def toggle(job):
 
 WHAT = {"forge": forge, "ask": ask_of, "explain": explained, "malformed": malformed, "oversized": oversized, "descriptors": with_descriptors, "idle": idle, "flood": flood,
         "interleaved": interleaved, "replay": replay, "leave": leave,
-        "deep": deep, "toggle": toggle}
+        "deep": deep, "toggle": toggle, "silence": silence, "crowd": crowd}
 
 print(json.dumps(WHAT[sys.argv[1]](*sys.argv[2:])), flush=True)

@@ -1,18 +1,23 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""hold_connections.py COUNT [HOST PORT]: so many connections to ckptd on this node, or as root to that port from one of root's own, on
-which nothing is said. It writes how many it has made, and keeps them until its standard input ends."""
+"""hold_connections.py COUNT [HOST PORT]: so many connections to ckptd on this node, on each of which something was asked, or as root to that
+port from one of root's own, on which nothing is said. It writes how many it has made, and keeps them until its standard input ends."""
 
 import socket
 import sys
 
-PATH = "/run/ckptd/ckptd.sock"
+from attack_wire import connect, explain
+
+NOBODYS = 9998  # no job has this number
 PORTS = iter(range(1023, 664, -1))  # of which nodes take one (criu-glue/handshake)
 
 
 def to_daemon():
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    connection.connect(PATH)
+    connection = connect()
+    try:
+        connection.send(explain(NOBODYS))
+    except BrokenPipeError:
+        pass  # it was more than ckptd keeps
     return connection
 
 
