@@ -134,7 +134,7 @@ std::string bytes_field(std::uint32_t number, std::string_view bytes) {
     return tag_of(number, WireType::bytes) + varint(bytes.size()) + std::string(bytes);
 }
 
-Result<std::string> rewrite_entries(std::string_view image, const Rewrite& rewrite) {
+Result<std::string> rewrite_entries(std::string_view image, const Rewriter& rewrite) {
     CKPT_TRY(const auto entries, entries_of(image));
     std::string out(image.substr(0, k_magics));
     for (const std::string_view entry : entries) {
@@ -146,7 +146,7 @@ Result<std::string> rewrite_entries(std::string_view image, const Rewrite& rewri
     return out;
 }
 
-Status rewrite_image(int images, const char* name, const Rewrite& rewrite) {
+Status rewrite_image(int images, const char* name, const Rewriter& rewrite) {
     CKPT_TRY(const Fd file, open_beneath(images, name, O_RDWR));
     CKPT_TRY(const std::string image, read_all(file.get(), k_image_max));
     CKPT_TRY(const std::string rewritten, rewrite(image));

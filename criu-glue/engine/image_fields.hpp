@@ -39,13 +39,13 @@ Result<std::vector<std::string_view>> entries_of(std::string_view image);
 std::string varint_field(std::uint32_t number, std::uint64_t value);
 std::string bytes_field(std::uint32_t number, std::string_view bytes);
 
-using Rewrite = std::function<Result<std::string>(std::string_view)>;
+using Rewriter = std::function<Result<std::string>(std::string_view)>;
 
 // `image` with what `rewrite` makes of each of its entries.
-Result<std::string> rewrite_entries(std::string_view image, const Rewrite& rewrite);
+Result<std::string> rewrite_entries(std::string_view image, const Rewriter& rewrite);
 
 // The file `name` of an image directory becomes what `rewrite` makes of all of it; written only if that
 // differs.
-Status rewrite_image(int images, const char* name, const Rewrite& rewrite);
+Status rewrite_image(int images, const char* name, const Rewriter& rewrite);
 
 } // namespace ckpt

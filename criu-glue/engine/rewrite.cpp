@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <sstream>
 
 #include "engine/placing.hpp"
 #include "os/files.hpp"
@@ -99,25 +98,6 @@ Status write_range(int from, int to, std::uint64_t begin, std::uint64_t end, std
 }
 
 } // namespace
-
-std::string to_text(const Rewrite& rewrite) {
-    std::ostringstream out;
-    out << rewrite.inode << ' ' << rewrite.size << ' ' << rewrite.mode << ' ' << rewrite.mtime_ns << ' '
-        << rewrite.ranges.size();
-    for (const auto& [begin, end] : rewrite.ranges)
-        out << ' ' << begin << ' ' << end;
-    return out.str();
-}
-
-Rewrite rewrite_from_text(const std::string& text) {
-    std::istringstream in(text);
-    Rewrite rewrite;
-    std::size_t count = 0;
-    in >> rewrite.inode >> rewrite.size >> rewrite.mode >> rewrite.mtime_ns >> count;
-    for (std::uint64_t begin = 0, end = 0; rewrite.ranges.size() < count && in >> begin >> end;)
-        rewrite.ranges.emplace_back(begin, end);
-    return rewrite;
-}
 
 Result<Rewrite> save_differences(const LocalFile& file, int images, int saved, std::uint64_t room) {
     CKPT_TRY(const Opened now, open_file(file, O_RDONLY));

@@ -17,7 +17,6 @@ constexpr std::uint32_t k_message_max = 4096;         // an entry has less than 
 constexpr std::size_t k_buffer = 65536;
 constexpr std::uint64_t k_page = 4096;
 constexpr std::uint64_t k_pages_end = std::uint64_t{1} << 52U;
-constexpr std::uint64_t k_in_parent = 1; // CRIU criu/include/pagemap.h: PE_PARENT
 constexpr std::uint64_t k_present = 4;   // PE_PRESENT
 
 // A protobuf message, field by field.
