@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "engine/image_fields.hpp"
 #include "os/files.hpp"
@@ -13,13 +14,14 @@ namespace ckpt {
 
 namespace {
 
-constexpr pid_t k_preferred = 100'000; // above what a fresh node's processes have
-constexpr pid_t k_gap = 512;           // criu forks helpers and feature probes before the tree
-constexpr pid_t k_first = 300;         // kernel/pid.c:RESERVED_PIDS, skipped after a wrap
+constexpr pid_t k_preferred = 100'000;       // above what a fresh node's processes have
+constexpr pid_t k_gap = 512;                 // criu forks helpers and feature probes before the tree
+constexpr pid_t k_first = 300;               // kernel/pid.c:RESERVED_PIDS, skipped after a wrap
+constexpr std::uint64_t k_limit = 4'194'304; // include/linux/threads.h:PID_MAX_LIMIT
 
 bool is_free(const std::vector<pid_t>& sorted, pid_t after) {
     const auto next = std::ranges::upper_bound(sorted, after);
-    return next == sorted.end() || *next > after + k_gap;
+    return next == sorted.end() || *next - after > k_gap;
 }
 
 } // namespace
@@ -30,8 +32,12 @@ Result<std::vector<pid_t>> pids_in_images(int images) {
     std::vector<pid_t> pids;
     for (const std::string_view entry : entries) {
         CKPT_TRY(const auto fields, fields_of(entry));
-        for (const ImageField& field : fields) // images/pstree.proto: pid, ppid, pgid, sid, threads = 1…5
-            if (!field.is_bytes && field.number <= 5) pids.push_back(static_cast<pid_t>(field.value));
+        for (const ImageField& field : fields) { // images/pstree.proto: pid, ppid, pgid, sid, threads = 1…5
+            if (field.is_bytes || field.number > 5) continue;
+            if (field.value > k_limit)
+                return fail(Code::store_corrupt, "the images hold a process id that no kernel has");
+            pids.push_back(static_cast<pid_t>(field.value));
+        }
     }
     if (pids.empty()) return fail(Code::store_corrupt, "the images hold no process");
     return pids;
@@ -44,7 +50,7 @@ Result<pid_t> pick_last_pid(std::vector<pid_t> taken, pid_t pid_max) {
     candidates.insert(candidates.end(), taken.begin(), taken.end());
     std::ranges::sort(candidates);
     const auto usable = [&](pid_t after) {
-        return after >= k_first && after + k_gap < pid_max && is_free(taken, after);
+        return after >= k_first && after < pid_max - k_gap && is_free(taken, after);
     };
     const auto high =
         std::ranges::find_if(candidates, [&](pid_t c) { return c >= k_preferred && usable(c); });

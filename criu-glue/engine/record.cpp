@@ -130,6 +130,13 @@ LinkedFile link_of(const Json& in) {
     return file;
 }
 
+// A copy, as Json::value() makes one, would be made by a recursion as deep as what is there.
+const Json& list_in(const Json& in, const char* name) {
+    static const Json none = Json::array();
+    const auto found = in.find(name);
+    return found != in.end() ? *found : none;
+}
+
 DumpRecord record_of(const Json& in) {
     DumpRecord record;
     const Json& stdio = in.at("stdio");
@@ -149,13 +156,13 @@ DumpRecord record_of(const Json& in) {
     for (const Json& file : in.at("files"))
         record.files.push_back(file_of(file));
     record.boot_id = in.value("boot_id", "");
-    for (const Json& file : in.value("local_files", Json::array()))
+    for (const Json& file : list_in(in, "local_files"))
         record.local_files.push_back(local_of(file));
-    for (const Json& file : in.value("copied_files", Json::array()))
+    for (const Json& file : list_in(in, "copied_files"))
         record.copied_files.push_back(local_of(file));
-    for (const Json& output : in.value("outputs", Json::array()))
+    for (const Json& output : list_in(in, "outputs"))
         record.outputs.push_back(output_of(output));
-    for (const Json& file : in.value("links", Json::array()))
+    for (const Json& file : list_in(in, "links"))
         record.links.push_back(link_of(file));
     record.task = in.value("task", "");
     record.criu_version = in.value("criu_version", "");

@@ -66,6 +66,21 @@ TEST(Record, RefusesNonsense) {
     }
 }
 
+// Nothing of it may be copied before it is known to be a list of files: that recurses.
+TEST(Record, RefusesListsNestedWithoutEnd) {
+    const std::string whole = to_json(DumpRecord{});
+    for (const std::string member : {"local_files", "copied_files", "outputs", "links", "files"}) {
+        std::string nested = whole;
+        const std::size_t at = nested.find("[]", nested.find('"' + member + '"'));
+        ASSERT_NE(at, std::string::npos) << member;
+        constexpr std::size_t k_deep = 200000;
+        nested.replace(at, 2, std::string(k_deep, '[') + std::string(k_deep, ']'));
+        const auto read = record_from_json(nested);
+        ASSERT_FALSE(read) << member;
+        EXPECT_EQ(read.error().code, Code::store_corrupt);
+    }
+}
+
 TEST(Record, EscapesBytes) {
     EXPECT_EQ(escape_bytes("a b%\x01\xff"), "a b%25%01%FF");
     for (const std::string text : {"", "%", "%4", "%zz", "plain", "\x80%41"})
@@ -321,6 +336,25 @@ TEST(PidGap, FindsAPlaceBelowASmallLimit) {
     for (pid_t pid = 300; pid < 32768; pid += 400)
         full.push_back(pid);
     EXPECT_FALSE(pick_last_pid(full, 32768));
+}
+
+TEST(PidGap, WhatNoKernelHasIsNoPid) {
+    std::string name = testing::TempDir() + "ckpt-pids-XXXXXX";
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    const Fd images(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const auto pids = [&](std::uint64_t pid) {
+        std::ofstream(name + "/pstree.img") << image({number(1, pid) + number(2, 0)});
+        return pids_in_images(images.get());
+    };
+    EXPECT_EQ(pids(4194304)->front(), 4194304);
+    for (const std::uint64_t none :
+         {std::uint64_t{4194305}, std::uint64_t{INT32_MAX}, UINT64_MAX, std::uint64_t{1} << 32U}) {
+        const auto refused = pids(none);
+        ASSERT_FALSE(refused) << none;
+        EXPECT_EQ(refused.error().code, Code::store_corrupt);
+    }
+    std::filesystem::remove_all(name);
+    EXPECT_EQ(*pick_last_pid({100000, 100400, INT32_MAX}, 100500), 300);
 }
 
 } // namespace
