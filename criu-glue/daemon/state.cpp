@@ -79,13 +79,13 @@ bool is_coming(const JobState& job) {
         ++here[task.stand_in];
     return std::ranges::any_of(job.tasks, [&](const auto& one) {
         const TaskState& task = one.second;
-        if (task.phase == Phase::ended || task.phase == Phase::held || task.waits_for_cut || task.is_late ||
-            task.without_us)
-            return false;
+        if (task.phase == Phase::held || task.waits_for_cut || task.is_late || task.without_us) return false;
         const bool comes_here = job.joins_nodes || task.step.nodes == 1; // the rest of the step too
-        const bool is_partly_there =
-            task.stand_in != 0 && comes_here && here[task.stand_in] < task.step.tasks;
-        return task.phase != Phase::running || (is_partly_there && !job.unfit.contains(task.stand_in));
+        const bool is_partly_there = task.stand_in != 0 && comes_here && !job.unfit.contains(task.stand_in) &&
+                                     here[task.stand_in] < task.step.tasks;
+        // What had never begun begins anew with the rest of it.
+        if (task.phase == Phase::ended) return is_partly_there && task.exit_status && !task.over;
+        return task.phase != Phase::running || is_partly_there;
     });
 }
 
@@ -133,8 +133,7 @@ void release_epilog_if_quiet(JobState& job, Effects& out) {
     out.emplace_back(effect::ReleaseEpilog{});
 }
 
-void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out,
-              bool at_will) {
+void complain(JobState& job, const Error& error, const std::string& consequence, Effects& out, bool at_will) {
     job.last_error = one_line(error);
     // The same trouble comes back in other words: another pid, another first error of CRIU. The daemon's log
     // has each, but for what is asked for again and again.
