@@ -74,23 +74,6 @@ TEST_F(Roundtrip, TwiceRestoredOutputIsExact) {
     EXPECT_TRUE(eventually([&] { return task->cgroup_pids().empty(); }));
 }
 
-// Lines of /proc/PID/maps are longer than what CRIU reads at once, and the rest looks to it like one of its own.
-TEST_F(Roundtrip, AProgramWithALongPath) {
-    const std::string program = m_place + "/" + std::string(200, 'x');
-    const auto task = make_task();
-    task->start("cp /bin/bash " + program + "; exec " + program + " -c '" + counting(50, 7) + "'");
-    ASSERT_EQ(task->report().status, InitStatus::started);
-    ASSERT_TRUE(eventually([&] { return task->output().size() > 20; }));
-    const Fd images = images_dir("gen-1");
-    ASSERT_OK(call_dump(*task, images.get()));
-    task->kill_tree();
-    task->renew("restored.out");
-    ASSERT_OK(call_restore(*task, images.get(), m_tails.get()));
-    const auto ended = task->report();
-    EXPECT_EQ(ended.status, InitStatus::ended);
-    EXPECT_EQ(WEXITSTATUS(ended.value), 7);
-}
-
 TEST_F(Roundtrip, PipesAreReplacedByTheNewIncarnations) {
     const auto task = make_task(Output::pipe);
     task->start(counting(100, 0));
