@@ -14,7 +14,7 @@ namespace ckpt {
 class Listings {
 public:
     static constexpr std::size_t k_each = 2;
-    static constexpr std::size_t k_seconds = 8; // of all users together, beyond which nobody gets a second one
+    static constexpr std::size_t k_seconds = 8; // of all users together: beyond, nobody gets a second
     static constexpr std::size_t k_all = 64;
 
     [[nodiscard]] bool may_begin(uid_t uid) const {

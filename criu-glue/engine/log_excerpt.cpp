@@ -36,7 +36,7 @@ constexpr std::array k_causes = {
                "raise the ghost file limit in the policy, or keep the file's name until the job ends"},
     KnownCause{"Can't lookup mount", "the job holds a file from outside its own view of the file systems",
                ""},
-    // pipes.c:dump_one_pipe_data; named pipes, those on their way in a socket, and new ones no survey has seen
+    // pipes.c:dump_one_pipe_data; no survey has seen named ones, those in a socket's queue, and new ones
     KnownCause{"OOM storing pipe", "the job has more than 1,024 pipes open, of which CRIU saves no more",
                k_use_app},
     // likewise: a copy as large as the pipe is more than a user may have (kernel fs/pipe.c:pipe_set_size)

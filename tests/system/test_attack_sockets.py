@@ -144,7 +144,7 @@ class Sockets(AttackTest):
 
     def test_lines_of_the_log_about_checkpoints(self):
         """Nor do checkpoints of a job that cannot be saved, of which each is refused."""
-        bobs = submit(BOBS.replace("echo ready", "cp /bin/sleep srun; ./srun 1000 & echo ready") + "kill %1\n", user="bob", name="bob")
+        bobs = submit(BOBS.replace("echo ready", "cp /bin/sleep srun; ./srun 1000 & echo ready") + "kill $!\n", user="bob", name="bob")
         bobs.wait_output("ready")
         wait_for("it is an srun", lambda: "srun" in processes_of(bobs))
         log = cluster.log("n1", "ckptd")
