@@ -343,7 +343,8 @@ TEST(PidGap, WhatNoKernelHasIsNoPid) {
     ASSERT_NE(::mkdtemp(name.data()), nullptr);
     const Fd images(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     const auto pids = [&](std::uint64_t pid) {
-        std::ofstream(name + "/pstree.img") << image({number(1, pid) + number(2, 0)});
+        const std::string zombie = number(1, 7) + number(2, 1) + number(5, UINT32_MAX);
+        std::ofstream(name + "/pstree.img") << image({number(1, pid) + number(2, 0), zombie});
         return pids_in_images(images.get());
     };
     EXPECT_EQ(pids(4194304)->front(), 4194304);
