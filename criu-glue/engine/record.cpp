@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/whole_numbers.hpp"
 #include "os/files.hpp"
 #include "os/safe_path.hpp"
 
@@ -208,7 +209,7 @@ std::string to_json(const DumpRecord& record) {
 
 Result<DumpRecord> record_from_json(std::string_view text) {
     try {
-        const Json in = Json::parse(text);
+        const Json in = parse_whole_numbers(text);
         if (in.at("version").get<int>() != k_record_version)
             return fail(Code::store_corrupt, "the record of open files has an unknown version");
         return record_of(in);

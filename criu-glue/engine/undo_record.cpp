@@ -8,6 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/whole_numbers.hpp"
+
 namespace ckpt {
 
 namespace {
@@ -119,7 +121,7 @@ std::string to_json(const std::vector<UndoRecord>& records) {
 
 Result<std::vector<UndoRecord>> undo_records_from_json(std::string_view text) {
     try {
-        const Json in = Json::parse(text);
+        const Json in = parse_whole_numbers(text);
         if (in.at("version").get<int>() != k_version)
             return fail(Code::store_corrupt, "the record of a restore has an unknown version");
         std::vector<UndoRecord> records;

@@ -53,11 +53,10 @@ private:
 } // namespace ckpt::fuzz
 
 // What UndefinedBehaviorSanitizer says is a finding as well: by itself it goes on.
-extern "C" inline const char* __ubsan_default_options() { // NOLINT(bugprone-reserved-identifier): its name
-    return "halt_on_error=1:print_stacktrace=1";
-}
-
 #define FUZZ_TARGET(parameter)                                                                               \
+    extern "C" const char* __ubsan_default_options() {                                                       \
+        return "halt_on_error=1:print_stacktrace=1";                                                         \
+    }                                                                                                        \
     static void run_one(parameter);                                                                          \
     extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {                      \
         run_one(std::string_view(reinterpret_cast<const char*>(data), size));                                \

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <format>
 #include <fstream>
 #include <set>
 #include <string>
@@ -20,12 +21,21 @@ public:
     void add(const std::string& name, std::string_view bytes) const {
         std::ofstream(m_dir / ("seed-" + name), std::ios::binary) << bytes;
     }
-    // Only letters, digits and marks that libFuzzer's dictionaries take as they are.
     void words(const std::set<std::string>& words) const {
         std::ofstream out(m_dictionary);
-        for (const std::string& word : words)
-            if (!word.empty() && word.find_first_of("\"\\") == std::string::npos)
-                out << '"' << word << "\"\n";
+        for (const std::string& word : words) {
+            if (word.empty()) continue;
+            out << '"';
+            for (const char c : word)
+                out << std::format("\\x{:02x}", static_cast<unsigned char>(c));
+            out << "\"\n";
+        }
+    }
+    // Numbers of seven bits a byte at which sums and casts go wrong: no mutation would come upon them.
+    void limits() const {
+        words({"\xff\xff\xff\xff\x07", "\x80\x80\x80\x80\x08", "\xff\xff\xff\xff\x0f", "\x80\x80\x80\x80\x10",
+               "\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01",
+               "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"});
     }
 
 private:

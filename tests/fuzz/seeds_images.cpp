@@ -47,6 +47,7 @@ std::string inet(std::uint64_t family, const std::vector<std::uint64_t>& from,
 } // namespace
 
 void images_seeds(const Seeds& seeds) {
+    seeds.limits();
     const std::string tree = image(0x50273030, {varint_field(1, 7) + varint_field(2, 0) + varint_field(3, 7) +
                                                 varint_field(4, 7) + numbers(5, {7, 10})});
     const auto mapping = [](std::uint64_t from, std::uint64_t flags) {

@@ -72,6 +72,7 @@ private:
 } // namespace
 
 void pack_seeds(const Seeds& seeds) {
+    seeds.limits();
     PackSeed small;
     small.file("core-7.img", "core-7.img", 0, 3, 1, 0, 1000);
     seeds.add("small", small.input(0xffff, 0));

@@ -17,6 +17,7 @@
 #include "engine/pid_gap.hpp"
 #include "engine/record.hpp"
 #include "engine/timers.hpp"
+#include "engine/undo_record.hpp"
 #include "os/fd.hpp"
 
 namespace ckpt {
@@ -78,6 +79,21 @@ TEST(Record, RefusesListsNestedWithoutEnd) {
         const auto read = record_from_json(nested);
         ASSERT_FALSE(read) << member;
         EXPECT_EQ(read.error().code, Code::store_corrupt);
+    }
+}
+
+TEST(Record, RefusesNumbersThatAreNotWhole) {
+    for (const char* number : {"1e30", "-1e30", "1.5", "18446744073709551616"}) {
+        std::string text = to_json(sample());
+        const std::string mine = "18446744073709551615"; // the status pipe
+        text.replace(text.find(mine), mine.size(), number);
+        const auto read = record_from_json(text);
+        ASSERT_FALSE(read) << number;
+        EXPECT_EQ(read.error().code, Code::store_corrupt);
+        const auto undo =
+            undo_records_from_json(R"({"version":1,"records":[{"root":"","path":"","prefix":"","until_ns":)" +
+                                   std::string(number) + R"(,"directory_mode":0,"entries":[]}]})");
+        EXPECT_FALSE(undo) << number;
     }
 }
 
