@@ -18,7 +18,7 @@ struct Messages {};
 using AllMessages =
     Messages<wire::AppPlace, wire::AskApp, wire::AppAsked, wire::AppAnswered, wire::AppDirRequest,
              wire::AppDirResult, wire::DumpRequest, wire::DumpStopped, wire::DumpTaken, wire::DumpGoOn,
-             wire::DumpResult, wire::RestoreRequest, wire::UndoRequest, wire::UndoResult, wire::RestoreResult, RestoreDone,
+             wire::DumpResult, wire::RestoreRequest, wire::UndoRequest, wire::UndoResult, wire::RestoreResult, wire::RestoreDone,
              wire::ConnectRequest, wire::AcceptRequest, wire::LinkResult, wire::JobOpen, wire::TaskRegister,
              wire::StepTaskRegister, wire::AllocationTaskRegister, wire::TaskExit, wire::JobEpilog,
              wire::Reply, wire::ShimHello, wire::TaskHello, wire::Settle, wire::Settled, wire::StepDoubt,
