@@ -36,7 +36,7 @@ bool keep_one(const UndoRecord& record, const UndoEntry& entry, const UserPlace&
         (void)tails.note_dropped(*tail, std::strtoull(dropped->c_str(), nullptr, 10));
         return true;
     }
-    tails.drop(*tail);
+    tails.drop(tail->name);
     return dropped.error().code == Code::not_found;
 }
 

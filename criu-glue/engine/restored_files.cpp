@@ -20,11 +20,12 @@ RestoredFiles::RestoredFiles(const wire::RestoreRequest& request, const RestoreF
     : m_request(request), m_user(job_user(request.user)), m_tails(fds.tails.get()),
       m_place{m_user, fds.mount_ns.get()}, m_locals(m_place, fds.images.get(), m_tails, request.task_name),
       m_links(m_user, fds.mount_ns.get(), fds.images.get(), request.task_name),
-      m_rollback(m_user, fds.mount_ns.get(), m_tails),
+      m_rollback(m_user, fds.mount_ns.get(), m_tails, request.task_name),
       m_outputs(m_user, fds.mount_ns.get(), fds.images.get()) {}
 
 // A job that goes on from another one's checkpoint (sckpt restart) comes after that one's restores.
 Status RestoredFiles::clear(const DumpRecord& record, const Left& left) {
+    CKPT_CHECK(take_back_cuts(CutRecord(m_tails, m_request.task_name), m_tails, m_place, left()));
     std::set<std::string> names = {m_request.task_name};
     if (is_plain_name(record.task)) names.insert(record.task);
     for (const std::string& name : names) {
@@ -95,9 +96,11 @@ void RestoredFiles::describe_in(wire::RestoreResult& result) {
 Status undo_restore(const wire::UndoRequest& request, const RestoreFds& fds) {
     CKPT_TRY(const DumpRecord record, read_dump_record(fds.images.get()));
     Tails tails(fds.tails.get());
+    const UserPlace place{job_user(request.user), fds.mount_ns.get()};
+    const std::chrono::milliseconds limit(request.timeout_ms);
+    CKPT_CHECK(take_back_cuts(CutRecord(tails, request.task_name), tails, place, limit));
     const auto lines =
-        clear_leftovers(record, request.task_name, false, {job_user(request.user), fds.mount_ns.get()}, tails,
-                        request.tail_limit, std::chrono::milliseconds(request.timeout_ms));
+        clear_leftovers(record, request.task_name, false, place, tails, request.tail_limit, limit);
     if (!lines) return tl::unexpected(lines.error());
     return {};
 }

@@ -110,6 +110,7 @@ Status Rollback::apply(std::chrono::milliseconds limit) {
     }
     for (const Tail& tail : m_kept)
         CKPT_CHECK(sync_fd(tail.file.get(), "a tail"));
+    CKPT_CHECK(record_cuts());
     while (m_applied < m_plan.cuts.size()) {
         const Cut& cut = m_plan.cuts[m_applied++]; // a child that is killed says nothing
         const auto done = as_user(m_user, m_mount_ns, limit, [&]() -> Result<std::string> {
@@ -121,6 +122,14 @@ Status Rollback::apply(std::chrono::milliseconds limit) {
         return tl::unexpected(done.error());
     }
     return {};
+}
+
+// For whoever comes after us, should we be killed.
+Status Rollback::record_cuts() {
+    std::vector<OpenCut> open;
+    for (std::size_t i = 0; i < m_plan.cuts.size(); ++i)
+        open.push_back({m_plan.cuts[i], m_kept[i].name});
+    return m_record.write(open);
 }
 
 Status Rollback::make_tail_files() {
@@ -149,11 +158,12 @@ std::vector<std::string> Rollback::cut_complaints() const {
 // Nothing was cut: no need to keep copies.
 void Rollback::drop_tails() {
     for (const Tail& tail : m_kept)
-        m_tails.drop(tail);
+        m_tails.drop(tail.name);
 }
 
 // A tail that cannot be made shorter stays as it is.
 void Rollback::settle(std::uint64_t keep_most) {
+    m_record.forget();
     for (const Tail& tail : m_kept)
         (void)m_tails.cap(tail, keep_most);
 }
@@ -168,6 +178,7 @@ Status Rollback::undo(std::chrono::milliseconds limit) {
         return std::string();
     });
     if (!done) return tl::unexpected(done.error());
+    m_record.forget();
     drop_tails();
     return {};
 }

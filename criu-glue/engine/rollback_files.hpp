@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/cut_record.hpp"
 #include "engine/rollback.hpp"
 #include "engine/tails.hpp"
 #include "os/creds.hpp"
@@ -15,8 +16,9 @@ namespace ckpt {
 
 class Rollback {
 public:
-    Rollback(JobUser user, int mount_ns, Tails& tails)
-        : m_user(std::move(user)), m_mount_ns(mount_ns), m_tails(tails) {}
+    // `task`: as in CutRecord.
+    Rollback(JobUser user, int mount_ns, Tails& tails, const std::string& task)
+        : m_user(std::move(user)), m_mount_ns(mount_ns), m_tails(tails), m_record(tails, task) {}
 
     // Looks at the files and decides; changes nothing.
     Status plan(const std::vector<RecordedFile>& files, const RollbackRules& rules,
@@ -35,11 +37,13 @@ public:
 
 private:
     Status make_tail_files();
+    Status record_cuts();
     void drop_tails();
 
     JobUser m_user;
     int m_mount_ns;
     Tails& m_tails;
+    CutRecord m_record;
     RollbackPlan m_plan;
     std::vector<Tail> m_kept; // belong to the cuts by index
     std::size_t m_applied = 0;

@@ -43,8 +43,8 @@ Result<Fd> Tails::make_scratch() {
     return file;
 }
 
-void Tails::drop(const Tail& tail) const {
-    ::unlinkat(m_dir, tail.name.c_str(), 0);
+void Tails::drop(const std::string& name) const {
+    ::unlinkat(m_dir, name.c_str(), 0);
 }
 
 Status Tails::cap(const Tail& tail, std::uint64_t most) const {

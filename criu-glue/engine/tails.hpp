@@ -26,7 +26,8 @@ public:
     Result<Tail> make(const std::string& path, std::uint64_t from);
     // Without a name: gone when it is closed.
     Result<Fd> make_scratch();
-    void drop(const Tail& tail) const;
+    void drop(const std::string& name) const;
+    [[nodiscard]] int dir() const { return m_dir; }
     // Once nothing has to be put back any more: keeps the newest `most` bytes, with a line in the index that
     // says so.
     Status cap(const Tail& tail, std::uint64_t most) const;

@@ -24,18 +24,11 @@ wait
 echo "the end"
 """
 KEEPS_A_CONNECTION = """#!/bin/bash
-/usr/bin/python3 -c '
-import os, socket, time
-kept = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-kept.connect("/run/ckptd/ckptd.sock")
-open("connected", "w").close()
-while not os.path.exists("go"):
-    time.sleep(0.05)
-' &
-until [[ -e connected ]]; do sleep 0.05; done
+coproc /shared/programs/hold_connections.py 1
+read -ru "${COPROC[0]}"
 sckpt create 2>refused
 echo "status $?"
-touch go
+exec {COPROC[1]}>&-
 wait
 sckpt create >/dev/null
 echo "status $?"
