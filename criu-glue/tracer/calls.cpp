@@ -92,6 +92,15 @@ pid_t tell(Threads& threads, pid_t tid, int& status) {
     return tid;
 }
 
+bool is_poke(long request) {
+    return request == PTRACE_POKETEXT || request == PTRACE_POKEDATA;
+}
+
+long fails_with(int errnum) {
+    errno = errnum;
+    return -1;
+}
+
 void* pointer(std::uint64_t value) {
     return reinterpret_cast<void*>(value); // NOLINT(performance-no-int-to-ptr): a value in ptrace's pointer
 }
@@ -109,7 +118,9 @@ Answer carry_out(const Call& call, std::string& addr, std::string& data, Threads
     if (call.data_is_vector != 0) data_argument = &vector;
     const bool steps = call.request == PTRACE_CONT && thread != threads.end() && thread->second.is_watched();
     const long request = steps ? PTRACE_SYSCALL : call.request;
-    const long value = ::syscall(SYS_ptrace, request, call.pid, addr_argument, data_argument);
+    long value = ::syscall(SYS_ptrace, request, call.pid, addr_argument, data_argument);
+    if (value < 0 && errno == EIO && is_poke(call.request))
+        value = set_word_in_leftover(call.pid, call.addr, call.data) ? 0 : fails_with(EIO);
     if (value < 0) return Answer{-1, errno, 0, 0, call.data_size};
     note_after(call, threads);
     if (call.request == PTRACE_GETSIGINFO) for_criu(data);

@@ -27,6 +27,11 @@ std::optional<std::uint64_t> signal_mask(pid_t tid);
 void set_signal_mask(pid_t tid, std::uint64_t mask);
 std::optional<std::uint64_t> word_at(pid_t tid, std::uint64_t address);
 void set_word(pid_t tid, std::uint64_t address, std::uint64_t value);
+// The same in what a criu that was killed has left there, which is shared memory that may not be written: to
+// that ptrace(2) does not write either (kernel mm/gup.c:check_vma_flags). criu takes it for the program where
+// it comes first (parasite-syscall.c:get_exec_start), as it does where a program has no interpreter. False:
+// it is no such memory, or cannot be had.
+bool set_word_in_leftover(pid_t tid, std::uint64_t address, std::uint64_t value);
 // criu stops the parasite with a breakpoint in the debug registers (infect.c:ptrace_set_breakpoint); they
 // outlive it.
 void clear_breakpoint(pid_t tid);

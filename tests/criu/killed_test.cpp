@@ -3,6 +3,7 @@
 // runs on as if nothing had been.
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <csignal>
 #include <thread>
@@ -162,6 +163,35 @@ TEST_P(KilledAtEveryCall, LeavesTheJobRunning) {
     const auto report = task->report();
     EXPECT_EQ(report.status, InitStatus::ended);
     EXPECT_EQ(report.value, 0);
+}
+
+// What a criu that was killed leaves lies before all that is executable there: the kernel puts a program that
+// has no interpreter, such as the dynamic linker itself or one that is static-pie, where mmap(2) begins.
+TEST_F(Killed, LeftoversBeforeTheProgramAreNotUsed) {
+    const auto task = make_task();
+    task->start_command({"/lib64/ld-linux-x86-64.so.2", "/bin/bash", "-c",
+                         "mkfifo never; exec 3<>never; trap 'exit 7' USR1; "
+                         "for ((i = 1; ; i++)); do echo $i; read -t 0.01 -u 3; done"});
+    ASSERT_EQ(task->report().status, InitStatus::started);
+    int call = 1;
+    for (bool killed = true; killed && !HasFailure(); ++call) {
+        const std::size_t size = task->output().size();
+        ASSERT_TRUE(eventually([&] { return task->output().size() > size; })) << "call " << call - 1;
+        killed = dump_with_fatal_call(*task, images_dir("gen-" + std::to_string(call)).get(), call, true);
+    }
+    EXPECT_GT(call, 100); // else it was not what this test is about
+    const Fd images = images_dir("good");
+    ASSERT_OK(call_dump(*task, images.get()));
+    task->kill_tree();
+    task->renew("restored.out");
+    ASSERT_OK(call_restore(*task, images.get(), m_tails.get()));
+    ASSERT_TRUE(eventually([&] { return !task->output().empty(); }));
+    const Fd again = images_dir("again"); // they are restored, too
+    ASSERT_OK(call_dump(*task, again.get()));
+    task->signal(SIGUSR1, wire::SignalScope::process);
+    const auto report = task->report();
+    EXPECT_EQ(report.status, InitStatus::ended);
+    EXPECT_EQ(WEXITSTATUS(report.value), 7);
 }
 
 // With 0, every other call is carried out before criu dies; with 1, the others are.
