@@ -143,21 +143,21 @@ class Sockets(AttackTest):
         self.assert_unharmed(bobs)
 
     def test_lines_of_the_log_about_checkpoints(self):
-        """Nor do checkpoints of a job that cannot be saved, of which each is refused."""
-        bobs = submit(BOBS.replace("echo ready", "cp /bin/sleep srun; ./srun 1000 & echo ready") + "kill $!\n", user="bob", name="bob")
-        bobs.wait_output("ready")
-        wait_for("it is an srun", lambda: "srun" in processes_of(bobs))
+        """Nor do checkpoints of a job that cannot be saved, of which each is refused. Of alice's, since bob may have had his lines of this minute."""
+        unfit = submit(BOBS.replace("echo ready", "cp /bin/sleep srun; ./srun 1000 & echo ready") + "kill $!\n", user="alice", name="unfit")
+        unfit.wait_output("ready")
+        wait_for("it is an srun", lambda: "srun" in processes_of(unfit))
         log = cluster.log("n1", "ckptd")
         before = log.stat().st_size
         refused = 60
-        asked = f"for i in $(seq {refused}); do sckpt create {bobs.id} 2>&1; done; true"
-        told = cluster.run("n1", "sh", "-c", asked, user="bob")
+        asked = f"for i in $(seq {refused}); do sckpt create {unfit.id} 2>&1; done; true"
+        told = cluster.run("n1", "sh", "-c", asked, user="alice")
         self.assertEqual(told.count("[CKPT-404]"), refused, told)
-        lines = [line for line in log.read_bytes()[before:].decode().splitlines() if f"job {bobs.id}" in line]
+        lines = [line for line in log.read_bytes()[before:].decode().splitlines() if f"job {unfit.id}" in line]
         self.assertLess(len(lines), refused / 2, "ten a minute")
         self.assertTrue(any("no checkpoint: " in line for line in lines), "the first of them are there")
-        self.over(bobs)
-        self.assert_unharmed(bobs)
+        self.over(unfit)
+        self.assert_unharmed(unfit)
 
     def test_interleaved(self):
         """Each answer is that of its question, and comes on the connection that asked, while alice does the same."""
