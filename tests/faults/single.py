@@ -73,5 +73,21 @@ class Single(SystemTest):
         self.assertEqual(application_lines(job.output()), ["before", *(f"line {i}" for i in range(1, 61)), "status 0"])
         assert_clean(job)
 
+    def test_a_restored_srun_that_cannot_ask_at_once(self):
+        """The script does not take it for its step's failure."""
+        job = submit(STEP, "--checkpoint-interval=1s", node="n1", name="ask")
+        job.path("begin").touch()
+        job.wait_output("line 5\n")
+        saved = job.output().count(" saved")
+        wait_for("the step is saved", lambda: job.output().count(" saved") > saved + 1)
+        self.faults.make(Fault("n2", "srun.ask", "EIO"))
+        requeue(job, to="n2")
+        job.wait_output("restored generation ")
+        job.path("go").touch()
+        self.assert_ended(end(job))
+        self.assert_struck("srun.ask")
+        self.assertEqual(application_lines(job.output()), ["before", *(f"line {i}" for i in range(1, 61)), "status 0"])
+        assert_clean(job)
+
 
 main()
