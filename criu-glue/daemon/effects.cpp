@@ -253,7 +253,7 @@ void Server::perform(Job& job, const effect::KillTree& e) {
     m_workers.abandon(task.worker); // a restore or dump of a task that is gone
     task.worker = 0;
     ++task.attempt;
-    kill_made_tree(task);
+    if (task.made) kill_made_tree(*task.made, task.user.uid);
     task.made.reset();
     if (task.restores) undo_restore(job, e.task, [](const Status&) {});
     signal_tree_of(task, SIGKILL);

@@ -26,8 +26,8 @@ inline std::uint32_t milliseconds(Seconds value) {
 }
 
 wire::Files files_of(const Job& job);
-// Task::made, if there is one.
-void kill_made_tree(const Task& task);
+// Of Task::made.
+void kill_made_tree(const Packet& made, std::uint32_t uid);
 // Of KillWait, for what is done between Slurm's SIGTERM and its SIGKILL.
 Seconds forced_end_limit(const Job& job);
 

@@ -253,10 +253,10 @@ bool Server::is_tree_made(const Attempt& attempt, Packet& packet) {
     return true;
 }
 
-void kill_made_tree(const Task& task) {
-    if (!task.made || task.made->fds.empty()) return;
-    const auto result = wire::decode<wire::RestoreResult>(task.made->bytes);
-    if (result && pidfd_alive(task.made->fds[0].get())) signal_tree(result->root_pid, task.user.uid, SIGKILL);
+void kill_made_tree(const Packet& made, std::uint32_t uid) {
+    const auto result = wire::decode<wire::RestoreResult>(made.bytes);
+    if (result && !made.fds.empty() && pidfd_alive(made.fds[0].get()))
+        signal_tree(result->root_pid, uid, SIGKILL);
 }
 
 void Server::restored(const Attempt& attempt, Result<Packet> packet) {
@@ -275,12 +275,11 @@ void Server::restored(const Attempt& attempt, Result<Packet> packet) {
     }
     if (!made) return restore_died(attempt, packet.error());
     // Nobody knows whether the tree has gone with it.
-    task.made = std::move(made);
-    kill_made_tree(task);
+    Packet tree = std::move(*made);
+    kill_made_tree(tree, task.user.uid);
     task.was_restoring = true;
-    made = std::exchange(task.made, std::nullopt);
-    if (made->fds.empty()) return restore_died(attempt, packet.error());
-    when_ended(std::move(made->fds[0]),
+    if (tree.fds.empty()) return restore_died(attempt, packet.error());
+    when_ended(std::move(tree.fds[0]),
                [this, attempt, error = packet.error()] { restore_died(attempt, error); });
 }
 

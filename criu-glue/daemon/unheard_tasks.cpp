@@ -12,8 +12,9 @@ namespace {
 
 constexpr const char* k_shim = "ckpt-shim"; // as it names itself
 
-// Until it has executed the shim it is in slurmstepd's code, where a task prolog may be its child. The shim
-// has no children but its tree, unless it gives its own place to the application.
+// Until it has executed the shim it is in slurmstepd's code, where a task prolog may be its child
+// (slurmstepd/task.c:exec_task). The shim has no children but its tree, unless it gives its own place to the
+// application.
 bool runs_application(const Task& task) {
     if (task.shim != 0 || task.root_pid != 0 || task.alone) return false; // we know of it
     if (!pidfd_alive(task.shim_pidfd.get())) return false;

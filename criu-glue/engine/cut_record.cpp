@@ -21,11 +21,12 @@ namespace ckpt {
 namespace {
 
 constexpr std::size_t k_record_max = 64 << 20;
+constexpr std::size_t k_chunk = 64 << 10;
 
 // The file reads at `at` as `tail` does from its beginning.
 Result<bool> reads_like(int file, std::uint64_t at, int tail, std::uint64_t size) {
-    std::array<char, 64 * 1024> one;   // NOLINT(cppcoreguidelines-pro-type-member-init): filled by pread
-    std::array<char, 64 * 1024> other; // NOLINT(cppcoreguidelines-pro-type-member-init): likewise
+    std::array<char, k_chunk> one;   // NOLINT(cppcoreguidelines-pro-type-member-init): filled by pread
+    std::array<char, k_chunk> other; // NOLINT(cppcoreguidelines-pro-type-member-init): likewise
     for (std::uint64_t done = 0; done < size;) {
         const std::size_t most = std::min<std::uint64_t>(size - done, one.size());
         const ssize_t n = ::pread(tail, one.data(), most, static_cast<off_t>(done));
@@ -84,8 +85,8 @@ Result<std::vector<OpenCut>> CutRecord::read() const {
     CKPT_TRY(const std::string text, read_all(file->get(), k_record_max));
     std::istringstream in(text);
     std::string path;
-    for (OpenCut one; in >> one.tail >> one.cut.inode >> one.cut.from >> one.cut.to &&
-                      in.ignore(1) && std::getline(in, path);) {
+    for (OpenCut one; in >> one.tail >> one.cut.inode >> one.cut.from >> one.cut.to && in.ignore(1) &&
+                      std::getline(in, path);) {
         one.cut.path = unescape_bytes(path);
         cuts.push_back(one);
     }
@@ -101,11 +102,11 @@ Status take_back_cuts(const CutRecord& record, const Tails& tails, const UserPla
     CKPT_TRY(const auto cuts, record.read());
     for (const auto& [cut, name] : cuts) {
         CKPT_TRY(const Fd tail, open_beneath(tails.dir(), name, O_RDONLY));
-        CKPT_TRY(const std::string nothing, as_user(place.user, place.mount_ns, limit,
-                                                    [&cut, &tail]() -> Result<std::string> {
-                                                        CKPT_CHECK(take_back(cut, tail.get()));
-                                                        return std::string();
-                                                    }));
+        const auto done = as_user(place.user, place.mount_ns, limit, [&cut, &tail]() -> Result<std::string> {
+            CKPT_CHECK(take_back(cut, tail.get()));
+            return std::string();
+        });
+        if (!done) return tl::unexpected(done.error());
     }
     record.forget();
     for (const OpenCut& one : cuts)

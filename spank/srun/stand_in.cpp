@@ -105,7 +105,7 @@ Result<std::optional<wire::StepEnded>> StandIn::read() {
 // The script must not take it for its step's failure.
 Status StandIn::ask_again() {
     if (m_asks == 0) return {};
-    Status asked = ask();
+    const Status asked = ask();
     m_asks = asked ? 0 : m_asks - 1;
     return m_asks > 0 ? Status() : asked;
 }
